@@ -1,0 +1,131 @@
+# make              the library (static and shared) and the embed command, in build/release
+# make check        every test; SAN=address,undefined: under the sanitizers
+# make demo         a real model on real sentences; MODEL=dir takes yours
+# make bench        speed of this build; make parity: live against the reference libraries (Python)
+# make install      PREFIX=/usr/local DESTDIR=; make uninstall; make clean
+# BLAS=dlopen|link|none: how OpenBLAS is reached. See docs/building.md.
+.DEFAULT_GOAL := all
+.SECONDARY:
+.DELETE_ON_ERROR:
+include lib/sources.mk
+
+CC         ?= cc
+CFLAGS     ?= -O2 -g
+PKG_CONFIG ?= pkg-config
+INSTALL    ?= install
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR     ?= $(PREFIX)/share/man
+BLAS       ?= dlopen
+
+H       := include/embed.h
+version  = $(shell sed -n 's/^.define EMBED_VERSION_$(1) //p' $(H))
+VERSION := $(call version,MAJOR).$(call version,MINOR).$(call version,PATCH)
+ABI     := 0
+
+TARGET  := $(shell $(CC) -dumpmachine)
+ARCH    := $(if $(findstring x86_64,$(TARGET)),x86,$(if $(findstring aarch64,$(TARGET)),arm,other))
+DARWIN  := $(findstring darwin,$(TARGET))
+comma   := ,
+CONFIG  := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),release)$(if $(filter-out dlopen,$(BLAS)),-$(BLAS))
+BUILD   ?= build/$(CONFIG)
+
+# ---- flags -------------------------------------------------------------------
+
+packages := libcjson $(if $(filter link,$(BLAS)),openblas)
+headers  := $(packages) $(if $(filter dlopen,$(BLAS)),openblas)
+BLAS_dlopen := -DEMB_BLAS_DLOPEN
+BLAS_link   := -DEMB_BLAS_LINK
+BLAS_none   := -DEMB_BLAS_NONE
+$(if $(filter dlopen link none,$(BLAS)),,$(error BLAS: expected dlopen, link or none, found $(BLAS)))
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+OURS := -std=c11 $(WARN) -fvisibility=hidden -ffp-contract=off -fPIC -pthread -MMD -MP \
+        -ffile-prefix-map=$(CURDIR)=. $(BLAS_$(BLAS)) \
+        $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+DEPS  = $(shell $(PKG_CONFIG) --cflags $(headers))
+LIBS  = $(shell $(PKG_CONFIG) --libs $(packages)) $(if $(DARWIN),,-ldl) -lm -pthread
+LINK  = $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
+ISA_avx2 := -mavx2 -mfma -mf16c
+isa       = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $<)))))
+
+# ---- files -------------------------------------------------------------------
+
+OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(LIB_SRC) $(LIB_SRC_$(ARCH)))
+TOOL := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/embed/*.c))
+EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
+TESTS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+A  := $(BUILD)/libembed.a
+SO := $(BUILD)/libembed.$(if $(DARWIN),$(ABI).dylib,so.$(VERSION))
+SO_LINKS := $(if $(DARWIN),libembed.dylib,libembed.so libembed.so.$(ABI))
+
+all: $(A) $(SO) $(BUILD)/embed $(EXAMPLES)
+
+$(BUILD)/lib/%.o: lib/%.c
+	@mkdir -p $(@D)
+	$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $(isa) -c $< -o $@
+$(BUILD)/tools/%.o: tools/%.c
+	@mkdir -p $(@D)
+	$(CC) $(OURS) -Iinclude $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+$(A): $(OBJ)
+	rm -f $@ && $(AR) rcs $@ $^
+$(BUILD)/libembed.so.$(VERSION): $(OBJ) lib/libembed.map
+	$(CC) -shared -Wl,-soname,libembed.so.$(ABI) -Wl,--version-script=lib/libembed.map \
+	  $(if $(SAN),,-Wl$(comma)-z$(comma)defs) $(OBJ) $(LINK) $(LIBS) -o $@
+	$(foreach l,$(SO_LINKS),ln -sf $(@F) $(BUILD)/$(l) &&) true
+$(BUILD)/libembed.$(ABI).dylib: $(OBJ)
+	$(CC) -dynamiclib -install_name $(LIBDIR)/$(@F) $(OBJ) $(LINK) $(LIBS) -o $@
+	ln -sf $(@F) $(BUILD)/libembed.dylib
+$(BUILD)/embed: $(TOOL) $(A)
+	$(CC) $(TOOL) $(A) $(LINK) $(LIBS) -o $@
+$(BUILD)/examples/%: examples/%.c $(A)
+	@mkdir -p $(@D)
+	$(CC) $(OURS) -Iinclude $(CPPFLAGS) $(CFLAGS) $< $(A) $(LINK) $(LIBS) -o $@
+$(BUILD)/tests/%: tests/unit/%.c $(A)
+	@mkdir -p $(@D)
+	$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $< $(A) $(LINK) $(shell $(PKG_CONFIG) --libs cmocka) $(LIBS) -o $@
+$(BUILD)/bench: tools/bench.c $(A)
+	$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $< $(A) $(LINK) $(LIBS) -o $@
+
+# ---- what people call ----------------------------------------------------------
+
+# The tests print one line for each program, and "N passed, N failed" at the end.
+check:
+	BLAS=$(BLAS) tools/install-deps.sh
+	+$(MAKE) --no-print-directory build-tests
+	BUILD=$(BUILD) CC="$(CC)" SAN="$(SAN)" MAKE="$(MAKE)" BLAS=$(BLAS) tests/run.sh
+build-tests: all $(TESTS)
+demo:
+	tools/demo.sh
+bench: $(BUILD)/bench $(BUILD)/embed
+	BUILD=$(BUILD) tools/bench.sh
+parity: $(BUILD)/embed
+	tests/parity/run.sh
+
+$(BUILD)/libembed.pc: pkgconfig/libembed.pc.in $(H) Makefile
+	@mkdir -p $(@D)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+	  -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS_PRIVATE@|$(strip $(LIBS))|' $< > $@
+install: $(A) $(SO) $(BUILD)/embed
+	rm -f $(BUILD)/libembed.pc
+	+$(MAKE) --no-print-directory $(BUILD)/libembed.pc
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/libembed \
+	  $(DESTDIR)$(MANDIR)/man1
+	$(INSTALL) -m 644 $(H) $(DESTDIR)$(INCLUDEDIR)/libembed/embed.h
+	$(INSTALL) -m 644 $(A) $(DESTDIR)$(LIBDIR)/libembed.a
+	$(INSTALL) -m 755 $(SO) $(DESTDIR)$(LIBDIR)/$(notdir $(SO))
+	$(foreach l,$(SO_LINKS),ln -sf $(notdir $(SO)) $(DESTDIR)$(LIBDIR)/$(l) &&) true
+	$(INSTALL) -m 644 $(BUILD)/libembed.pc $(DESTDIR)$(LIBDIR)/pkgconfig/libembed.pc
+	$(INSTALL) -m 755 $(BUILD)/embed $(DESTDIR)$(BINDIR)/embed
+	$(INSTALL) -m 644 docs/man/embed.1 $(DESTDIR)$(MANDIR)/man1/embed.1
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libembed.a $(notdir $(SO)) $(SO_LINKS) pkgconfig/libembed.pc) \
+	  $(DESTDIR)$(INCLUDEDIR)/libembed/embed.h $(DESTDIR)$(BINDIR)/embed $(DESTDIR)$(MANDIR)/man1/embed.1
+	-rmdir $(DESTDIR)$(INCLUDEDIR)/libembed
+clean:
+	rm -rf build
+.PHONY: all check build-tests demo bench parity install uninstall clean
+
+-include $(OBJ:.o=.d) $(TOOL:.o=.d) $(addsuffix .d,$(EXAMPLES) $(TESTS))

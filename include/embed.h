@@ -1,0 +1,397 @@
+/*
+ * libembed: text embeddings from Hugging Face and sentence-transformers model
+ * directories, in C.
+ *
+ *     embed_model *model;
+ *     embed_session *session;
+ *     embed_error error = EMBED_ERROR_INIT;
+ *     const char *texts[] = {"a cat on a mat", "ein Hund"};
+ *     float vectors[2][384];
+ *
+ *     if (embed_model_open("all-MiniLM-L6-v2", NULL, &model, &error) < 0)
+ *         fprintf(stderr, "%s\n", error.message);
+ *     embed_session_create(model, NULL, &session, &error);
+ *     embed_encode_texts(session, texts, NULL, 2, NULL, &vectors[0][0], 384);
+ *     embed_session_free(session);
+ *     embed_model_free(model);
+ *
+ * Rules that hold for every function below
+ *   - A status is an int32_t: EMBED_OK (0) or a negative EMBED_E... value, never
+ *     positive. A count is an int64_t: >= 0, or a negative status.
+ *   - A model never changes once it is open: any number of threads may use it at
+ *     once. A session serves one caller at a time. A model outlives its sessions.
+ *   - Nothing here prints, exits, reads the environment or changes the process
+ *     (locale, signal handlers, BLAS threads). The floating-point environment is
+ *     set on entry of the functions that compute and restored on return.
+ *   - Memory is taken while opening and creating only. Encoding takes none: all it
+ *     needs is the session's workspace, whose size is known beforehand. (gemm =
+ *     EMBED_GEMM_BLAS is the exception: the BLAS may have buffers of its own.)
+ *   - Output arrays belong to the caller. Strides are in elements.
+ *   - Text is UTF-8 with an explicit size in bytes, or NUL-terminated where a sizes
+ *     array is NULL. Offsets are bytes into the caller's text.
+ *   - An options struct starts with struct_size: zero the struct and set that field
+ *     (EMBED_..._INIT does both). A NULL pointer means the defaults, and so does a
+ *     zero in any field. Fields are only ever added at the end.
+ */
+#ifndef LIBEMBED_EMBED_H
+#define LIBEMBED_EMBED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define EMBED_VERSION_MAJOR 0
+#define EMBED_VERSION_MINOR 1
+#define EMBED_VERSION_PATCH 0
+
+#ifndef EMBED_API
+#  if defined(__GNUC__)
+#    define EMBED_API __attribute__((visibility("default")))
+#  else
+#    define EMBED_API
+#  endif
+#endif
+
+/* ---- Status ------------------------------------------------------------ */
+
+/* X(name, value, text). Values are permanent; new ones are added at the end. */
+#define EMBED_STATUS_MAP(X)                                                       \
+    X(OK, 0, "success")                                                           \
+    X(EINVAL, -1, "invalid argument")                                             \
+    X(ENOMEM, -2, "out of memory")                                                \
+    X(EIO, -3, "cannot open or read a file")                                      \
+    X(EFORMAT, -4, "malformed file")                                              \
+    X(EUNSUPPORTED, -5, "valid, but not supported by this library")               \
+    X(ETENSOR, -6, "tensor missing, or of the wrong shape or type")               \
+    X(ERANGE, -7, "input larger than the model or the session allows")            \
+    X(EWORKSPACE, -8, "workspace too small or misaligned")                        \
+    X(EUTF8, -9, "text is not valid UTF-8")                                       \
+    X(EKIND, -10, "the model does not take this kind of input")                   \
+    X(ECANCELED, -11, "canceled by the progress callback")                        \
+    X(ETOKEN, -12, "token id outside the vocabulary")                             \
+    X(EMISSING, -13, "the model does not have what was asked for")
+
+enum {
+#define EMBED_STATUS_ENUM(name, value, text) EMBED_##name = value,
+    EMBED_STATUS_MAP(EMBED_STATUS_ENUM)
+#undef EMBED_STATUS_ENUM
+    EMBED_STATUS_END = -32767
+};
+
+/* The text of a status: static, never NULL. */
+EMBED_API const char *embed_status_string(int32_t status);
+
+/* Filled on failure with one sentence that names the file or input, the place,
+ * what was expected and what was found. Caller's storage; always terminated. */
+typedef struct embed_error {
+    uint32_t struct_size;
+    int32_t status;
+    char message[1016];
+} embed_error;
+#define EMBED_ERROR_INIT {sizeof(embed_error), 0, {0}}
+
+/* ---- Version and build -------------------------------------------------- */
+
+EMBED_API uint32_t embed_version(void);            /* major << 16 | minor << 8 | patch */
+EMBED_API const char *embed_version_string(void);  /* "0.1.0" */
+/* What this library was built with: "built=c,avx2 blas=openblas(dlopen) compiler=12.2.0". Static. */
+EMBED_API const char *embed_build_info(void);
+/* The instruction set that this CPU gets by default: "avx2". Static. */
+EMBED_API const char *embed_isa(void);
+
+/* ---- Model -------------------------------------------------------------- */
+
+typedef struct embed_model embed_model;
+typedef struct embed_session embed_session;
+
+/* Returns size bytes aligned to align (a power of two), or NULL. Freed with the same size. */
+typedef void *(*embed_alloc_fn)(void *user, size_t size, size_t align);
+typedef void (*embed_free_fn)(void *user, void *ptr, size_t size);
+
+enum { /* embed_open_options.gemm */
+    EMBED_GEMM_AUTO = 0,   /* our packed kernels */
+    EMBED_GEMM_PACKED = 1, /* the same, by name */
+    EMBED_GEMM_BLAS = 2    /* OpenBLAS, loaded at first use: right within a relative 1e-5, but not
+                            * the same bits in every batch, on every CPU and thread count */
+};
+
+enum { /* embed_open_options.flags */
+    EMBED_OPEN_READ = 1 << 0 /* read weights into memory instead of mapping the file. (A mapped file
+                              * that another process cuts short ends the process with SIGBUS.) */
+};
+
+typedef struct embed_open_options {
+    uint32_t struct_size;
+    uint32_t flags;       /* EMBED_OPEN_* */
+    embed_alloc_fn alloc; /* NULL: the C library's; set both or none */
+    embed_free_fn free;
+    void *alloc_user;
+    const char *isa; /* "c", "avx2": kernels of that instruction set; NULL: the best of this CPU */
+    int32_t gemm;    /* EMBED_GEMM_* */
+    int32_t reserved;
+} embed_open_options;
+#define EMBED_OPEN_OPTIONS_INIT {sizeof(embed_open_options), 0, 0, 0, 0, 0, 0, 0}
+
+/* Open a model directory as downloaded (Hugging Face or sentence-transformers layout), or a
+ * single-file model. On failure *model is NULL and error, if given, says why. */
+EMBED_API int32_t embed_model_open(const char *path, const embed_open_options *options,
+                                   embed_model **model, embed_error *error);
+/* The same for a single-file model in memory: a safetensors file whose __metadata__ holds the text
+ * of config.json, tokenizer.json, modules.json, "1_Pooling/config.json"... under those names, and
+ * tensors of a module folder under "2_Dense/linear.weight"... data stays valid and unchanged until
+ * embed_model_free. */
+EMBED_API int32_t embed_model_open_memory(const void *data, size_t size,
+                                          const embed_open_options *options, embed_model **model,
+                                          embed_error *error);
+EMBED_API void embed_model_free(embed_model *model); /* NULL is fine */
+
+enum { /* embed_model_info */
+    EMBED_INFO_DIM = 1,               /* floats in one embedding, by the model's own recipe */
+    EMBED_INFO_HIDDEN_SIZE = 2,       /* floats in one token vector */
+    EMBED_INFO_NUM_LAYERS = 3,        /* hidden_states has one more */
+    EMBED_INFO_NUM_HEADS = 4,
+    EMBED_INFO_INTERMEDIATE_SIZE = 5,
+    EMBED_INFO_VOCAB_SIZE = 6,        /* rows of the embedding table */
+    EMBED_INFO_MAX_LENGTH = 7,        /* tokens a text is cut to by default, special tokens included */
+    EMBED_INFO_MAX_POSITIONS = 8,     /* tokens the model can take at most; 0: no limit */
+    EMBED_INFO_POOLING = 9,           /* EMBED_POOL_* of the default recipe (the first, if several) */
+    EMBED_INFO_NORMALIZES = 10,       /* 1 if the default recipe ends with L2 normalisation */
+    EMBED_INFO_HAS_POOLER = 11,
+    EMBED_INFO_SIMILARITY = 12,       /* EMBED_SIMILARITY_* */
+    EMBED_INFO_PARAMETERS = 13,       /* numbers in the weights that are used */
+    EMBED_INFO_WEIGHT_BYTES = 14,     /* bytes of weights kept in memory or mapped */
+    EMBED_INFO_GEMM = 15,             /* EMBED_GEMM_PACKED or EMBED_GEMM_BLAS */
+    EMBED_INFO_HAS_TOKENIZER = 16
+};
+/* A number about the model, or EMBED_EINVAL for an unknown question. */
+EMBED_API int64_t embed_model_info(const embed_model *model, int32_t what);
+/* The effective recipe as a JSON object: family, sizes, tokenizer, limits, pooling, modules,
+ * prompts, similarity, warnings, isa. Owned by the model. */
+EMBED_API const char *embed_model_describe(const embed_model *model);
+/* Text of the index-th warning met while opening (a missing pooler, tensors ignored), or NULL. */
+EMBED_API const char *embed_model_warning(const embed_model *model, int64_t index);
+/* Text of the named prompt, or NULL. index-th prompt name, or NULL past the last. */
+EMBED_API const char *embed_model_prompt(const embed_model *model, const char *name);
+EMBED_API const char *embed_model_prompt_name(const embed_model *model, int64_t index);
+/* Text of a token, NUL-terminated and owned by the model, or NULL. Id of a token's text, or
+ * EMBED_EMISSING. */
+EMBED_API const char *embed_token_text(const embed_model *model, int32_t id);
+EMBED_API int32_t embed_token_id(const embed_model *model, const char *text);
+
+/* ---- Session ------------------------------------------------------------ */
+
+typedef void (*embed_task_fn)(void *arg, int64_t index);
+/* Run task(arg, i) for i = 0 .. count-1, in any order, on any threads; return when all are done. */
+typedef void (*embed_parallel_fn)(void *user, embed_task_fn task, void *arg, int64_t count);
+
+typedef struct embed_session_options {
+    uint32_t struct_size;
+    int32_t threads;       /* 0: the cores this process may use; 1: the calling thread alone. With
+                            * parallel: how many tasks to cut work into */
+    int64_t batch_tokens;  /* tokens of one forward pass, all inputs packed; 0: 1024, or the model's
+                            * max_length if that is more. Decides the workspace's size, never a bit
+                            * of the result */
+    int64_t max_text_bytes; /* longest text taken by a tokenizer that cannot work piece by piece; 0: 1 MiB.
+                             * (WordPiece without normalized added tokens has no limit) */
+    embed_parallel_fn parallel; /* the host's own threads; NULL: a pool of the session */
+    void *parallel_user;
+} embed_session_options;
+#define EMBED_SESSION_OPTIONS_INIT {sizeof(embed_session_options), 0, 0, 0, 0, 0}
+
+#define EMBED_WORKSPACE_ALIGN 64
+
+/* Bytes of workspace a session with these options needs. */
+EMBED_API int32_t embed_workspace_size(const embed_model *model,
+                                       const embed_session_options *options, size_t *size,
+                                       embed_error *error);
+/* A session in memory of the caller, aligned to EMBED_WORKSPACE_ALIGN. embed_session_free stops
+ * its threads and leaves the memory alone. */
+EMBED_API int32_t embed_session_init(const embed_model *model,
+                                     const embed_session_options *options, void *workspace,
+                                     size_t size, embed_session **session, embed_error *error);
+/* The same in memory from the model's allocator, which embed_session_free gives back. */
+EMBED_API int32_t embed_session_create(const embed_model *model,
+                                       const embed_session_options *options,
+                                       embed_session **session, embed_error *error);
+EMBED_API void embed_session_free(embed_session *session); /* NULL is fine */
+/* The sentence of the last call on this session that failed; "" if none did. */
+EMBED_API const char *embed_session_error(const embed_session *session);
+
+/* ---- Inputs and options of a call ---------------------------------------- */
+
+/* A batch of inputs: texts, pairs of texts, or token ids. Any count; the session cuts it into
+ * passes of batch_tokens. */
+typedef struct embed_input {
+    uint32_t struct_size;
+    uint32_t flags;             /* 0 */
+    int64_t count;
+    const char *const *texts;   /* [count] */
+    const int64_t *text_sizes;  /* [count] bytes; NULL: NUL-terminated */
+    const char *const *pairs;   /* [count] second member of each pair, or NULL */
+    const int64_t *pair_sizes;
+    const int32_t *ids;         /* instead of texts: special tokens included, nothing is added, cut or
+                                 * padded; input i is ids[offsets[i]] .. ids[offsets[i+1]-1] */
+    const int32_t *type_ids;    /* beside ids; NULL: all 0 */
+    const int64_t *offsets;     /* [count + 1], ascending from 0 */
+} embed_input;
+#define EMBED_INPUT_INIT {sizeof(embed_input), 0, 0, 0, 0, 0, 0, 0, 0, 0}
+
+enum { /* how the token vectors of one input become one vector */
+    EMBED_POOL_DEFAULT = 0,  /* the directory's pooling module; without modules.json: cls */
+    EMBED_POOL_CLS = 1,      /* the first token */
+    EMBED_POOL_MEAN = 2,     /* over the attention mask */
+    EMBED_POOL_MAX = 3,      /* largest value of each dimension */
+    EMBED_POOL_LAST = 4,     /* the last token */
+    EMBED_POOL_WEIGHTED = 5, /* weighted mean, token t has weight t + 1 */
+    EMBED_POOL_SQRT_LEN = 6, /* sum over the square root of the number of tokens */
+    EMBED_POOL_POOLER = 7,   /* tanh(dense([CLS])) by the model's own weights */
+    EMBED_POOL_MEAN_ALL = 8  /* plain mean of every token, whatever the mask says */
+};
+
+/* hidden_states[k] of the reference: 0 is the embeddings' output, EMBED_INFO_NUM_LAYERS the last. */
+#define EMBED_LAYER(k) ((k) + 1)
+
+enum { EMBED_NORMALIZE_DEFAULT = 0, EMBED_NORMALIZE_ON = 1, EMBED_NORMALIZE_OFF = 2 };
+enum { EMBED_TRUNCATE_DEFAULT = 0, EMBED_TRUNCATE_RIGHT = 1, EMBED_TRUNCATE_LEFT = 2 };
+enum {
+    EMBED_STRATEGY_LONGEST_FIRST = 0,
+    EMBED_STRATEGY_ONLY_FIRST = 1,
+    EMBED_STRATEGY_ONLY_SECOND = 2
+};
+
+enum { /* embed_encode_options.flags */
+    EMBED_NO_MODULES = 1 << 0,   /* leave out the modules after pooling */
+    EMBED_NO_TRUNCATION = 1 << 1, /* a text over the limit is EMBED_ERANGE, not cut. In embed_tokenize:
+                                   * no limit at all */
+    EMBED_REPLACE_INVALID_UTF8 = 1 << 2, /* each maximal invalid part becomes U+FFFD; otherwise EMBED_EUTF8 */
+    EMBED_NO_SPECIAL_TOKENS = 1 << 3 /* add no [CLS] and [SEP] */
+};
+
+/* Called between forward passes with inputs done so far. Anything but 0 cancels the call, which
+ * then returns EMBED_ECANCELED; the session can be used again. */
+typedef int32_t (*embed_progress_fn)(void *user, int64_t done, int64_t total);
+
+typedef struct embed_encode_options {
+    uint32_t struct_size;
+    uint32_t flags;       /* EMBED_NO_... */
+    int32_t pooling;      /* EMBED_POOL_*; replaces the pooling module, later modules still run */
+    int32_t layer;        /* EMBED_LAYER(k); 0: last_hidden_state */
+    int32_t normalize;    /* EMBED_NORMALIZE_*: ON: L2 at the very end; OFF: drops the directory's own */
+    int32_t truncation_side; /* EMBED_TRUNCATE_*; default: the tokenizer's */
+    int32_t strategy;     /* EMBED_STRATEGY_*, for pairs */
+    int32_t reserved;
+    int64_t dim;          /* keep the first dim numbers, after all modules and before normalize; 0: all */
+    int64_t max_length;   /* tokens, special tokens included; 0: EMBED_INFO_MAX_LENGTH */
+    const char *prompt_name; /* a prompt of the model; NULL: its default prompt, if any */
+    const char *prompt;   /* put before every text as it is; wins over prompt_name; "": none */
+    embed_progress_fn progress;
+    void *progress_user;
+} embed_encode_options;
+#define EMBED_ENCODE_OPTIONS_INIT {sizeof(embed_encode_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+
+/* ---- Tokens --------------------------------------------------------------- */
+
+/* Arrays of capacity elements, caller's; any may be NULL. */
+typedef struct embed_tokens {
+    uint32_t struct_size;
+    uint32_t flags;     /* 0 */
+    int64_t capacity;
+    int32_t *ids;
+    int32_t *type_ids;
+    int64_t *offsets;   /* [capacity][2]: bytes [start, end) of the token in its member of the pair;
+                         * [0, 0] for special tokens added */
+    int32_t *word_ids;  /* index of the token's word in its member of the pair; -1 for special tokens added */
+    int32_t *sequence_ids; /* 0 first text, 1 second, -1 special tokens added */
+} embed_tokens;
+#define EMBED_TOKENS_INIT {sizeof(embed_tokens), 0, 0, 0, 0, 0, 0, 0}
+
+/* Tokenize one text (size -1: NUL-terminated), or a pair if pair is not NULL. Returns the number of
+ * tokens, also when that is more than capacity (then the first capacity are stored). Truncates to
+ * max_length only if options say so (max_length > 0); prompt, flags and truncation fields of options
+ * apply, the rest is ignored. */
+EMBED_API int64_t embed_tokenize(embed_session *session, const char *text, int64_t size,
+                                 const char *pair, int64_t pair_size,
+                                 const embed_encode_options *options, embed_tokens *tokens);
+/* Tokens of each input as embed_encode would take them -> counts[input.count]. */
+EMBED_API int32_t embed_count_tokens(embed_session *session, const embed_input *input,
+                                     const embed_encode_options *options, int64_t *counts);
+
+/* ---- Encode ---------------------------------------------------------------- */
+
+/* Floats in one vector of embed_encode with these options, or a negative status. */
+EMBED_API int64_t embed_output_dim(const embed_model *model, const embed_encode_options *options);
+
+/* One vector for each input: vectors[count][stride], stride >= embed_output_dim. */
+EMBED_API int32_t embed_encode(embed_session *session, const embed_input *input,
+                               const embed_encode_options *options, float *vectors,
+                               int64_t stride);
+/* The same for plain texts; sizes NULL: NUL-terminated. */
+EMBED_API int32_t embed_encode_texts(embed_session *session, const char *const *texts,
+                                     const int64_t *sizes, int64_t count,
+                                     const embed_encode_options *options, float *vectors,
+                                     int64_t stride);
+
+/* Token vectors, padded: hidden[count][tokens][hidden_size], rows past an input's own tokens zero.
+ * An input of more than tokens tokens is EMBED_ERANGE (embed_count_tokens tells). options->layer
+ * picks another of the reference's hidden_states; pooling fields are ignored. */
+EMBED_API int32_t embed_last_hidden_state(embed_session *session, const embed_input *input,
+                                          const embed_encode_options *options, float *hidden,
+                                          int64_t tokens);
+/* The same, ragged: rows of input i are offsets[i] .. offsets[i+1]-1 of hidden[capacity][hidden_size].
+ * offsets[count + 1] is filled even when EMBED_ERANGE says that capacity is too small. */
+EMBED_API int32_t embed_last_hidden_state_ragged(embed_session *session, const embed_input *input,
+                                                 const embed_encode_options *options, float *hidden,
+                                                 int64_t capacity, int64_t *offsets);
+
+/* ---- Helpers on vectors, usable on their own ---------------------------------- */
+
+/* One vector out[hidden_size] from hidden[tokens][hidden_size]. attention_mask[tokens] of 0 and 1, or
+ * NULL for all 1. Every EMBED_POOL_* but DEFAULT and POOLER. Sums are made in double, in token order. */
+EMBED_API int32_t embed_pool(const float *hidden, int64_t tokens, int64_t hidden_size,
+                             const int32_t *attention_mask, int32_t pooling, float *out);
+/* Mean of rows begin .. end-1 (begin < end <= tokens); one token is begin = t, end = t + 1. */
+EMBED_API int32_t embed_pool_span(const float *hidden, int64_t tokens, int64_t hidden_size,
+                                  int64_t begin, int64_t end, float *out);
+/* Mean of the rows whose word_ids[tokens] is word; EMBED_EMISSING if there is none. */
+EMBED_API int32_t embed_pool_word(const float *hidden, int64_t tokens, int64_t hidden_size,
+                                  const int32_t *word_ids, int32_t word, float *out);
+/* pooler_output of the model: tanh(dense(cls)), cls[hidden_size] a [CLS] vector of last_hidden_state. */
+EMBED_API int32_t embed_pooler(embed_session *session, const float *cls, float *out);
+
+/* x / max(|x|, 1e-12) for each of count rows, in place (torch.nn.functional.normalize). */
+EMBED_API int32_t embed_normalize(float *vectors, int64_t count, int64_t dim, int64_t stride);
+
+enum { /* larger is nearer for all of them */
+    EMBED_SIMILARITY_COSINE = 1,
+    EMBED_SIMILARITY_DOT = 2,
+    EMBED_SIMILARITY_EUCLIDEAN = 3, /* minus the distance */
+    EMBED_SIMILARITY_MANHATTAN = 4  /* minus the distance */
+};
+/* scores[count_a][count_b] of every row of a[count_a][dim] against every row of b[count_b][dim]. */
+EMBED_API int32_t embed_similarity(int32_t similarity, const float *a, int64_t count_a,
+                                   const float *b, int64_t count_b, int64_t dim, float *scores);
+
+enum { /* as sentence-transformers' quantize_embeddings (6.x) */
+    EMBED_PRECISION_FLOAT32 = 0,
+    EMBED_PRECISION_INT8 = 1,
+    EMBED_PRECISION_UINT8 = 2,
+    EMBED_PRECISION_BINARY = 3, /* bit = x > 0, most significant bit first; the byte minus 128, as int8 */
+    EMBED_PRECISION_UBINARY = 4 /* the byte itself */
+};
+/* Bytes in one quantised vector of dim numbers, or a negative status. */
+EMBED_API int64_t embed_quantized_size(int64_t dim, int32_t precision);
+/* ranges[2][dim]: smallest and largest value of each dimension over the rows. count >= 1. */
+EMBED_API int32_t embed_quantize_ranges(const float *vectors, int64_t count, int64_t dim,
+                                        int64_t stride, float *ranges);
+/* vectors[count][stride] -> out[count][embed_quantized_size]. int8 and uint8 need ranges[2][dim] and
+ * give clip(floor((x - min) / ((max - min) / 255)), 0, 255), int8 128 less; the others ignore it. */
+EMBED_API int32_t embed_quantize(const float *vectors, int64_t count, int64_t dim, int64_t stride,
+                                 int32_t precision, const float *ranges, void *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,86 @@
+/* What the CPU offers and the operating system saves, and the floating-point environment that the
+ * numerics of docs/numerics.md stand on. */
+#include "base.h"
+
+#if defined(__x86_64__)
+
+#include <cpuid.h>
+#include <immintrin.h>
+
+/* XCR0: which registers the operating system saves. Only where OSXSAVE says that xgetbv exists. */
+static uint32_t saved_registers(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+}
+
+uint32_t emb_cpu_features(void)
+{
+    const uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28, f16c = 1u << 29;
+    const uint32_t leaf1 = fma | osxsave | avx | f16c, avx2 = 1u << 5, xmm_ymm = 6;
+    uint32_t a, b, c, d;
+
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & leaf1) != leaf1)
+        return 0;
+    if ((saved_registers() & xmm_ymm) != xmm_ymm)
+        return 0;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & avx2))
+        return 0;
+    return EMB_CPU_AVX2;
+}
+
+emb_float_env emb_float_enter(void)
+{
+    emb_float_env env = {_mm_getcsr()};
+    _mm_setcsr(0x1f80); /* exceptions masked, round to nearest, no FTZ, no DAZ */
+    return env;
+}
+
+void emb_float_leave(emb_float_env env)
+{
+    _mm_setcsr((uint32_t)env.saved);
+}
+
+#elif defined(__aarch64__)
+
+uint32_t emb_cpu_features(void)
+{
+    return 0;
+}
+
+emb_float_env emb_float_enter(void)
+{
+    emb_float_env env;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(env.saved));
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)0) : "memory");
+    return env;
+}
+
+void emb_float_leave(emb_float_env env)
+{
+    __asm__ volatile("msr fpcr, %0" : : "r"(env.saved) : "memory");
+}
+
+#else
+
+#include <fenv.h>
+
+uint32_t emb_cpu_features(void)
+{
+    return 0;
+}
+
+emb_float_env emb_float_enter(void)
+{
+    emb_float_env env = {(uint64_t)fegetround()};
+    fesetround(FE_TONEAREST);
+    return env;
+}
+
+void emb_float_leave(emb_float_env env)
+{
+    fesetround((int)env.saved);
+}
+
+#endif

@@ -1,0 +1,86 @@
+/* kernels: one plain C reference (kernels_c.c) and one file per instruction set
+ * (kernels_avx2.c), behind one table of functions. Kernels know pointers, counts and strides (in
+ * elements); no tensors, no memory.
+ * Every version of a kernel gives the same bits as plain C. What fixes the bits
+ * (docs/numerics.md):
+ *   - a dot product over k is cut into blocks of EMB_K_BLOCK; each block is one chain of fused
+ *     multiply-adds in ascending k from +0; block sums are added in ascending order, from the
+ *     first block's sum;
+ *   - a row reduction has EMB_LANES partial sums from +0, lane i taking elements i mod EMB_LANES
+ *     in ascending order, folded 8, 4, 2, 1 (lane i += lane i + 8, ...); squares enter by one
+ *     fused multiply-add; a maximum starts from -Inf in the same shape, `new > old ? new : old`
+ *     (a NaN is passed over);
+ *   - layernorm computes in double between its float inputs and its float result;
+ *   - exp, gelu, tanh are the polynomials of kernels/math.h, the same fused sequence everywhere;
+ *   - division and square root are the IEEE operations.
+ * Rows may have any alignment; nothing outside the rows is read or written. */
+#ifndef EMB_KERNELS_H
+#define EMB_KERNELS_H
+
+#include "../base/base.h"
+
+#define EMB_K_BLOCK 256
+#define EMB_LANES 16
+#define EMB_PANEL 16 /* output columns in one panel of packed weights */
+
+typedef enum { /* names of transformers' ACT2FN, see spec in docs/models.md */
+    EMB_ACT_NONE, EMB_ACT_GELU, EMB_ACT_GELU_TANH /* gelu_new, gelu_pytorch_tanh */,
+        EMB_ACT_GELU_FAST, EMB_ACT_QUICK_GELU,
+    EMB_ACT_SILU, EMB_ACT_RELU, EMB_ACT_RELU2, EMB_ACT_TANH, EMB_ACT_SIGMOID
+} emb_activation;
+
+typedef struct emb_kernels {
+    const char *name; /* "c", "avx2" */
+
+    /* c[m][n] = a[m][k] x w, k >= 1: w is panels [ceil(n/16)][k][16], 64-byte aligned, the last
+     * panel's spare columns zero. Only columns < n of c are written. */
+    void (*gemm_f32)(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *w,
+                     float *c, int64_t ldc);
+    /* panels from rows: w = panels of b^T where b is [n][k] (row-major, ldb); the same layout as
+     * above. */
+    void (*pack_rows_f32)(int64_t n, int64_t k, const float *b, int64_t ldb, float *w);
+    /* panels from columns: w = panels of b where b is [k][n] (row-major, ldb). */
+    void (*pack_columns_f32)(int64_t k, int64_t n, const float *b, int64_t ldb, float *w);
+
+    /* y[m][n] = act(y + bias); bias may be NULL. In place. */
+    void (*bias_act_f32)(int64_t m, int64_t n, float *y, int64_t ldy, const float *bias,
+                         emb_activation act);
+    /* y = layernorm(x + bias + residual) * gamma + beta over each row: s = (x + bias) + residual
+     * in float; then in double: mean, biased variance of d = s - mean, scale = 1 / sqrt(var +
+     * eps), and d * scale * gamma + beta, the last two fused, rounded to float once. bias,
+     * residual and beta may be NULL; y may be x or residual. */
+    void (*layernorm_f32)(int64_t m, int64_t n, const float *x, int64_t ldx, const float *bias,
+                          const float *residual, int64_t ldr, const float *gamma, const float *beta,
+                          float eps, float *y, int64_t ldy);
+    /* p[m][n]: p = exp(p * scale - max(p * scale)), the subtraction fused with its product;
+     * sums[m] = their 16-lane sum. In place. */
+    void (*softmax_f32)(int64_t m, int64_t n, float *p, int64_t ldp, float scale, float *sums);
+    /* y[m][n] = y / divisors[m] */
+    void (*divide_rows_f32)(int64_t m, int64_t n, float *y, int64_t ldy, const float *divisors);
+    /* y[n] = (a + b) + c; b and c may be NULL: sums of embedding table rows */
+    void (*add_rows_f32)(int64_t n, const float *a, const float *b, const float *c, float *y);
+    /* 16-lane sum of squares of x[n], and y = x / divisor */
+    float (*sum_squares_f32)(int64_t n, const float *x);
+    void (*scale_f32)(int64_t n, const float *x, float divisor, float *y);
+
+    /* exact widening (f16, bf16) and rounding to nearest even (f64) of n stored numbers at any
+     * alignment */
+    void (*widen_f16)(int64_t n, const void *x, float *y);
+    void (*widen_bf16)(int64_t n, const void *x, float *y);
+    void (*narrow_f64)(int64_t n, const void *x, float *y);
+} emb_kernels;
+
+/* The table of an instruction set, by name ("c", "avx2"; NULL: the best of this CPU). NULL: not
+ * built in, or this CPU has it not. The tables are constants. */
+const emb_kernels *emb_kernels_for(const char *isa);
+/* Name of the index-th instruction set built in, worst first; NULL past the last. */
+const char *emb_kernels_name(int64_t index);
+
+extern const emb_kernels emb_kernels_c;
+#if defined(__x86_64__)
+/* kernels_c.c again, with the CPU's FMA; its name is "c" too */
+extern const emb_kernels emb_kernels_c_avx2;
+extern const emb_kernels emb_kernels_avx2;
+#endif
+
+#endif

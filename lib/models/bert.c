@@ -1,0 +1,39 @@
+/* BERT: transformers' models/bert/modeling_bert.py, BertModel. MiniLM, BGE, GTE, E5 and most sentence embedders of
+ * English are of this family. Post-norm layers, learned absolute positions, token types. */
+#include "models.h"
+
+static const emb_names names = {
+    .prefix = "bert.",
+    .word_embeddings = "embeddings.word_embeddings",
+    .position_embeddings = "embeddings.position_embeddings",
+    .token_type_embeddings = "embeddings.token_type_embeddings",
+    .embeddings_norm = "embeddings.LayerNorm",
+    .query = "encoder.layer.%d.attention.self.query",
+    .key = "encoder.layer.%d.attention.self.key",
+    .value = "encoder.layer.%d.attention.self.value",
+    .attention_output = "encoder.layer.%d.attention.output.dense",
+    .attention_norm = "encoder.layer.%d.attention.output.LayerNorm",
+    .intermediate = "encoder.layer.%d.intermediate.dense",
+    .output = "encoder.layer.%d.output.dense",
+    .output_norm = "encoder.layer.%d.output.LayerNorm",
+    .pooler = "pooler.dense",
+    .tied_embeddings = "cls.predictions.decoder",
+};
+
+static void describe(emb_config *c, emb_architecture *a)
+{
+    a->names = &names;
+    emb_config_only_string(c, "position_embedding_type", "absolute");
+    a->vocab_size = emb_config_size(c, "vocab_size", 30522);
+    a->hidden_size = emb_config_size(c, "hidden_size", 768);
+    a->embedding_size = a->hidden_size;
+    a->num_hidden_layers = emb_config_size(c, "num_hidden_layers", 12);
+    a->num_attention_heads = emb_config_size(c, "num_attention_heads", 12);
+    a->intermediate_size = emb_config_size(c, "intermediate_size", 3072);
+    a->max_position_embeddings = emb_config_size(c, "max_position_embeddings", 512);
+    a->type_vocab_size = emb_config_size(c, "type_vocab_size", 2);
+    a->hidden_act = emb_config_activation(c, "hidden_act", "gelu");
+    a->layer_norm_eps = emb_config_float(c, "layer_norm_eps", 1e-12);
+}
+
+const emb_family emb_family_bert = {"bert", describe};

@@ -1,0 +1,29 @@
+/* Where work runs: the session's threads, the host's, or the caller alone. */
+#include "nn.h"
+
+typedef struct {
+    embed_task_fn task;
+    void *arg;
+} work;
+
+/* Each thread has a floating-point environment of its own, and a host's may be any. */
+static void run_one(void *arg, int64_t index)
+{
+    const work *w = arg;
+    const emb_float_env env = emb_float_enter();
+
+    w->task(w->arg, index);
+    emb_float_leave(env);
+}
+
+void emb_parallel(const emb_device *d, embed_task_fn task, void *arg, int64_t count)
+{
+    work w = {task, arg};
+
+    if (d->parallel && d->threads > 1 && count > 1) {
+        d->parallel(d->parallel_user, run_one, &w, count);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++)
+        task(arg, i);
+}

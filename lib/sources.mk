@@ -1,0 +1,16 @@
+# The only list of the library's sources.
+LIB_SRC := \
+  lib/api.c lib/describe.c lib/encoder.c lib/model.c lib/modules.c lib/session.c lib/vectors.c \
+  lib/weights.c \
+  lib/base/cpu.c lib/base/file.c lib/base/memory.c lib/base/status.c lib/base/threads.c \
+  lib/base/utf8.c \
+  lib/format/directory.c lib/format/json.c lib/format/json_reader.c lib/format/safetensors.c \
+  lib/gemm/blas.c lib/gemm/gemm.c lib/gemm/packed.c \
+  lib/kernels/kernels.c lib/kernels/kernels_c.c \
+  lib/models/bert.c lib/models/distilbert.c lib/models/electra.c lib/models/models.c \
+  lib/nn/attention.c lib/nn/device.c lib/nn/linear.c lib/nn/norm.c lib/nn/pooling.c \
+  lib/text/added_tokens.c lib/text/load.c lib/text/load_config.c lib/text/normalize.c \
+  lib/text/postprocess.c lib/text/strings.c lib/text/tokenizer.c lib/text/unicode.c \
+  lib/text/unicode_tables.c lib/text/wordpiece.c
+# Kernels of one instruction set: the file's suffix names the flags it is compiled with.
+LIB_SRC_x86 := lib/kernels/kernels_avx2.c lib/kernels/kernels_c_avx2.c

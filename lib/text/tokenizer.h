@@ -1,0 +1,80 @@
+/* text: from UTF-8 to token ids, as Hugging Face tokenizers does it. Knows no models; takes only
+ * the JSON reader from format/. A tokenizer never changes once open. */
+#ifndef EMB_TOKENIZER_H
+#define EMB_TOKENIZER_H
+
+#include "../base/base.h"
+
+typedef struct emb_tokenizer emb_tokenizer;
+
+/* The texts of the files, NULL where there is none. Either tokenizer_json or vocab_txt is needed.
+ * */
+typedef struct emb_tokenizer_files {
+    const char *tokenizer_json, *tokenizer_config_json, *special_tokens_map_json,
+        *added_tokens_json, *vocab_txt;
+    size_t tokenizer_json_size, tokenizer_config_json_size, special_tokens_map_json_size,
+        added_tokens_json_size, vocab_txt_size;
+    const char *model_type; /* of config.json; decides the class when nothing names it */
+    /* of config.json; tokenizer_config.json's comes first. NULL: none */
+    const char *tokenizer_class;
+    /* sentence_bert_config.json's do_lower_case: a Lowercase normalizer in front */
+    bool lowercase_first;
+} emb_tokenizer_files;
+
+int32_t emb_tokenizer_open(emb_tokenizer **tokenizer, const emb_tokenizer_files *files,
+                           const emb_allocator *a, embed_error *error);
+void emb_tokenizer_free(emb_tokenizer *tokenizer);
+
+/* largest id + 1, added tokens included */
+int64_t emb_tokenizer_vocab_size(const emb_tokenizer *t);
+const char *emb_tokenizer_text(const emb_tokenizer *t, int32_t id);          /* or NULL */
+int32_t emb_tokenizer_id(const emb_tokenizer *t, const char *text, size_t size); /* or -1 */
+/* model_max_length of tokenizer_config.json; 0: none (absent, or 1e20 and above). */
+int64_t emb_tokenizer_model_max_length(const emb_tokenizer *t);
+bool emb_tokenizer_truncates_left(const emb_tokenizer *t); /* truncation_side */
+/* The pipeline as a JSON object, for embed_model_describe. */
+void emb_tokenizer_describe(const emb_tokenizer *t, emb_buffer *out);
+
+typedef struct emb_tokenize_options {
+    int64_t max_length;       /* special tokens included; 0:
+        no truncation. Below the number of special tokens
+                               * the reference leaves the text untruncated: so do we */
+    bool left;                /* cut at the left */
+    int32_t strategy;         /* EMBED_STRATEGY_* */
+    bool add_special_tokens;
+    /* invalid UTF-8 becomes U+FFFD (offsets are those of the invalid bytes) */
+    bool replace_invalid;
+} emb_tokenize_options;
+
+/* A text that is put together without copying: prefix (a prompt, may be NULL) then text. Offsets
+ * are into text; what comes from the prefix has offsets clamped to [0, 0]. */
+typedef struct emb_text {
+    const char *prefix;
+    size_t prefix_size;
+    const char *data;
+    size_t size;
+} emb_text;
+
+/* Where tokens go: arrays of capacity, each may be NULL. */
+typedef struct emb_token_arrays {
+    int64_t capacity;
+    int32_t *ids, *type_ids, *word_ids, *sequence_ids;
+    int64_t (*offsets)[2];
+} emb_token_arrays;
+
+/* Workspace of one call: bytes, for texts of up to max_text_bytes (only where the pipeline cannot
+ * work piece by piece, otherwise any length) and truncation to at most max_length tokens. */
+size_t emb_tokenizer_scratch_size(const emb_tokenizer *t, int64_t max_text_bytes,
+                                  int64_t max_length);
+
+/* Tokenize a text, or a pair (pair may be NULL), with truncation and special tokens. Returns the
+ * number of tokens, also when it is more than capacity; or a negative status with error filled.
+ * Takes no memory. scratch: emb_tokenizer_scratch_size bytes, 64-byte aligned, with the same two
+ * limits. */
+int64_t emb_tokenize(const emb_tokenizer *t, void *scratch, int64_t max_text_bytes,
+                     int64_t max_length,
+                     const emb_text *text, const emb_text *pair,
+                         const emb_tokenize_options *options,
+                     emb_token_arrays *out, embed_error *error);
+
+#endif

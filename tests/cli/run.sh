@@ -1,0 +1,331 @@
+#!/bin/sh
+# Tests of the embed command over the small models of tests/data/models: spellings, output byte by byte where it
+# is fixed, and what a failure looks like. EMBED names the command (default build/release/embed).
+#
+#   input FORMAT           standard input of the next expect, as printf writes it
+#   expect NAME STATUS ARGUMENT...     run embed; a failure must be one line on standard error
+#   out_is TEXT, out_has TEXT, err_has TEXT, lines N   what the run before printed
+#   is NAME FOUND EXPECTED             two strings are equal
+
+set -u
+LC_ALL=C
+export LC_ALL
+unset TMPDIR
+
+embed=${EMBED:-build/release/embed}
+models=${MODELS:-tests/data/models}
+plain=$models/bert     # no modules.json, hidden_size 20, 24 positions
+sentence=$models/st-dense # Dense to 12 numbers, Normalize, prompts
+passed=0
+failed=0
+name=
+
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+
+if ! [ -x "$embed" ]; then
+    echo "$embed: not there; build it or set EMBED" >&2
+    exit 1
+fi
+
+verdict() # STATUS WHAT
+{
+    if [ "$1" -eq 0 ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED: $name: $2"
+        sed 's/^/    err: /' "$work/err" | head -n 3
+    fi
+}
+
+input()
+{
+    # shellcheck disable=SC2059
+    printf "$@" > "$work/in"
+}
+
+expect()
+{
+    name=$1
+    expected=$2
+    shift 2
+    "$embed" "$@" < "$work/in" > "$work/out" 2> "$work/err"
+    status=$?
+    : > "$work/in"
+    [ "$status" -eq "$expected" ]
+    verdict $? "exit $status, expected $expected"
+    errors=$(grep -vc '^warning: ' "$work/err")
+    if [ "$expected" -eq 0 ]; then
+        [ "$errors" -eq 0 ]
+    else
+        [ "$errors" -eq 1 ] && grep -q '^embed: ..*[^.]' "$work/err"
+    fi
+    verdict $? "standard error"
+}
+
+out_is()
+{
+    printf '%s\n' "$1" > "$work/expected"
+    cmp -s "$work/expected" "$work/out"
+    verdict $? "printed $(head -c 200 "$work/out"), expected $1"
+}
+
+out_has() { grep -qF -e "$1" "$work/out"; verdict $? "does not print $1"; }
+err_has() { grep -qF -e "$1" "$work/err"; verdict $? "does not say $1"; }
+lines() { [ "$(wc -l < "$work/out")" -eq "$1" ]; verdict $? "$(wc -l < "$work/out") lines, expected $1"; }
+is() { name=$1; [ "$2" = "$3" ]; verdict $? "found $2, expected $3"; }
+header() { tail -c +11 "$1" | head -c 117 | sed 's/ *$//'; }
+size() { wc -c < "$1" | tr -d ' '; }
+files() { ls -A "$work/$1" | tr '\n' ' '; }
+keep() { cp "$work/out" "$work/$1"; }
+same() { cmp -s "$work/out" "$work/$1"; verdict $? "differs from $1"; }
+: > "$work/in"
+
+# ---- spellings --------------------------------------------------------------------------
+
+expect "version" 0 --version
+grep -q '^embed [0-9]*\.[0-9]*\.[0-9]*$' "$work/out"; verdict $? "no version"
+expect "help" 0 --help; out_has 'Exit status'
+sed 's/\\-/-/g' docs/man/embed.1 > "$work/manual"
+for command in text hidden tokens similar search info; do
+    expect "$command --help" 0 $command --help; out_has 'Examples:'; out_has "Usage: embed $command "
+    keep help.$command
+    expect "$command without a model" 2 $command; err_has '-m'; err_has "try embed $command --help"
+    expect "$command, unknown option" 2 $command -m "$plain" --bogus; err_has '--bogus'
+    text=a
+    [ $command = info ] && text=
+    # shellcheck disable=SC2086
+    expect "$command, no such model" 1 $command -m "$work/nowhere" $text; err_has 'nowhere'
+    for option in $(grep -o '^ .*-[-a-z]*' "$work/help.$command" | grep -o -e '--[-a-z]*'); do
+        grep -qF -e "$option" "$work/manual"; verdict $? "$command $option is not in the manual page"
+    done
+done
+expect "no subcommand" 2; err_has 'try embed --help'
+expect "unknown subcommand" 2 embiggen; err_has 'embiggen'
+expect "value missing" 2 text -m; err_has '--model'
+expect "value missing at the end" 2 text -m "$plain" --dim; err_has '--dim'
+expect "value not wanted" 2 text -m "$plain" --null=yes a; err_has '--null'
+expect "number with a tail" 2 text -m "$plain" --dim 3x a; err_has '"3x"'
+expect "negative number" 2 text -m "$plain" --layer -1 a; err_has '--layer'
+expect "number of nothing" 2 text -m "$plain" --dim= a; err_has '--dim'
+expect "number too large" 2 text -m "$plain" --threads 99999999999 a; err_has '--threads'
+expect "unknown choice" 2 text -m "$plain" --pool avg a; err_has 'sqrt_len'
+expect "prefix of a choice" 2 text -m "$plain" --pool mea a; err_has '"mea"'
+expect "file and arguments" 2 text -m "$plain" -f "$plain/texts.txt" a; err_has '-f'
+expect "null and jsonl" 2 text -m "$plain" --null --jsonl text; err_has '--jsonl'
+expect "suffix unknown" 2 text -m "$plain" -o x.bin a; err_has '.npy'
+expect "ranges without a precision" 2 text -m "$plain" --ranges x a b; err_has '--precision'
+expect "quantised .f32" 2 text -m "$plain" --precision binary -o "$work/x.f32" a; err_has '.f32'
+expect "info takes no text" 2 info -m "$plain" a; err_has '"a"'
+expect "no query" 2 search -m "$plain"; err_has 'query'
+for option in "--pool cls" "--pool mean" "--pool max" "--pool last" "--pool weighted" "--pool sqrt_len" \
+    "--pool mean_all" "--layer 0" --normalize --no-normalize --no-modules "--dim 3" "--precision float32" \
+    "--precision binary" "--precision ubinary" "--max-length 5" "--truncation-side left" \
+    "--truncation-side right" "--threads 1" "--gemm auto" "--gemm packed" "--isa c" "--batch-tokens 64" \
+    --replace-invalid --no-truncation "--prompt-text x" "-o -"; do
+    # shellcheck disable=SC2086
+    expect "text $option" 0 text -m "$plain" $option kola; lines 1; out_has '{"index":0,"embedding":['
+done
+
+# ---- texts in -----------------------------------------------------------------------------
+
+expect "arguments" 0 text -m "$plain" 'ko la' 'mi'; lines 2; out_has '{"index":1,"embedding":['; keep two
+input 'ko la\nmi\n'; expect "standard input" 0 text -m "$plain"; same two
+input 'ko la\nmi'; expect "no terminator at the end" 0 text -m "$plain" -f -; same two
+input 'ko la\0mi\0'; expect "texts ended by NUL" 0 text --model="$plain" --null; same two
+printf 'ko la\nmi\n' > "$work/texts"
+expect "a file" 0 text "-m$plain" --file="$work/texts"; same two
+expect "options after texts" 0 text 'ko la' mi -m "$plain"; same two
+expect "-- ends options" 0 text -m "$plain" -- 'ko la' mi; same two
+expect "a dash is a text" 0 text -m "$plain" - --; lines 1
+input ''; expect "no texts" 0 text -m "$plain"; lines 0
+input '\n'; expect "an empty line is an empty text" 0 text -m "$plain"; lines 1; keep empty
+expect "an empty argument" 0 text -m "$plain" ''; same empty
+input '\n\nko\n'; expect "empty lines" 0 text -m "$plain"; lines 3
+bytes_kept() # NAME INPUT TEXTS [OPTION]
+{
+    input "$2"
+    expect "$1" 0 similar --json -m "$plain" ${4:+"$4"}; out_has "\"texts\":$3,"
+}
+bytes_kept "CR belongs to a text" 'ko\r\nko\n' '["ko\r","ko"]'
+bytes_kept "CR does not end a text" 'ko\rmi\r' '["ko\rmi\r"]'
+bytes_kept "NUL inside a line" 'ko\0mi\nla\n' '["ko\u0000mi","la"]'
+bytes_kept "LF inside a text" 'ko\nmi\0' '["ko\nmi"]' --null
+bytes_kept "spaces, a mark, a byte order mark" ' k\314\201 \t\n\357\273\277\n' "[\" k$(printf '\314\201') \\t\",\"$(printf '\357\273\277')\"]"
+expect "no such file" 1 text -m "$plain" -f "$work/nowhere"; err_has 'nowhere: cannot open'
+expect "a folder" 1 text -m "$plain" -f "$work"; err_has 'directory'
+
+input '{"id":7,"text":"ko la","more":{"a":[1,2.50,null]}}\n{"text":"mi"}'
+expect "JSON lines" 0 text -m "$plain" --jsonl text; lines 2
+sed 's/"id":7,"more":{"a":\[1,2.50,null\]},//' "$work/out" | cmp -s - "$work/two"; verdict $? "keys pass"
+input '{"text":"\\u006bo\\u0020la"}\n{"text":"\\u006di"}\n'; expect "escapes" 0 text -m "$plain" --jsonl text; same two
+input '{"index":"x","text":"ko","embedding":[1]}\n'; expect "own keys" 0 text -m "$plain" --jsonl text
+out_has '{"index":"x","embedding":['
+is "embedding once" "$(grep -o embedding "$work/out" | wc -l | tr -d ' ')" 1
+json_error() { input "$2"; expect "$1" 1 text -m "$plain" --jsonl text; err_has "standard input: line $3"; }
+json_error "no such field" '{"text":"a"}\n{"txt":"a"}\n' '2: no field "text"'
+json_error "not a string" '{"text":3}\n' '1: column 9'
+json_error "not an object" '["text"]\n' '1: column 1'
+json_error "an empty line" '{"text":"a"}\n\n' '2: column 1'
+json_error "cut short" '{"text":"a' '1: column 11'
+json_error "something after it" '{"text":"a"} x\n' '1: column 14'
+json_error "comma at the end" '{"text":"a",}\n' '1: column 13'
+json_error "half a surrogate" '{"text":"\\ud83d"}\n' '1: column 10'
+json_error "unknown escape" '{"text":"\\x"}\n' '1: column 11'
+json_error "control character" '{"text":"\001"}\n' '1: column 10'
+json_error "a field twice" '{"text":"a","text":"b"}\n' '1: column'
+json_error "number with a leading 0" '{"n":01,"text":"b"}\n' '1: column 7'
+json_error "deep nesting" "{\"n\":$(printf '%0200d' 0 | tr 0 '[')" '1: column'
+
+input 'ko\tla\nmi\tko la\n'; expect "pairs" 0 text -m "$plain" --pair; lines 2
+input 'ko\tla\nmi\n'; expect "a line without a tab" 1 text -m "$plain" --pair; err_has 'standard input: line 2'
+input 'ko\nk\377o\n'; expect "invalid UTF-8" 1 text -m "$plain"; err_has 'standard input: line 2: '
+printf 'ko\nla\nk\377o\n' > "$work/bad.txt"
+expect "invalid UTF-8 in a file" 1 text -m "$plain" -f "$work/bad.txt"; err_has 'bad.txt: line 3: '
+expect "the same for tokens" 1 tokens -m "$plain" -f "$work/bad.txt"; err_has 'bad.txt: line 3: '
+expect "the same for hidden" 1 hidden -m "$plain" -f "$work/bad.txt" -o "$work/x.npy"; err_has 'bad.txt: line 3: '
+{ yes ko | head -n 4999; printf '\377\n'; } > "$work/late.txt"
+expect "a late line is named" 1 text -m "$plain" -f "$work/late.txt" -o "$work/x.npy"; err_has 'line 5000: '
+expect "replaced on request" 0 text -m "$plain" -f "$work/bad.txt" --replace-invalid; lines 3
+input 'ko\0\377'; expect "texts are counted with --null" 1 text -m "$plain" --null; err_has 'standard input: text 2: '
+expect "an argument is named" 1 text -m "$plain" ko "$(printf '\377')"; err_has 'argument 2: '
+
+# ---- vectors out -----------------------------------------------------------------------------
+
+mkdir "$work/o"
+expect ".npy" 0 text -m "$plain" 'ko la' mi -o "$work/o/v.npy"; out=$work/o/v.npy; lines 0
+is "npy header" "$(header "$out")" "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 20), }"
+is "npy size" "$(size "$out")" $((128 + 2 * 20 * 4))
+is "npy magic" "$(head -c 10 "$out" | od -An -tx1 | tr -d ' \n')" 934e554d505901007600
+expect ".f32" 0 text -m "$plain" 'ko la' mi -o "$work/o/v.f32"
+is "the same floats" "$(tail -c +129 "$out" | cksum)" "$(cksum < "$work/o/v.f32")"
+expect ".jsonl" 0 text -m "$plain" 'ko la' mi -o "$work/o/v.jsonl"; cp "$work/o/v.jsonl" "$work/out"; same two
+is "nothing else is left" "$(files o)" 'v.f32 v.jsonl v.npy '
+name='nine digits'; grep -Eq '[[,]-?0\.[1-9][0-9]{8}[],]' "$work/two"; verdict $? "no number of nine digits"
+expect ".npy to a pipe" 0 text -m "$plain" 'ko la' mi --format npy; same o/v.npy
+expect "no texts, .npy" 0 text -m "$plain" -o "$work/o/v.npy"
+is "its header" "$(header "$out")" "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 20), }"
+is "its size" "$(size "$out")" 128
+expect "--dim" 0 text -m "$plain" --dim 3 ko -o "$work/o/v.npy"; is "three numbers" "$(size "$out")" 140
+quantised() # PRECISION DESCR COLUMNS
+{
+    expect "$1" 0 text -m "$plain" 'ko la' mi ko --precision "$1" -o "$work/o/v.npy"
+    is "$1 header" "$(header "$out")" "{'descr': '$2', 'fortran_order': False, 'shape': (3, $3), }"
+    is "$1 size" "$(size "$out")" $((128 + 3 * $3))
+}
+quantised int8 '|i1' 20; quantised uint8 '|u1' 20; quantised binary '|i1' 3; quantised ubinary '|u1' 3
+expect "int8 of one vector" 1 text -m "$plain" --precision int8 ko; err_has '--ranges'
+expect "int8 of none" 0 text -m "$plain" --precision int8 -o "$work/o/v.npy"
+is "int8 of none, header" "$(header "$out")" "{'descr': '|i1', 'fortran_order': False, 'shape': (0, 20), }"
+expect "ranges of the run" 0 text -m "$plain" --precision uint8 'ko la' mi ko; keep quantised
+expect "--save-ranges" 0 text -m "$plain" 'ko la' mi ko --save-ranges "$work/r.npy"
+is "ranges header" "$(header "$work/r.npy")" "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 20), }"
+expect "--ranges" 0 text -m "$plain" --precision uint8 --ranges "$work/r.npy" 'ko la' mi ko; same quantised
+expect "ranges of another width" 1 text -m "$plain" --dim 3 --precision int8 --ranges "$work/r.npy" a; err_has '(2, 3)'
+expect "ranges that are none" 1 text -m "$plain" --precision int8 --ranges "$0" a; err_has '.npy'
+head -c 200 "$work/r.npy" > "$work/short.npy"
+expect "ranges cut short" 1 text -m "$plain" --precision int8 --ranges "$work/short.npy" a; err_has 'short.npy'
+
+mkdir "$work/e"
+expect "nothing is left of a failure" 1 text -m "$plain" -f "$work/bad.txt" -o "$work/e/v.npy"
+is "no file" "$(files e)" ''
+echo old > "$work/e/v.npy"
+expect "a failure keeps the old file" 1 text -m "$plain" -f "$work/bad.txt" -o "$work/e/v.npy"
+is "the old file" "$(cat "$work/e/v.npy")" old
+expect "no such folder" 1 text -m "$plain" -o "$work/nowhere/v.npy" a; err_has 'cannot create'
+ln -s v.npy "$work/e/link.npy"
+expect "a link is followed" 0 text -m "$plain" -o "$work/e/link.npy" ko
+is "what it leads to" "$(size "$work/e/v.npy"),$(files e)" '208,link.npy v.npy '
+if [ -c /dev/full ]; then
+    name="full disk"; "$embed" text -m "$plain" ko > /dev/full 2> "$work/err"
+    is "full disk" "$?,$(grep -c 'cannot write' "$work/err")" '1,1'
+    expect "full disk, -o" 1 text -m "$plain" ko -o /dev/full --format f32; err_has '/dev/full: cannot write'
+fi
+"$embed" text -m "$plain" ko >&- 2> "$work/err"; is "closed output" "$?,$(wc -l < "$work/err" | tr -d ' ')" '1,1'
+{ yes ko | head -n 20000 | "$embed" text -m "$plain" 2> "$work/err"; echo $? > "$work/rc"; } | head -n 1 > "$work/out"
+is "closed pipe is quiet" "$(cat "$work/rc"),$(size "$work/err")" '1,0'
+mkfifo "$work/pipe"; exec 3<> "$work/pipe"; mkdir "$work/s"
+"$embed" text -m "$plain" -f "$work/pipe" -o "$work/s/v.npy" 2> "$work/err" & process=$!
+tries=0; while [ -z "$(files s)" ] && [ $tries -lt 30 ]; do sleep 1; tries=$((tries + 1)); done
+is "a temporary file while it runs" "$(files s | sed 's/[^.]* $//')" 'v.npy.'
+kill -TERM $process; { wait $process; } 2> /dev/null; is "stopped by the signal" $? 143; is "removed" "$(files s)" ''
+printf 'ko\n' >&3; "$embed" text -m "$plain" -f "$work/pipe" > "$work/answer" & process=$!
+tries=0; while ! [ -s "$work/answer" ] && [ $tries -lt 30 ]; do sleep 1; tries=$((tries + 1)); done
+is "a line is answered at once" "$(wc -l < "$work/answer" | tr -d ' ')" 1
+kill $process; { wait $process; } 2> /dev/null; exec 3>&-
+if script -qec true /dev/null > /dev/null 2>&1; then
+    script -qec "'$embed' hidden -m '$plain' ko" /dev/null > "$work/out" 2>&1 < /dev/null
+    name="no array on a terminal"; out_has 'terminal'
+fi
+
+# ---- what the model can do ------------------------------------------------------------------------
+
+expect "unknown layer" 1 text -m "$plain" --layer 99 ko; err_has 'layer'
+expect "unknown layer, hidden" 1 hidden -m "$plain" --layer 99 ko -o "$work/x.npy"; err_has 'layer'
+expect "unknown prompt" 1 text -m "$sentence" --prompt nope ko; err_has 'nope'
+expect "--dim too large" 1 text -m "$plain" --dim 999 ko
+expect "pooler that is not there" 1 text -m "$models/electra" --pool pooler ko; err_has 'pooler'
+long='ko la ko la ko la ko la ko la ko la ko la ko la ko la ko la ko la ko la ko la ko la ko la'
+expect "a text over the limit is cut" 0 text -m "$plain" "$long"; lines 1
+expect "or an error" 1 text -m "$plain" --no-truncation ko "$long"; err_has 'argument 2: '
+expect "the recipe normalises" 0 text -m "$sentence" ko; keep normalised
+expect "prompt by name" 0 text -m "$sentence" --prompt query ko; keep prompted
+expect "prompt by text" 0 text -m "$sentence" --prompt-text 'kola: ' ko; same prompted
+expect "no prompt" 0 text -m "$sentence" --prompt-text '' ko; same normalised
+expect "threads change nothing" 0 text -m "$sentence" --threads 2 ko mi la; keep three
+expect "nor does the kernel" 0 text -m "$sentence" --threads 1 --isa c --batch-tokens 32 ko mi la; same three
+
+# ---- hidden ------------------------------------------------------------------------------------------
+
+expect "hidden" 0 hidden -m "$plain" ko 'ko la mi' -o "$work/h.npy"
+header "$work/h.npy" | grep -q "^{'descr': '<f4', 'fortran_order': False, 'shape': (2, [0-9]*, 20), }$"; verdict $? header
+expect "hidden to a pipe" 0 hidden -m "$plain" ko 'ko la mi'; same h.npy
+expect "hidden, JSON lines" 0 hidden -m "$plain" ko 'ko la mi' -o "$work/h.jsonl"
+is "its keys" "$(sed 's/[0-9][^,]*,"hidden.*//; s/[0-9]*,"tokens//' "$work/h.jsonl" | sort -u)" '{"index":":'
+input '[2,5,3]\n[2,3]\n'; expect "ids" 0 hidden -m "$plain" --ids - -o "$work/i.npy"
+is "ids header" "$(header "$work/i.npy")" "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3, 20), }"
+is "zero rows" "$(tail -c 80 "$work/i.npy" | tr -d '\0' | wc -c | tr -d ' ')" 0
+expect "no texts, hidden" 0 hidden -m "$plain" -o "$work/i.npy"
+is "its shape" "$(header "$work/i.npy")" "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 0, 20), }"
+ids_error() { input "$2"; expect "$1" 1 hidden -m "$plain" --ids - -o "$work/x.npy"; err_has "standard input: line $3"; }
+ids_error "id outside the vocabulary" '[2,3]\n[2,5000,3]\n' 2
+ids_error "negative id" '[2,-1,3]\n' 1
+ids_error "huge id" '[2,99999999999,3]\n' 1
+ids_error "ids with a fraction" '[2,1.5,3]\n' '1: column 4'
+ids_error "ids that are no list" '{"ids":[2]}\n' '1: column 1'
+ids_error "more ids than positions" "[2$(printf '%030d' 0 | sed 's/0/,5/g'),3]\n" 1
+is "nothing was written" "$(ls "$work"/x.npy* 2> /dev/null)" ''
+expect "ids and texts" 2 hidden -m "$plain" --ids - a; err_has '--ids'
+
+# ---- tokens ---------------------------------------------------------------------------------------------
+
+expect "tokens" 0 tokens -m "$plain" 'ko'
+sed 's/\[[^a-z]*\]\(,"\|}\)/[]\1/g; s/"tokens":\[.*\],"type/"tokens":[],"type/' "$work/out" > "$work/keys"
+is "keys of tokens" "$(cat "$work/keys" | sed 's/\[[^]]*\]*/[]/g')" \
+    '{"index":0,"ids":[],"tokens":[],"type_ids":[],"offsets":[],"word_ids":[]}'
+out_has '"offsets":[[0,0],[0,'; out_has '"word_ids":[null,0'; out_has '"tokens":["[CLS]",'
+expect "tokens are not cut" 0 tokens -m "$plain" "$long"; is "all" "$(grep -o '\[[0-9]*,[0-9]*\]' "$work/out" | wc -l | awk '{print ($1 >= 32)}')" 1
+expect "unless asked" 0 tokens -m "$plain" --max-length 5 "$long"; is "five" "$(grep -o '\[[0-9]*,[0-9]*\]' "$work/out" | wc -l | tr -d ' ')" 5
+input 'ko\tla\n'; expect "tokens of a pair" 0 tokens -m "$plain" --pair; out_has '"sequence_ids":[null,0,'
+input '{"id":"\\u00e9","t":"ko"}\n'; expect "tokens of JSON lines" 0 tokens -m "$plain" --jsonl t; out_has '{"index":0,"id":"\u00e9","ids":['
+
+# ---- similar, search, info -----------------------------------------------------------------------------------
+
+expect "similar" 0 similar -m "$sentence" 'ko la' mi; out_has 'cosine'; out_has '1.0000'; lines 5
+expect "similar --json" 0 similar -m "$sentence" --json 'ko la' mi; lines 1; out_has '"texts":["ko la","mi"],"scores":[['
+expect "similar by distance" 0 similar -m "$sentence" --similarity euclidean ko mi; out_has 'euclidean'
+printf 'mi\nko la\nla\n' > "$work/docs"
+expect "search" 0 search -m "$models/bert" -f "$work/docs" --top 1 'ko la'; lines 1; out_has '2  ko la'
+expect "search of two" 0 search -m "$plain" -f "$work/docs" mi la; lines 9
+expect "search --json" 0 search -m "$plain" -f "$work/docs" --json --top 1 mi; out_has '"line":1,"text":"mi"}]}'
+input '{"id":9,"t":"mi"}\n'; expect "search in JSON lines" 0 search -m "$plain" --jsonl t --json mi; out_has '"record":{"id":9}'
+expect "search with no lines" 0 search -m "$plain" mi; lines 0
+expect "unknown query prompt" 1 search -m "$sentence" --query-prompt nope mi; err_has 'nope'
+expect "info" 0 info -m "$plain"; out_has 'bert'; out_has 'workspace'; out_has 'cls'
+expect "info --json" 0 info -m "$plain" --json; lines 1; out_has '"workspace_bytes":'; out_has '"family":"bert"'
+expect "info of a budget" 0 info -m "$plain" --batch-tokens 4096 --threads 1; out_has '4096 tokens'
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,293 @@
+"""Makes the small frozen models of tests/data/models, which `make check` opens without Python.
+
+Every model has made-up weights and a made-up vocabulary; expected.safetensors beside it holds what the
+reference computes in float64, rounded to float32 at the very end:
+    ids, type_ids, offsets     the inputs: first the lines of texts.txt, then the pairs of pairs.txt
+    hidden.K                   hidden_states[K], [tokens][hidden]
+    pool.NAME                  each pooling of the last hidden state, [inputs][hidden]
+    pooler                     pooler_output, where the checkpoint has a pooler
+    sentence                   the vectors of the directory's own recipe, [inputs][dim]
+    prompt.NAME                the same for texts.txt alone with a prompt of the model
+The same bytes come out of every run.    freeze_models.py [FOLDER]
+"""
+import copy
+import json
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import models_random as random_models
+from models_random import Shape, Storage
+from reference import Reference
+
+TINY = Shape("tiny", hidden=20, layers=2, heads=2, intermediate=36, vocab=90, positions=24)
+POOLINGS = ("cls", "mean", "max", "last", "weighted", "sqrt_len")
+
+
+@dataclass
+class Frozen:
+    """One model to freeze. modules: what stands in modules.json after the Transformer."""
+
+    name: str
+    shape: Shape
+    storage: Storage = Storage()
+    modules: list = field(default_factory=list)
+    sentence_config: dict = None
+    prompts: dict = field(default_factory=dict)
+    default_prompt: str = None
+
+
+POOLING_5 = ("Pooling", {
+    "word_embedding_dimension": 20, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True,
+    "pooling_mode_max_tokens": False, "pooling_mode_mean_sqrt_len_tokens": False,
+})  # fmt: skip
+POOLING_6 = ("Pooling", {
+    "embedding_dimension": 20, "pooling_mode": ["cls", "weightedmean"], "include_prompt": False,
+})  # fmt: skip
+DENSE = ("Dense", {
+    "in_features": 20, "out_features": 18, "bias": True,
+    "activation_function": "torch.nn.modules.activation.Tanh",
+})  # fmt: skip
+DENSE_PLAIN = ("Dense", {
+    "in_features": 40, "out_features": 12, "bias": False,
+    "activation_function": "torch.nn.modules.linear.Identity",
+})  # fmt: skip
+
+MODELS = [
+    Frozen("bert", TINY, Storage(legacy_norms=True, extra_heads=True, position_ids=True)),
+    Frozen("bert-bare", TINY, Storage(prefix=False, pooler=False, vocab_txt=True)),
+    Frozen("bert-f16", TINY, Storage(dtype="F16")),
+    Frozen("bert-bf16", TINY, Storage(dtype="BF16", pooler=False)),
+    Frozen("bert-f64", Shape("f64", hidden=12, layers=1, heads=1, intermediate=18, vocab=80, positions=24),
+           Storage(dtype="F64")),
+    Frozen("bert-sharded", TINY, Storage(dtype="BF16", shards=3)),
+    Frozen("bert-odd", Shape("odd", hidden=40, layers=1, heads=2, intermediate=265, vocab=80, positions=20,
+                             types=1, act="gelu_new", eps=1e-5), Storage(dtype="F16", lowercase=False)),
+    Frozen("distilbert", Shape("distil", "distilbert", 18, 2, 3, 30, 90, 24, act="relu")),
+    Frozen("electra", Shape("electra", "electra", 20, 2, 2, 36, 90, 24, embedding=12)),
+    Frozen("st-dense", TINY, Storage(dtype="F16", prefix=False), [POOLING_5, DENSE, ("Normalize", None)],
+           {"max_seq_length": 16, "do_lower_case": False}, {"query": "kola: ", "passage": ""}),
+    Frozen("st-list", TINY, Storage(dtype="BF16", pooler=False),
+           [POOLING_6, ("LayerNorm", {"dimension": 40}), DENSE_PLAIN],
+           {"max_seq_length": None, "do_lower_case": True}, {"query": "mu ne ", "long": "so ri ta. "}, "long"),
+]  # fmt: skip
+SINGLE_FILE_OF = "st-dense"  # also frozen as one file, single.safetensors
+
+
+# ---- module folders ----------------------------------------------------------------------------------
+
+
+MODULE_TYPES = {
+    "5": "sentence_transformers.models.{}",
+    "6": {
+        "Transformer": "sentence_transformers.base.modules.transformer.Transformer",
+        "Pooling": "sentence_transformers.sentence_transformer.modules.pooling.Pooling",
+        "Dense": "sentence_transformers.base.modules.dense.Dense",
+        "LayerNorm": "sentence_transformers.sentence_transformer.modules.layer_norm.LayerNorm",
+        "Normalize": "sentence_transformers.base.modules.normalize.Normalize",
+    },
+}
+
+
+def module_type(kind, dialect):
+    """The dotted name of a module in modules.json."""
+    types = MODULE_TYPES[dialect]
+    return types.format(kind) if isinstance(types, str) else types[kind]
+
+
+def write_module(folder, kind, config, random):
+    """The folder of one module: its configuration and made-up weights."""
+    if config is not None:
+        random_models.write_json(folder / "config.json", config)
+    normal = random.standard_normal
+    if kind == "Dense":
+        rows, columns = config["out_features"], config["in_features"]
+        tensors = {"linear.weight": ("F32", normal((rows, columns)) / np.sqrt(columns) / 3)}
+        if config["bias"]:
+            tensors["linear.bias"] = ("F32", normal(rows) * 0.1)
+    elif kind == "LayerNorm":
+        size = config["dimension"]
+        tensors = {"norm.weight": ("F32", 1 + normal(size) * 0.3), "norm.bias": ("F32", normal(size) * 0.2)}
+    else:
+        return
+    random_models.write_safetensors(folder / "model.safetensors", tensors, {"format": "pt"})
+
+
+def write_modules(folder, frozen):
+    """modules.json, the module folders, and the configuration beside them."""
+    if not frozen.modules:
+        return
+    dialect = "6" if any("pooling_mode" in (config or {}) for _, config in frozen.modules) else "5"
+    random = np.random.RandomState(99)
+    chain = [{"idx": 0, "name": "0", "path": "", "type": module_type("Transformer", dialect)}]
+    for index, (kind, config) in enumerate(frozen.modules, 1):
+        path = f"{index}_{kind}"
+        chain.append({"idx": index, "name": str(index), "path": path, "type": module_type(kind, dialect)})
+        write_module(folder / path, kind, config, random)
+    random_models.write_json(folder / "modules.json", chain)
+    random_models.write_json(folder / "sentence_bert_config.json", frozen.sentence_config)
+    random_models.write_json(
+        folder / "config_sentence_transformers.json",
+        {"prompts": frozen.prompts, "default_prompt_name": frozen.default_prompt, "similarity_fn_name": "cosine"},
+    )
+
+
+# ---- inputs --------------------------------------------------------------------------------------------
+
+
+def make_texts(vocabulary):
+    """Texts and pairs: short, long (cut by the model's limit), empty, unknown characters."""
+    random = np.random.RandomState(21)
+    words = [token for token in vocabulary[8:] if not token.startswith("##")]
+    sentence = lambda n: " ".join(words[i] for i in random.randint(0, len(words), n))  # noqa: E731
+    texts = [sentence(6), words[-1], "", sentence(3).title() + ", zumba!", sentence(40), "né 日本 " + sentence(2)]
+    return texts, [(sentence(4), sentence(3)), (sentence(1), sentence(9))]
+
+
+def tokenizer_of(folder):
+    """The reference's tokenizer of a directory."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def encode_inputs(folder, frozen, texts, pairs):
+    """[(ids, type_ids)] of texts and pairs, cut to the model's limit."""
+    tokenizer = tokenizer_of(folder)
+    limit = (frozen.sentence_config or {}).get("max_seq_length") or frozen.shape.positions
+    coded = [tokenizer(t, truncation=True, max_length=limit, return_token_type_ids=True) for t in texts]
+    coded += [
+        tokenizer(a, b, truncation=True, max_length=limit, return_token_type_ids=True) for a, b in pairs
+    ]
+    typed = frozen.shape.family != "distilbert" and frozen.shape.types > 1
+    return [(c["input_ids"], c["token_type_ids"] if typed else [0] * len(c["input_ids"])) for c in coded]
+
+
+# ---- expected numbers ---------------------------------------------------------------------------------
+
+
+def pool(hidden, how):
+    """One pooled vector of [tokens][hidden], in float64."""
+    weights = np.arange(1, len(hidden) + 1)[:, None]
+    return {
+        "cls": lambda: hidden[0],
+        "mean": lambda: hidden.mean(axis=0),
+        "max": lambda: hidden.max(axis=0),
+        "last": lambda: hidden[-1],
+        "weighted": lambda: (hidden * weights).sum(axis=0) / weights.sum(),
+        "sqrt_len": lambda: hidden.sum(axis=0) / np.sqrt(len(hidden)),
+    }[how]()
+
+
+def sentence_reference(folder):
+    """The reference's SentenceTransformer of a directory, in float64."""
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(
+        str(folder), device="cpu", model_kwargs={"dtype": torch.float32, "attn_implementation": "eager"}
+    )
+    return model.double().eval()
+
+
+def sentence_vectors(model, inputs, **options):
+    """encode() one input at a time, so that nothing is padded."""
+    vectors = [model.encode([one], convert_to_tensor=True, **options)[0] for one in inputs]
+    assert all(vector.dtype == torch.float64 for vector in vectors)
+    return [vector.cpu().numpy() for vector in vectors]
+
+
+def expected_tensors(folder, frozen, texts, pairs):
+    """{name: (dtype, array)} of expected.safetensors."""
+    inputs = encode_inputs(folder, frozen, texts, pairs)
+    reference = Reference(folder)
+    states = reference.truth(inputs)
+    out = {
+        "ids": ("I32", np.concatenate([ids for ids, _ in inputs])),
+        "type_ids": ("I32", np.concatenate([types for _, types in inputs])),
+        "offsets": ("I64", np.cumsum([0] + [len(ids) for ids, _ in inputs])),
+    }
+    for layer in range(frozen.shape.layers + 1):
+        out[f"hidden.{layer}"] = ("F32", np.concatenate([s[layer] for s in states]))
+    for how in POOLINGS:
+        out[f"pool.{how}"] = ("F32", [pool(s[-1], how) for s in states])
+    if frozen.shape.family == "bert" and frozen.storage.pooler:
+        out["pooler"] = ("F32", reference.pooler(inputs))
+    if not frozen.modules:
+        out["sentence"] = out["pool.cls"]
+        return out
+    model = sentence_reference(folder)
+    out["sentence"] = ("F32", sentence_vectors(model, texts + [tuple(pair) for pair in pairs]))
+    for name in frozen.prompts:
+        out[f"prompt.{name}"] = ("F32", sentence_vectors(model, texts, prompt_name=name))
+    return out
+
+
+# ---- one file -----------------------------------------------------------------------------------------------
+
+
+def read_safetensors(path):
+    """{name: (dtype, array)} of a file."""
+    from safetensors import safe_open
+
+    dtypes = {"float16": "F16", "float32": "F32"}
+    with safe_open(path, "np") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}
+    return {name: (dtypes[str(a.dtype)], a) for name, a in sorted(arrays.items())}
+
+
+def write_single_file(folder, frozen):
+    """The directory as one safetensors file: small files in __metadata__, tensors of a module folder
+    under its name."""
+    skipped = ("texts.txt", "pairs.txt", "expected.safetensors", "single.safetensors")
+    metadata, tensors = {}, {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_dir() or name in skipped:
+            continue
+        if path.suffix == ".safetensors":
+            prefix = name.removesuffix("model.safetensors")
+            tensors |= {prefix + n: t for n, t in read_safetensors(path).items()}
+        else:
+            metadata[name] = path.read_text(encoding="utf-8")
+    random_models.write_safetensors(folder / "single.safetensors", tensors, {"format": "pt", **metadata})
+
+
+# ---- main ----------------------------------------------------------------------------------------------------
+
+
+def freeze(root, frozen):
+    """Make one directory anew."""
+    folder = root / frozen.name
+    shutil.rmtree(folder, ignore_errors=True)
+    random_models.write_model(folder, frozen.shape, frozen.storage)
+    write_modules(folder, frozen)
+    texts, pairs = make_texts(random_models.make_vocabulary(frozen.shape.vocab, frozen.storage.lowercase))
+    if frozen.shape.types == 1:
+        pairs = []
+    expected = expected_tensors(folder, frozen, texts, pairs)
+    random_models.write_safetensors(folder / "expected.safetensors", expected)
+    (folder / "texts.txt").write_text("".join(t + "\n" for t in texts), encoding="utf-8")
+    (folder / "pairs.txt").write_text("".join(f"{a}\t{b}\n" for a, b in pairs), encoding="utf-8")
+    if frozen.name == SINGLE_FILE_OF:
+        write_single_file(folder, frozen)
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def main():
+    """All frozen models into tests/data/models, or another folder."""
+    torch.set_num_threads(1)
+    root = Path(sys.argv[1] if len(sys.argv) > 1 else "tests/data/models")
+    total = 0
+    for frozen in MODELS:
+        size = freeze(root, copy.deepcopy(frozen))
+        total += size
+        print(f"{frozen.name:14} {size:7} bytes")
+    print(f"{'total':14} {total:7} bytes in {root}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,281 @@
+"""Hidden states of every layer against a float64 run of the reference, beside PyTorch's own float32.
+
+A case is one model, one length of input and one layer. Its error is that of all its inputs together,
+once for us and once for PyTorch (the worse of a padded batch and each input alone). The bars: over all
+cases the median ratio of our rms error to PyTorch's is below 1, and in no case is our rms error over
+1.1 times, or our largest error over 1.5 times, that of PyTorch. Then: the same bytes alone, in any
+batch and order, on any number of threads and any instruction set.
+
+    hidden.py [--group full|odd|stored|named]... [--model NAME]... [--cache DIR] [--torch-only]
+"""
+import argparse
+import sys
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+import command
+import models_random
+from reference import Reference
+
+LENGTHS = (1, 2, 3, 17, 128, 511, 512)
+MIXED = (512, 1, 3, 128, 2, 17, 511, 64, 33, 5)
+RMS_BAR, MAX_BAR, BLAS_BAR = 1.1, 1.5, 1e-5
+
+
+@dataclass
+class Row:
+    """One case: root mean square and largest error, ours and PyTorch's."""
+
+    model: str
+    case: str
+    layer: int
+    rms: float
+    largest: float
+    torch_rms: float
+    torch_largest: float
+
+    @property
+    def rms_ratio(self):
+        return self.rms / self.torch_rms
+
+    @property
+    def max_ratio(self):
+        return self.largest / self.torch_largest
+
+    @property
+    def passes(self):
+        return self.rms_ratio <= RMS_BAR and self.max_ratio <= MAX_BAR
+
+
+# ---- inputs ------------------------------------------------------------------------------------------
+
+
+def random_ids(random, vocab, length):
+    """[CLS] random words [SEP]; one or two tokens are any words, or they would always be the same."""
+    ids = random.randint(5, vocab, length)
+    if length > 2:
+        ids[0], ids[-1] = 2, 3
+    return ids.tolist()
+
+
+def make_cases(shape):
+    """{name: inputs}. Short lengths have many inputs, so that a case is not a handful of numbers."""
+    random = np.random.RandomState(11)
+    budget = 4096 if shape.layers * shape.hidden <= 400 else 256
+    cases = {}
+    for length in LENGTHS:
+        count = min(64, max(2, budget // length), max(24, 8192 // shape.hidden))
+        cases[str(length)] = [(random_ids(random, shape.vocab, length), None) for _ in range(count)]
+    cases["mixed"] = [(random_ids(random, shape.vocab, n), None) for n in MIXED]
+    return cases
+
+
+def pair_texts(vocabulary):
+    """Pairs of made-up sentences out of a vocabulary."""
+    random = np.random.RandomState(5)
+    words = [token for token in vocabulary[5:] if not token.startswith("##")]
+    sentence = lambda n: " ".join(words[i] for i in random.randint(0, len(words), n))  # noqa: E731
+    return [(sentence(a), sentence(b)) for a, b in ((3, 4), (1, 1), (12, 2), (0, 3), (5, 0), (20, 20))]
+
+
+# ---- errors ------------------------------------------------------------------------------------------
+
+
+def errors(found, truth):
+    """(rms, largest) error in each layer over all inputs: arrays [layers + 1]."""
+    squares = sum(((f - t) ** 2).sum(axis=(1, 2)) for f, t in zip(found, truth))
+    numbers = sum(t[0].size for t in truth)
+    largest = np.max([np.abs(f - t).max(axis=(1, 2)) for f, t in zip(found, truth)], axis=0)
+    return np.sqrt(squares / numbers), largest
+
+
+def torch_errors(reference, inputs, truth):
+    """The worse of PyTorch's two ways, layer by layer."""
+    longest = max(len(ids) for ids, _ in inputs)
+    room = reference.config.max_position_embeddings
+    ways = (reference.alone(inputs), reference.padded(inputs, min(room, longest + 13)))
+    found = [errors(way, truth) for way in ways]
+    return tuple(np.maximum(found[0][i], found[1][i]) for i in (0, 1))
+
+
+def our_states(folder, inputs, layers, **options):
+    """Hidden states of every layer, as the reference has them: [layers + 1][tokens][hidden] an input."""
+    ids = [tokens for tokens, _ in inputs]
+    by_layer = [command.hidden(folder, ids, layer=k, **options) for k in range(layers + 1)]
+    return [np.stack([states[i] for states in by_layer]) for i in range(len(inputs))]
+
+
+def compare(model, case, found, truth, reference, inputs):
+    """The rows of one case. found None: PyTorch's figures only."""
+    torch_rms, torch_largest = torch_errors(reference, inputs, truth)
+    rms, largest = errors(found, truth) if found else (torch_rms, torch_largest)
+    return [
+        Row(model, case, k, rms[k], largest[k], torch_rms[k], torch_largest[k])
+        for k in range(len(rms))
+    ]
+
+
+# ---- one model ----------------------------------------------------------------------------------------
+
+
+def check_ids(folder, shape, reference, ours):
+    """Every length and the mixed batch, by token ids."""
+    rows = []
+    for case, inputs in make_cases(shape).items():
+        truth = reference.truth(inputs)
+        found = our_states(folder, inputs, shape.layers) if ours else None
+        rows += compare(shape.name, case, found, truth, reference, inputs)
+    return rows
+
+
+def check_pairs(folder, shape, storage, reference, ours):
+    """Pairs of texts, which have type ids; the ids are those of the reference's tokenizer."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    pairs = pair_texts(models_random.make_vocabulary(shape.vocab, storage.lowercase))
+    coded = [tokenizer(a, b, return_token_type_ids=True) for a, b in pairs]
+    one_type = shape.types == 1 or shape.family == "distilbert"
+    if shape.types == 1:
+        return []
+    inputs = [(c["input_ids"], None if one_type else c["token_type_ids"]) for c in coded]
+    truth = reference.truth(inputs)
+    found = None
+    if ours:
+        lines = [f"{a}\t{b}" for a, b in pairs]
+        by_layer = [
+            command.hidden_of_texts(folder, lines, pair=True, layer=k) for k in range(shape.layers + 1)
+        ]
+        found = [
+            np.stack([states[i, : len(ids)] for states in by_layer])
+            for i, (ids, _) in enumerate(inputs)
+        ]
+    return compare(shape.name, "pairs", found, truth, reference, inputs)
+
+
+def print_model(rows):
+    """A line for each case of one model: the worst layer of each figure."""
+    for case in dict.fromkeys(row.case for row in rows):
+        own = [row for row in rows if row.case == case]
+        last = own[-1]
+        print(
+            f"{own[0].model:22} {case:>6}  last layer: rms {last.rms:8.2e} (torch {last.torch_rms:8.2e})"
+            f"  rms ratio median {np.median([r.rms_ratio for r in own]):5.2f}"
+            f" worst {max(r.rms_ratio for r in own):5.2f}"
+            f"  max ratio worst {max(r.max_ratio for r in own):5.2f}"
+            + ("" if all(row.passes for row in own) else "  FAILS")
+        )
+    sys.stdout.flush()
+
+
+def check_model(shape, storage, cache, ours):
+    """All cases of one model."""
+    folder = models_random.cached_model(cache, shape, storage)
+    reference = Reference(folder)
+    rows = check_ids(folder, shape, reference, ours)
+    rows += check_pairs(folder, shape, storage, reference, ours)
+    print_model(rows)
+    return rows
+
+
+# ---- same bytes -----------------------------------------------------------------------------------------
+
+
+def same(a, b):
+    """Bitwise equality of two lists of arrays."""
+    return len(a) == len(b) and all(x.tobytes() == y.tobytes() for x, y in zip(a, b))
+
+
+def relative(found, truth):
+    """Largest distance of a token vector from its fellow, relative to its length."""
+    return max(
+        float((np.linalg.norm(f - t, axis=-1) / np.linalg.norm(t, axis=-1)).max())
+        for f, t in zip(found, truth)
+    )
+
+
+def check_invariance(shape, storage, cache):
+    """One input alone, in any batch and order, on any threads and kernels. Returns failures."""
+    folder = models_random.cached_model(cache, shape, storage)
+    random = np.random.RandomState(2)
+    inputs = [random_ids(random, shape.vocab, n) for n in (17, 1, 128, 3, 2, 512, 40, 1, 511, 9, 257)]
+    whole = command.hidden(folder, inputs)
+    shuffled = random.permutation(len(inputs))
+    back = np.argsort(shuffled)
+    again = command.hidden(folder, [inputs[i] for i in shuffled])
+    short = [i for i, ids in enumerate(inputs) if len(ids) <= 128]
+    results = {
+        "alone": same(whole, [command.hidden(folder, [ids])[0] for ids in inputs]),
+        "in another order": same(whole, [again[i] for i in back]),
+        "in a smaller batch": same([whole[i] for i in short], command.hidden(folder, [inputs[i] for i in short])),
+        "run again": same(whole, command.hidden(folder, inputs)),
+        "gemm packed by name": same(whole, command.hidden(folder, inputs, gemm="packed")),
+    }
+    for threads in (1, 2, 3):
+        results[f"threads {threads}"] = same(whole, command.hidden(folder, inputs, threads=threads))
+    for isa in ("c", "avx2"):
+        results[f"isa {isa}"] = same(whole, command.hidden(folder, inputs, isa=isa))
+    failed = [what for what, held in results.items() if not held]
+    print(f"{shape.name:22} same bytes {', '.join(results)}: {'FAILS: ' + ', '.join(failed) if failed else 'yes'}")
+    return failed + check_blas(folder, shape, inputs, whole)
+
+
+def check_blas(folder, shape, inputs, packed):
+    """The BLAS backend: batch against alone, and against our own kernels, within a relative 1e-5."""
+    try:
+        whole = command.hidden(folder, inputs, gemm="blas")
+    except command.CommandError as error:
+        print(f"{shape.name:22} blas: not run: {error}")
+        return []
+    alone = [command.hidden(folder, [ids], gemm="blas")[0] for ids in inputs]
+    worst = max(relative(alone, whole), relative(whole, packed))
+    print(f"{shape.name:22} blas: relative {worst:.1e} (bar {BLAS_BAR:.0e})")
+    return [] if worst <= BLAS_BAR else ["blas"]
+
+
+# ---- main -------------------------------------------------------------------------------------------------
+
+
+def arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--group", action="append", choices=models_random.GROUPS)
+    parser.add_argument("--model", action="append")
+    parser.add_argument("--cache", default="build/parity/models")
+    parser.add_argument("--torch-only", action="store_true", help="PyTorch's own errors, without us")
+    return parser.parse_args()
+
+
+def main():
+    """All models, then the verdict."""
+    args = arguments()
+    start = time.time()
+    models = [m for name in args.group or models_random.GROUPS for m in models_random.GROUPS[name]]
+    models = [m for m in models if not args.model or m[0].name in args.model]
+    rows = []
+    for shape, storage in models:
+        rows += check_model(shape, storage, args.cache, not args.torch_only)
+    broken = []
+    if not args.torch_only:
+        for shape, storage in models:
+            if shape.hidden <= 400:
+                broken += check_invariance(shape, storage, args.cache)
+    median = float(np.median([row.rms_ratio for row in rows]))
+    failing = [row for row in rows if not row.passes]
+    for row in failing:
+        print(f"over the bar: {row.model} {row.case} layer {row.layer}: rms {row.rms_ratio:.2f}x,"
+              f" largest {row.max_ratio:.2f}x of PyTorch's")  # fmt: skip
+    if args.torch_only:
+        print(f"hidden: PyTorch alone, {len(rows)} cases of {len(models)} models, {time.time() - start:.0f} s")
+        return 0
+    good = median < 1 and not failing and not broken
+    print(f"hidden: {len(rows)} cases of {len(models)} models: median rms ratio {median:.3f},"
+          f" {len(failing)} over a bar, {len(broken)} differences of bytes, {time.time() - start:.0f} s:"
+          f" {'PASS' if good else 'FAIL'}")  # fmt: skip
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,300 @@
+/* The frozen models against the reference's numbers, computed in float64: hidden states of every
+ * layer, poolings, pooler, sentence vectors, from texts, pairs and token ids, through the public
+ * API. */
+#include <math.h>
+
+#include "frozen_models.h"
+
+/* Largest error allowed, relative to the root mean square of the tensor. float32 rounds each
+ * operation by up to 6e-8; through two layers of these sizes PyTorch's own float32 is 1e-6 away
+ * from the float64 truth and the same operations in another order differ by as much. 2e-5 leaves
+ * room for that; a wrong formula is far above it (tanh for erf in GELU moves a hidden state by 1e-4
+ * or more, a forgotten bias by 1e-1). */
+static const double TOLERANCE = 2e-5;
+
+/* found[n] against expected[n]: the largest difference, relative to the root mean square of
+ * expected. */
+static void assert_close(const char *model, const char *what, const float *found,
+                         const float *truth, int64_t n)
+{
+    double squares = 0, worst = 0;
+    for (int64_t i = 0; i < n; i++) {
+        squares += (double)truth[i] * truth[i];
+        double difference = fabs((double)found[i] - truth[i]);
+        if (!(difference <= worst)) worst = difference; /* a NaN stays */
+    }
+    double relative = worst / sqrt(squares / (double)n);
+    if (!(relative <= TOLERANCE))
+        fail_msg("%s: %s: relative error %g, allowed %g", model, what, relative, TOLERANCE);
+}
+
+/* ---- the reference's numbers --------------------------------------------------------- */
+
+static void check_layer(const frozen *f, embed_session *session, int64_t layer)
+{
+    char name[32];
+    snprintf(name, sizeof name, "hidden.%d", (int)layer);
+    float *truth = numbers(f, name);
+    size_t size = (size_t)(f->tokens * f->hidden) * sizeof(float);
+    float *found = malloc(size);
+    int64_t offsets[MAX_INPUTS + 1];
+    embed_encode_options options = EMBED_ENCODE_OPTIONS_INIT;
+    options.layer = (int32_t)EMBED_LAYER(layer);
+    embed_input input = ids_of(f);
+    ok(session,
+       embed_last_hidden_state_ragged(session, &input, &options, found, f->tokens, offsets));
+    assert_memory_equal(offsets, f->offsets, (size_t)(f->count + 1) * sizeof *offsets);
+    assert_close(f->name, name, found, truth, f->tokens * f->hidden);
+    if (layer == f->layers) { /* layer 0 in the options is the last one */
+        float *last = malloc(size);
+        ok(session,
+           embed_last_hidden_state_ragged(session, &input, NULL, last, f->tokens, offsets));
+        assert_memory_equal(last, found, size);
+        free(last);
+    }
+    free(truth);
+    free(found);
+}
+
+static void test_every_layer(void **state)
+{
+    (void)state;
+    for (int m = 0; m < NUM_MODELS; m++) {
+        frozen *f = load(models[m]);
+        embed_session *session = session_of(f->model, 0, 0);
+        for (int64_t layer = 0; layer <= f->layers; layer++)
+            check_layer(f, session, layer);
+        embed_session_free(session);
+        unload(f);
+    }
+}
+
+/* Texts and pairs, padded: the tokenizer and the limit on the length are in it. */
+static void check_padded(const frozen *f, embed_session *session, const embed_input *input,
+                         int64_t first, const float *truth)
+{
+    int64_t row = f->longest * f->hidden;
+    float *found = malloc((size_t)(EMB_MAX(input->count, 1) * row) * sizeof(float));
+    embed_encode_options options = EMBED_ENCODE_OPTIONS_INIT;
+    options.prompt = "";
+    ok(session, embed_last_hidden_state(session, input, &options, found, f->longest));
+    for (int64_t i = 0; i < input->count; i++) {
+        int64_t at = f->offsets[first + i], length = f->offsets[first + i + 1] - at;
+        assert_close(f->name, "padded text", found + i * row, truth + at * f->hidden,
+                     length * f->hidden);
+        for (int64_t j = length * f->hidden; j < row; j++)
+            assert_true(found[i * row + j] == 0);
+    }
+    assert_int_equal(embed_last_hidden_state(session, input, &options, found, f->longest - 1),
+                     first == 0 ? EMBED_ERANGE : EMBED_OK);
+    free(found);
+}
+
+static void test_padded_texts_and_pairs(void **state)
+{
+    (void)state;
+    for (int m = 0; m < NUM_MODELS; m++) {
+        frozen *f = load(models[m]);
+        embed_session *session = session_of(f->model, 0, 0);
+        char name[32];
+        snprintf(name, sizeof name, "hidden.%d", (int)f->layers);
+        float *truth = numbers(f, name);
+        embed_input texts = texts_of(f), pairs = pairs_of(f);
+        check_padded(f, session, &texts, 0, truth);
+        if (f->num_pairs) check_padded(f, session, &pairs, f->num_texts, truth);
+        free(truth);
+        embed_session_free(session);
+        unload(f);
+    }
+}
+
+static const struct {
+    const char *name;
+    int32_t pooling;
+} poolings[] = {
+    {"pool.cls", EMBED_POOL_CLS},           {"pool.mean", EMBED_POOL_MEAN},
+    {"pool.mean", EMBED_POOL_MEAN_ALL},     {"pool.max", EMBED_POOL_MAX},
+    {"pool.last", EMBED_POOL_LAST},         {"pool.weighted", EMBED_POOL_WEIGHTED},
+    {"pool.sqrt_len", EMBED_POOL_SQRT_LEN},
+};
+
+/* Through embed_encode, and through embed_pool on the reference's own hidden states. */
+static void check_pooling(const frozen *f, embed_session *session, const char *name,
+                          int32_t pooling, const float *hidden)
+{
+    float *truth = numbers(f, name), out[MAX_WIDTH];
+    embed_encode_options options = EMBED_ENCODE_OPTIONS_INIT;
+    options.pooling = pooling;
+    options.flags = EMBED_NO_MODULES;
+    options.normalize = EMBED_NORMALIZE_OFF;
+    embed_input input = ids_of(f);
+    assert_int_equal(embed_output_dim(f->model, &options), f->hidden);
+    float *found = encode(session, f->model, &input, &options);
+    assert_close(f->name, name, found, truth, f->count * f->hidden);
+    for (int64_t i = 0; i < f->count; i++) {
+        int64_t at = f->offsets[i], length = f->offsets[i + 1] - at;
+        assert_int_equal(embed_pool(hidden + at * f->hidden, length, f->hidden, NULL, pooling, out),
+                         EMBED_OK);
+        assert_close(f->name, "embed_pool", out, truth + i * f->hidden, f->hidden);
+    }
+    free(found);
+    free(truth);
+}
+
+static void test_poolings(void **state)
+{
+    (void)state;
+    for (int m = 0; m < NUM_MODELS; m++) {
+        frozen *f = load(models[m]);
+        embed_session *session = session_of(f->model, 0, 0);
+        char name[32];
+        snprintf(name, sizeof name, "hidden.%d", (int)f->layers);
+        float *hidden = numbers(f, name);
+        for (size_t p = 0; p < sizeof poolings / sizeof poolings[0]; p++)
+            check_pooling(f, session, poolings[p].name, poolings[p].pooling, hidden);
+        free(hidden);
+        embed_session_free(session);
+        unload(f);
+    }
+}
+
+static bool warns_of(const embed_model *model, const char *word)
+{
+    const char *text;
+    for (int64_t i = 0; (text = embed_model_warning(model, i)); i++)
+        if (strstr(text, word)) return true;
+    return false;
+}
+
+static void check_pooler(const frozen *f, embed_session *session)
+{
+    embed_encode_options options = EMBED_ENCODE_OPTIONS_INIT;
+    options.pooling = EMBED_POOL_POOLER;
+    options.flags = EMBED_NO_MODULES;
+    options.normalize = EMBED_NORMALIZE_OFF;
+    embed_input input = ids_of(f);
+    float *cls = numbers(f, "pool.cls"), out[MAX_WIDTH];
+    if (!expected(f, "pooler")) { /* never invented */
+        float vectors[MAX_INPUTS * MAX_WIDTH];
+        assert_int_equal(embed_model_info(f->model, EMBED_INFO_HAS_POOLER), 0);
+        assert_int_equal(embed_encode(session, &input, &options, vectors, MAX_WIDTH),
+                         EMBED_EMISSING);
+        assert_int_equal(embed_pooler(session, cls, out), EMBED_EMISSING);
+        if (strncmp(f->name, "bert", 4) == 0) assert_true(warns_of(f->model, "pooler"));
+    } else {
+        float *truth = numbers(f, "pooler"), *found = encode(session, f->model, &input, &options);
+        assert_int_equal(embed_model_info(f->model, EMBED_INFO_HAS_POOLER), 1);
+        assert_close(f->name, "pooler", found, truth, f->count * f->hidden);
+        for (int64_t i = 0; i < f->count; i++) {
+            ok(session, embed_pooler(session, cls + i * f->hidden, out));
+            assert_close(f->name, "embed_pooler", out, truth + i * f->hidden, f->hidden);
+        }
+        free(found);
+        free(truth);
+    }
+    free(cls);
+}
+
+static void test_pooler(void **state)
+{
+    (void)state;
+    for (int m = 0; m < NUM_MODELS; m++) {
+        frozen *f = load(models[m]);
+        embed_session *session = session_of(f->model, 0, 0);
+        check_pooler(f, session);
+        embed_session_free(session);
+        unload(f);
+    }
+}
+
+static void check_sentences(const frozen *f, embed_session *session)
+{
+    float *truth = numbers(f, "sentence");
+    int64_t dim = expected(f, "sentence")->shape[1];
+    assert_int_equal(embed_model_info(f->model, EMBED_INFO_DIM), dim);
+    embed_input texts = texts_of(f), pairs = pairs_of(f);
+    float *found = encode(session, f->model, &texts, NULL);
+    assert_close(f->name, "sentence", found, truth, f->num_texts * dim);
+    free(found);
+    if (f->num_pairs) {
+        found = encode(session, f->model, &pairs, NULL);
+        assert_close(f->name, "sentence of a pair", found, truth + f->num_texts * dim,
+                     f->num_pairs * dim);
+        free(found);
+    }
+    const char *prompt;
+    for (int64_t i = 0; (prompt = embed_model_prompt_name(f->model, i)); i++) {
+        char name[64];
+        snprintf(name, sizeof name, "prompt.%s", prompt);
+        if (!expected(f, name)) continue;
+        embed_encode_options options = EMBED_ENCODE_OPTIONS_INIT;
+        options.prompt_name = prompt;
+        float *with = encode(session, f->model, &texts, &options), *prompted = numbers(f, name);
+        assert_close(f->name, name, with, prompted, f->num_texts * dim);
+        free(with);
+        free(prompted);
+    }
+    free(truth);
+}
+
+static void test_sentences(void **state)
+{
+    (void)state;
+    for (int m = 0; m < NUM_MODELS; m++) {
+        frozen *f = load(models[m]);
+        embed_session *session = session_of(f->model, 0, 0);
+        check_sentences(f, session);
+        if (strncmp(f->name, "st-", 3) == 0) {
+            assert_non_null(embed_model_prompt(f->model, "query"));
+            embed_encode_options options = EMBED_ENCODE_OPTIONS_INIT;
+            options.prompt_name = "no such prompt";
+            embed_input texts = texts_of(f);
+            float vectors[MAX_TEXTS * MAX_WIDTH];
+            assert_int_equal(embed_encode(session, &texts, &options, vectors, MAX_WIDTH),
+                             EMBED_EMISSING);
+        }
+        embed_session_free(session);
+        unload(f);
+    }
+}
+
+static void test_single_file(void **state)
+{
+    (void)state;
+    frozen *f = load("st-dense");
+    embed_input texts = texts_of(f);
+    embed_session *session = session_of(f->model, 1, 0);
+    size_t size = (size_t)(f->num_texts * embed_output_dim(f->model, NULL)) * sizeof(float);
+    float *whole = encode(session, f->model, &texts, NULL);
+    embed_session_free(session);
+
+    emb_file file;
+    embed_error error = EMBED_ERROR_INIT;
+    const char *path = ROOT "st-dense/single.safetensors";
+    assert_int_equal(emb_file_open(&file, path, path, false, &emb_libc_allocator, &error),
+                     EMBED_OK);
+    embed_model *both[2] = {open_model(path, NULL), NULL};
+    int32_t status = embed_model_open_memory(file.data, file.size, NULL, &both[1], &error);
+    if (status != EMBED_OK) fail_msg("%s", error.message);
+    for (int i = 0; i < 2; i++) {
+        session = session_of(both[i], 1, 0);
+        float *found = encode(session, both[i], &texts, NULL);
+        assert_memory_equal(whole, found, size);
+        free(found);
+        embed_session_free(session);
+        embed_model_free(both[i]);
+    }
+    emb_file_close(&file);
+    free(whole);
+    unload(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_layer), cmocka_unit_test(test_padded_texts_and_pairs),
+        cmocka_unit_test(test_poolings),    cmocka_unit_test(test_pooler),
+        cmocka_unit_test(test_sentences),   cmocka_unit_test(test_single_file),
+    };
+    return cmocka_run_group_tests_name("models", tests, NULL, NULL);
+}

@@ -1,0 +1,367 @@
+/* Layers: against naive double versions, and the promise that neither threads nor batch neighbours
+ * change a bit: the parallel functions used here run the tasks backwards, or on real threads. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "../../lib/nn/nn.h"
+
+static uint64_t state = 88172645463325252u;
+
+static float uniform(float size)
+{
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (float)(int32_t)(state >> 32) * 0x1p-31f * size;
+}
+
+static float *numbers(int64_t n, float size)
+{
+    float *x = emb_calloc(&emb_libc_allocator, (size_t)n, sizeof *x);
+    assert_non_null(x);
+    for (int64_t i = 0; i < n; i++)
+        x[i] = uniform(size);
+    return x;
+}
+
+static void release(void *p)
+{
+    emb_free(&emb_libc_allocator, p);
+}
+
+static void backwards(void *user, embed_task_fn task, void *arg, int64_t count)
+{
+    ++*(int64_t *)user;
+    while (count-- > 0)
+        task(arg, count);
+}
+
+static int64_t parallel_calls;
+
+static emb_device device(int32_t threads)
+{
+    emb_device d = {emb_kernels_for(NULL), NULL, threads > 1 ? backwards : NULL, &parallel_calls,
+                    threads};
+    assert_int_equal(emb_gemm_for(EMBED_GEMM_PACKED, &d.gemm, NULL), EMBED_OK);
+    return d;
+}
+
+/* ---- attention ------------------------------------------------------------------------------- */
+
+typedef struct {
+    int64_t heads, dim, sequences, tokens, ld;
+    int64_t starts[8];
+    float *qkv;
+} batch;
+
+static batch make_batch(int64_t heads, int64_t dim, int64_t sequences, const int64_t *lengths)
+{
+    batch b = {heads, dim, sequences, 0, 3 * heads * dim + 5, {0}, NULL};
+
+    for (int64_t s = 0; s < sequences; s++)
+        b.starts[s + 1] = b.tokens += lengths[s];
+    b.qkv = numbers(b.tokens * b.ld, 3.0f); /* large enough for attention to be peaked */
+    return b;
+}
+
+static float *attend_on(emb_device d, const batch *b, int64_t first, int64_t sequences)
+{
+    const emb_attention a = {b->heads, b->dim, (float)(1.0 / sqrt((double)b->dim))};
+    const int64_t hidden = b->heads * b->dim;
+    const size_t scratch = emb_attention_scratch(&a, b->tokens);
+    char *memory = emb_calloc(&emb_libc_allocator, (size_t)d.threads, scratch);
+    float *context = numbers(b->tokens * hidden, 1.0f);
+
+    assert_non_null(memory);
+    emb_attention_run(&d, &a, sequences, b->starts + first, b->qkv, b->qkv + hidden,
+                      b->qkv + 2 * hidden, b->ld, context, hidden, memory, scratch);
+    release(memory);
+    return context;
+}
+
+static float *attend(const batch *b, int64_t first, int64_t sequences, int32_t threads)
+{
+    return attend_on(device(threads), b, first, sequences);
+}
+
+/* One row of one head in double, and the largest |v|, which the error is measured by. */
+static double exact_context(const batch *b, int64_t sequence, int64_t token, int64_t head,
+                            double *out)
+{
+    const int64_t start = b->starts[sequence], tokens = b->starts[sequence + 1] - start;
+    const int64_t hidden = b->heads * b->dim;
+    const float *q = b->qkv + token * b->ld + head * b->dim;
+    double *p = malloc((size_t)tokens * sizeof *p), largest = -INFINITY, sum = 0, size = 0;
+
+    assert_non_null(p);
+    for (int64_t t = 0; t < tokens; t++) {
+        const float *k = b->qkv + (start + t) * b->ld + hidden + head * b->dim;
+        p[t] = 0;
+        for (int64_t i = 0; i < b->dim; i++)
+            p[t] += (double)q[i] * (double)k[i] / sqrt((double)b->dim);
+        largest = fmax(largest, p[t]);
+    }
+    for (int64_t t = 0; t < tokens; t++)
+        sum += p[t] = exp(p[t] - largest);
+    for (int64_t i = 0; i < b->dim; i++) {
+        out[i] = 0;
+        for (int64_t t = 0; t < tokens; t++) {
+            const float *v = b->qkv + (start + t) * b->ld + 2 * hidden + head * b->dim;
+            out[i] += p[t] / sum * (double)v[i];
+            size = fmax(size, fabs((double)v[i]));
+        }
+    }
+    free(p);
+    return size;
+}
+
+static const struct { int64_t heads, dim, sequences, lengths[7]; } batches[] = {
+    {1, 1, 1, {1}},
+    {12, 32, 3, {17, 1, 64}},
+    {6, 20, 4, {3, 2, 49, 100}},
+    {1, 120, 1, {300}},
+    {2, 64, 2, {511, 5}},
+};
+
+static void attention_is_accurate(void **unused)
+{
+    (void)unused;
+    for (int64_t c = 0; c < EMB_COUNT(batches); c++) {
+        batch b = make_batch(batches[c].heads, batches[c].dim, batches[c].sequences,
+                             batches[c].lengths);
+        float *context = attend(&b, 0, b.sequences, 1);
+
+        for (int64_t s = 0; s < b.sequences; s++)
+            for (int64_t t = b.starts[s]; t < b.starts[s + 1]; t++)
+                for (int64_t h = 0; h < b.heads; h++) {
+                    double exact[128];
+                    const double size = exact_context(&b, s, t, h, exact);
+                    const float *found = context + (t * b.heads + h) * b.dim;
+                    for (int64_t i = 0; i < b.dim; i++)
+                        assert_true(fabs((double)found[i] - exact[i]) <= 2e-5 * size);
+                }
+        release(context);
+        release(b.qkv);
+    }
+}
+
+static void attention_is_the_same_in_any_cut(void **unused)
+{
+    (void)unused;
+    for (int64_t c = 0; c < EMB_COUNT(batches); c++) {
+        batch b = make_batch(batches[c].heads, batches[c].dim, batches[c].sequences,
+                             batches[c].lengths);
+        const size_t row = (size_t)(b.heads * b.dim) * sizeof(float);
+        float *one = attend(&b, 0, b.sequences, 1);
+
+        for (int32_t threads = 2; threads <= 7; threads++) {
+            float *many = attend(&b, 0, b.sequences, threads);
+            assert_memory_equal(one, many, (size_t)b.tokens * row);
+            release(many);
+        }
+        for (int64_t s = 0; s < b.sequences; s++) { /* each sequence alone */
+            float *alone = attend(&b, s, 1, 1);
+            const int64_t at = b.starts[s] * b.heads * b.dim;
+            assert_memory_equal(one + at, alone + at,
+                                (size_t)(b.starts[s + 1] - b.starts[s]) * row);
+            release(alone);
+        }
+        release(one);
+        release(b.qkv);
+    }
+}
+
+static void attention_on_real_threads(void **unused)
+{
+    static const int64_t lengths[] = {60, 100, 80, 90, 70, 110};
+    const int32_t threads = 4;
+    batch b = make_batch(6, 32, EMB_COUNT(lengths), lengths);
+    float *one = attend(&b, 0, b.sequences, 1);
+    emb_pool *pool = emb_calloc(&emb_libc_allocator, 1, emb_pool_size(threads));
+    emb_device d = device(threads);
+
+    (void)unused;
+    assert_non_null(pool);
+    emb_pool_start(pool, threads);
+    d.parallel = emb_pool_run;
+    d.parallel_user = pool;
+    for (int round = 0; round < 20; round++) {
+        float *many = attend_on(d, &b, 0, b.sequences);
+        assert_memory_equal(one, many, (size_t)(b.tokens * b.heads * b.dim) * sizeof *one);
+        release(many);
+    }
+    emb_pool_stop(pool);
+    release(pool);
+    release(one);
+    release(b.qkv);
+}
+
+static void attention_scratch_grows_and_overflows(void **unused)
+{
+    const emb_attention a = {12, 64, 0.125f};
+    size_t last = 0;
+
+    (void)unused;
+    for (int64_t tokens = 1; tokens < 600; tokens++) {
+        const size_t size = emb_attention_scratch(&a, tokens);
+        assert_true(size >= last && size % 64 == 0);
+        last = size;
+    }
+    assert_true(emb_attention_scratch(&a, INT64_MAX / 64) == SIZE_MAX);
+}
+
+/* ---- linear and norm ------------------------------ */
+
+static void linear_is_the_same_in_any_cut(void **unused)
+{
+    static const struct { int64_t rows, in, out; } shapes[] = {
+        {1, 33, 5}, {7, 120, 120}, {16, 384, 1152}, {300, 384, 200}, {1100, 64, 512},
+    };
+    (void)unused;
+    for (int64_t s = 0; s < EMB_COUNT(shapes); s++) {
+        const int64_t rows = shapes[s].rows, in = shapes[s].in, out = shapes[s].out;
+        float *x = numbers(rows * in, 1), *w = numbers(out * in, 1), *bias = numbers(out, 1);
+        float *one = numbers(rows * out, 1), *many = numbers(rows * out, 1);
+        emb_linear l = {{out, in, NULL}, bias, EMB_ACT_GELU};
+        emb_device d = device(1);
+        size_t floats;
+
+        assert_true(emb_matrix_floats(d.gemm, out, in, &floats));
+        l.weight.data = numbers((int64_t)floats, 0);
+        emb_matrix_fill(d.gemm, d.kernels, &l.weight, 0, out, w);
+        emb_linear_run(&d, &l, rows, x, in, one, out);
+        for (int64_t i = 0; i < rows; i += 1 + rows / 10)
+            for (int64_t j = 0; j < out; j++) {
+                double y = (double)bias[j];
+                for (int64_t k = 0; k < in; k++)
+                    y += (double)x[i * in + k] * (double)w[j * in + k];
+                y *= 0.5 * erfc(-y * sqrt(0.5));
+                assert_true(fabs((double)one[i * out + j] - y) <= 1e-4);
+            }
+        for (int32_t threads = 2; threads <= 9; threads++) {
+            d = device(threads);
+            parallel_calls = 0;
+            emb_linear_run(&d, &l, rows, x, in, many, out);
+            assert_true(out < 128 || parallel_calls == 1);
+            assert_memory_equal(one, many, (size_t)(rows * out) * sizeof *one);
+        }
+        emb_linear_product(&d, &l, rows, x, in, many, out);
+        d.kernels->bias_act_f32(rows, out, many, out, bias, l.act);
+        assert_memory_equal(one, many, (size_t)(rows * out) * sizeof *one);
+        release(x);
+        release(w);
+        release(bias);
+        release(one);
+        release(many);
+        release(l.weight.data);
+    }
+}
+
+static void norm_is_the_same_in_any_cut(void **unused)
+{
+    const int64_t rows = 100, size = 120;
+    float *x = numbers(rows * size, 2), *r = numbers(rows * size, 2), *bias = numbers(size, 1);
+    float *gamma = numbers(size, 1), *beta = numbers(size, 1), *one = numbers(rows * size, 1);
+    const emb_norm n = {gamma, beta, 1e-12f};
+    emb_device d = device(1);
+
+    (void)unused;
+    emb_norm_run(&d, &n, rows, size, x, bias, r, one);
+    for (int64_t row = 0; row < rows; row++) {
+        double mean = 0, variance = 0;
+        for (int64_t i = 0; i < size; i++)
+            mean += (double)(x[row * size + i] + bias[i] + r[row * size + i]) / (double)size;
+        for (int64_t i = 0; i < size; i++) {
+            const double e = (double)(x[row * size + i] + bias[i] + r[row * size + i]) - mean;
+            variance += e * e / (double)size;
+        }
+        for (int64_t i = 0; i < size; i++) {
+            const double e = (double)(x[row * size + i] + bias[i] + r[row * size + i]) - mean;
+            assert_true(fabs(e / sqrt(variance) * (double)gamma[i] + (double)beta[i] -
+                             (double)one[row * size + i]) <= 1e-6);
+        }
+    }
+    d = device(5);
+    emb_norm_run(&d, &n, rows, size, x, bias, r, r); /* in place of the residual */
+    assert_memory_equal(one, r, (size_t)(rows * size) * sizeof *r);
+    emb_norm_run(&d, &n, 0, size, x, bias, r, r); /* no rows */
+    release(x);
+    release(r);
+    release(bias);
+    release(gamma);
+    release(beta);
+    release(one);
+}
+
+/* ---- pooling ------------------------------ */
+
+static void pooling(void **unused)
+{
+    /* two used of three */
+    static const float hidden[4][3] = {{1, -2, 9}, {2, 4, 9}, {4, -8, 9}, {8, 16, 9}};
+    static const int32_t mask[4] = {0, 1, 1, 0}, empty[4] = {0, 0, 0, 0};
+    static const struct {
+        int32_t pooling;
+        float all[2], masked[2], none[2];
+    } cases[] = {
+        {EMBED_POOL_CLS, {1, -2}, {2, 4}, {1, -2}},
+        {EMBED_POOL_MEAN, {3.75f, 2.5f}, {3, -2}, {0, 0}},
+        {EMBED_POOL_MAX, {8, 16}, {4, 4}, {-INFINITY, -INFINITY}},
+        {EMBED_POOL_LAST, {8, 16}, {4, -8}, {0, 0}},
+        {EMBED_POOL_WEIGHTED, {4.9f, 4.6f}, {10.0f / 3, -4}, {0, 0}},
+        {EMBED_POOL_SQRT_LEN, {7.5f, 5}, {4.2426405f, -2.828427f}, {0, 0}},
+        {EMBED_POOL_MEAN_ALL, {3.75f, 2.5f}, {3.75f, 2.5f}, {3.75f, 2.5f}},
+    };
+    float out[3] = {0, 0, 77};
+
+    (void)unused;
+    for (int64_t i = 0; i < EMB_COUNT(cases); i++) {
+        assert_true(emb_pool_one(cases[i].pooling, 4, 2, hidden[0], 3, NULL, 0, out));
+        assert_memory_equal(out, cases[i].all, sizeof cases[i].all);
+        assert_true(emb_pool_one(cases[i].pooling, 4, 2, hidden[0], 3, mask, 1, out));
+        assert_memory_equal(out, cases[i].masked, sizeof cases[i].masked);
+        assert_true(emb_pool_one(cases[i].pooling, 4, 2, hidden[0], 3, empty, 0, out));
+        assert_memory_equal(out, cases[i].none, sizeof cases[i].none);
+        assert_false(emb_pool_one(cases[i].pooling, 0, 2, hidden[0], 3, NULL, 0, out));
+    }
+    assert_true(out[2] == 77);
+    assert_false(emb_pool_one(EMBED_POOL_POOLER, 4, 2, hidden[0], 3, NULL, 0, out));
+}
+
+static void mean_adds_in_double(void **unused)
+{
+    const int64_t tokens = 1001, size = 130; /* more columns than are summed at once */
+    float *hidden = numbers(tokens * size, 1), *out = numbers(size, 1);
+
+    (void)unused;
+    hidden[0] = 1e8f;
+    assert_true(emb_pool_one(EMBED_POOL_MEAN, tokens, size, hidden, size, NULL, 0, out));
+    for (int64_t i = 0; i < size; i++) {
+        double sum = 0;
+        for (int64_t t = 0; t < tokens; t++)
+            sum += (double)hidden[t * size + i];
+        assert_true(out[i] == (float)(sum / (double)tokens));
+    }
+    release(hidden);
+    release(out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(attention_is_accurate),
+        cmocka_unit_test(attention_is_the_same_in_any_cut),
+        cmocka_unit_test(attention_on_real_threads),
+        cmocka_unit_test(attention_scratch_grows_and_overflows),
+        cmocka_unit_test(linear_is_the_same_in_any_cut),
+        cmocka_unit_test(norm_is_the_same_in_any_cut),
+        cmocka_unit_test(pooling),
+        cmocka_unit_test(mean_adds_in_double),
+    };
+    return cmocka_run_group_tests_name("nn", tests, NULL, NULL);
+}

@@ -1,0 +1,318 @@
+/* options: one table of every option, read by the parser and printed by --help. */
+#include "cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind {
+    HELP,
+    STRING,   /* const char * */
+    NUMBER,   /* int64_t >= value */
+    NUMBER32, /* int32_t >= value */
+    LAYER,    /* int32_t: EMBED_LAYER(number) */
+    CHOICE,   /* int32_t: value + index in "a|b|c", which is the argument's name */
+    SET,      /* int32_t := value, no argument */
+    BIT       /* uint32_t |= value, no argument */
+};
+
+struct option {
+    int32_t commands;
+    char letter;
+    const char *name, *argument;
+    enum kind kind;
+    int32_t value;
+    size_t offset;
+    const char *help;
+};
+
+#define AT(field) offsetof(options, field)
+
+enum {
+    ALL = 63,
+    VECTORS = COMMAND_TEXT | COMMAND_SIMILAR | COMMAND_SEARCH,
+    TEXTS = COMMAND_TEXT | COMMAND_HIDDEN | COMMAND_TOKENS,
+    INPUTS = ALL & ~COMMAND_INFO,
+    LISTS = COMMAND_SIMILAR | COMMAND_SEARCH | COMMAND_INFO
+};
+
+static const struct option table[] = {
+    {ALL, 'm', "model", "DIR", STRING, 0, AT(model),
+     "model directory as downloaded, or a single-file model"},
+
+    {INPUTS, 'f', "file", "FILE", STRING, 0, AT(file),
+     "read texts from FILE, one a line (-: standard input)"},
+    {INPUTS, 0, "null", NULL, SET, 1, AT(null), "texts end with NUL instead of a line feed"},
+    {INPUTS, 0, "jsonl", "FIELD", STRING, 0, AT(jsonl),
+     "lines are JSON objects; the text is the string at FIELD"},
+    {TEXTS, 0, "pair", NULL, SET, 1, AT(pair), "two texts each, parted by the first tab"},
+    {COMMAND_HIDDEN, 0, "ids", "FILE", STRING, 0, AT(ids),
+     "a JSON array of token ids a line instead of texts; nothing is added"},
+
+    {VECTORS, 0, "pool", "cls|mean|max|last|weighted|sqrt_len|pooler|mean_all", CHOICE,
+     EMBED_POOL_CLS, AT(encode.pooling),
+     "token vectors to one vector; replaces the model's own pooling module"},
+    {VECTORS | COMMAND_HIDDEN, 0, "layer", "K", LAYER, 0, AT(encode.layer),
+     "hidden_states[K]: 0 is the embeddings' output; default: the last"},
+    {VECTORS, 0, "normalize", NULL, SET, EMBED_NORMALIZE_ON, AT(encode.normalize),
+     "scale to length 1 at the end"},
+    {VECTORS, 0, "no-normalize", NULL, SET, EMBED_NORMALIZE_OFF, AT(encode.normalize),
+     "leave out the model's own normalisation"},
+    {VECTORS, 0, "no-modules", NULL, BIT, EMBED_NO_MODULES, AT(encode.flags),
+     "leave out the modules after pooling"},
+    {VECTORS, 0, "dim", "N", NUMBER, 1, AT(encode.dim),
+     "keep the first N numbers (then --normalize, if given)"},
+    {COMMAND_TEXT, 0, "precision", "float32|int8|uint8|binary|ubinary", CHOICE,
+     EMBED_PRECISION_FLOAT32, AT(precision), "quantise as sentence-transformers does"},
+    {COMMAND_TEXT, 0, "ranges", "FILE", STRING, 0, AT(ranges),
+     "smallest and largest values for int8 and uint8: .npy, float32, (2, dim);\n"
+     "default: those of all texts of this run, on which every vector then depends"},
+    {COMMAND_TEXT, 0, "save-ranges", "FILE", STRING, 0, AT(save_ranges),
+     "write the ranges of this run's vectors"},
+
+    {TEXTS | COMMAND_SIMILAR, 0, "prompt", "NAME", STRING, 0, AT(encode.prompt_name),
+     "put the model's prompt NAME before every text"},
+    {TEXTS | COMMAND_SIMILAR, 0, "prompt-text", "TEXT", STRING, 0, AT(encode.prompt),
+     "put TEXT before every text (\"\": no prompt)"},
+    {COMMAND_SEARCH, 0, "query-prompt", "NAME", STRING, 0, AT(query_prompt),
+     "prompt of queries; default: \"query\" if the model has it"},
+    {COMMAND_SEARCH, 0, "document-prompt", "NAME", STRING, 0, AT(document_prompt),
+     "prompt of lines; default: \"document\" (else \"passage\",\n\"corpus\") if the model has it"},
+
+    {INPUTS, 0, "max-length", "N", NUMBER, 1, AT(encode.max_length),
+     "cut a text to N tokens, special tokens included"},
+    {INPUTS, 0, "truncation-side", "right|left", CHOICE, EMBED_TRUNCATE_RIGHT,
+     AT(encode.truncation_side), "side that is cut off"},
+    {TEXTS, 0, "strategy", "longest_first|only_first|only_second", CHOICE,
+     EMBED_STRATEGY_LONGEST_FIRST, AT(encode.strategy), "member of a pair that is cut"},
+    {INPUTS & ~COMMAND_TOKENS, 0, "no-truncation", NULL, BIT, EMBED_NO_TRUNCATION, AT(encode.flags),
+     "a text over the limit is an error, not cut"},
+    {TEXTS, 0, "no-special-tokens", NULL, BIT, EMBED_NO_SPECIAL_TOKENS, AT(encode.flags),
+     "add no [CLS] and [SEP]"},
+    {INPUTS, 0, "replace-invalid", NULL, BIT, EMBED_REPLACE_INVALID_UTF8, AT(encode.flags),
+     "invalid UTF-8 becomes U+FFFD instead of an error"},
+
+    {COMMAND_SIMILAR | COMMAND_SEARCH, 0, "similarity", "cosine|dot|euclidean|manhattan", CHOICE,
+     EMBED_SIMILARITY_COSINE, AT(similarity),
+     "default: the model's; minus the distance for the last two"},
+    {COMMAND_SEARCH, 0, "top", "N", NUMBER, 1, AT(top), "lines shown for each query; default: 5"},
+
+    {TEXTS, 'o', "output", "FILE", STRING, 0, AT(output),
+     "write to FILE (-: standard output), the format by its suffix"},
+    {COMMAND_TEXT, 0, "format", "jsonl|npy|f32", CHOICE, FORMAT_JSONL, AT(format),
+     "format, whatever the suffix"},
+    {COMMAND_HIDDEN, 0, "format", "jsonl|npy", CHOICE, FORMAT_JSONL, AT(format),
+     "format, whatever the suffix"},
+    {LISTS, 0, "json", NULL, SET, 1, AT(json), "output for programs"},
+
+    {ALL, 0, "threads", "N", NUMBER32, 0, AT(session.threads),
+     "default: the cores this process may use"},
+    {ALL, 0, "batch-tokens", "N", NUMBER, 1, AT(session.batch_tokens),
+     "tokens of one forward pass: decides memory, never a result"},
+    {ALL, 0, "max-text-bytes", "N", NUMBER, 1, AT(session.max_text_bytes),
+     "longest text for tokenizers that cannot work piece by piece"},
+    {ALL, 0, "gemm", "auto|packed|blas", CHOICE, EMBED_GEMM_AUTO, AT(open.gemm),
+     "matrix products: auto and packed are built in, blas is OpenBLAS"},
+    {ALL, 0, "isa", "NAME", STRING, 0, AT(open.isa),
+     "instruction set: c, avx2; default: the best of this CPU"},
+    {ALL, 'h', "help", NULL, HELP, 0, AT(help), "show this"},
+};
+
+enum { COUNT = sizeof(table) / sizeof(table[0]) };
+
+/* ---- parsing ---------------------------------------------------------------------------- */
+
+static const struct option *find(const command *c, const char *name, size_t size, char letter)
+{
+    for (int i = 0; i < COUNT; i++) {
+        const struct option *option = &table[i];
+
+        if (!(option->commands & c->bit))
+            continue;
+        if (letter ? option->letter == letter
+                   : strlen(option->name) == size && memcmp(option->name, name, size) == 0)
+            return option;
+    }
+    return NULL;
+}
+
+static int64_t number(const struct option *option, const char *text, int64_t smallest,
+                      int64_t largest)
+{
+    char *end;
+    long long value;
+
+    errno = 0;
+    value = strtoll(text, &end, 10);
+    if ((text[0] < '0' || text[0] > '9') || *end || errno || value < smallest || value > largest)
+        usage("--%s: expected a whole number of at least %lld, found \"%s\"", option->name,
+              (long long)smallest, text);
+    return value;
+}
+
+static int32_t choice(const struct option *option, const char *text)
+{
+    size_t size = strlen(text);
+    const char *p = option->argument;
+
+    for (int32_t i = 0;; i++) {
+        size_t n = strcspn(p, "|");
+
+        if (n == size && memcmp(p, text, n) == 0)
+            return option->value + i;
+        if (!p[n])
+            usage("--%s: expected %s, found \"%s\"", option->name, option->argument, text);
+        p += n + 1;
+    }
+}
+
+static void store(options *o, const struct option *option, const char *text)
+{
+    void *field = (char *)o + option->offset;
+
+    switch (option->kind) {
+    case HELP:
+        *(int32_t *)field = 1;
+        break;
+    case STRING:
+        *(const char **)field = text;
+        break;
+    case NUMBER:
+        *(int64_t *)field = number(option, text, option->value, INT64_MAX);
+        break;
+    case NUMBER32:
+        *(int32_t *)field = (int32_t)number(option, text, option->value, INT32_MAX);
+        break;
+    case LAYER:
+        *(int32_t *)field = (int32_t)EMBED_LAYER(number(option, text, 0, INT32_MAX - 1));
+        break;
+    case CHOICE:
+        *(int32_t *)field = choice(option, text);
+        break;
+    case SET:
+        *(int32_t *)field = option->value;
+        break;
+    case BIT:
+        *(uint32_t *)field |= (uint32_t)option->value;
+        break;
+    }
+}
+
+/* Parse the option at argv[i]; returns the index of the last argument taken. */
+static int parse_option(options *o, const command *c, int argc, char **argv, int i)
+{
+    const char *argument = argv[i], *text = NULL;
+    bool is_long = argument[1] == '-';
+    size_t size = is_long ? strcspn(argument + 2, "=") : 1;
+    const struct option *option = find(c, argument + 2, size, is_long ? 0 : argument[1]);
+
+    if (!option)
+        usage("unknown option %.*s", (int)(is_long ? size + 2 : 2), argument);
+    if (is_long && argument[2 + size])
+        text = argument + 2 + size + 1;
+    else if (!is_long && argument[2])
+        text = argument + 2;
+    if (!option->argument) {
+        if (text)
+            usage("--%s takes no value, found \"%s\"", option->name, text);
+    } else if (!text) {
+        if (i + 1 == argc)
+            usage("--%s needs a value: %s", option->name, option->argument);
+        text = argv[++i];
+    }
+    store(o, option, text);
+    return i;
+}
+
+/* What fits together, beyond what each option says alone. */
+static void check(const options *o, const command *c)
+{
+    const char *source = o->file ? "-f" : o->ids ? "--ids" : NULL;
+
+    if (!o->model)
+        usage("no model: give its directory with -m DIR");
+    if (c->bit == COMMAND_INFO && o->text_count)
+        usage("unexpected argument \"%s\"", o->texts[0]);
+    if (c->bit == COMMAND_SEARCH) {
+        if (!o->text_count)
+            usage("no query: give one or more as arguments");
+        return;
+    }
+    if (o->text_count && source)
+        usage("both %s and texts as arguments", source);
+    if (o->file && o->ids)
+        usage("both -f and --ids");
+    if (o->null && o->jsonl)
+        usage("both --null and --jsonl");
+    if (o->ids && (o->null || o->jsonl || o->pair))
+        usage("--ids goes with none of --null, --jsonl and --pair");
+    if (o->text_count && (o->null || o->jsonl))
+        usage("--%s is for a file or standard input, not for texts as arguments",
+              o->null ? "null" : "jsonl");
+    if (o->ranges && o->precision != EMBED_PRECISION_INT8 && o->precision != EMBED_PRECISION_UINT8)
+        usage("--ranges goes with --precision int8 or uint8");
+}
+
+void options_parse(options *o, const command *c, int argc, char **argv)
+{
+    bool ended = false;
+
+    memset(o, 0, sizeof(*o));
+    o->command = c->bit;
+    o->open.struct_size = sizeof(o->open);
+    o->session.struct_size = sizeof(o->session);
+    o->encode.struct_size = sizeof(o->encode);
+    o->top = 5;
+    o->texts = argv; /* what is no option moves to the front */
+    for (int i = 0; i < argc; i++) {
+        if (ended || argv[i][0] != '-' || !argv[i][1])
+            argv[o->text_count++] = argv[i];
+        else if (strcmp(argv[i], "--") == 0)
+            ended = true;
+        else
+            i = parse_option(o, c, argc, argv, i);
+        if (o->help)
+            return;
+    }
+    check(o, c);
+}
+
+/* ---- help -------------------------------------------------------------------------------- */
+
+enum { HELP_COLUMN = 28 };
+
+static void print_help_text(const char *text, int column)
+{
+    for (;;) {
+        size_t n = strcspn(text, "\n");
+
+        printf("%*s%.*s\n", HELP_COLUMN - column, "", (int)n, text);
+        if (!text[n])
+            return;
+        text += n + 1;
+        column = 0;
+    }
+}
+
+void options_print_help(const command *c)
+{
+    printf("Usage: embed %s -m DIR [OPTION...]%s\n\n%s\n\nOptions:\n", c->name, c->arguments,
+           c->help);
+    for (int i = 0; i < COUNT; i++) {
+        const struct option *option = &table[i];
+        int column;
+
+        if (!(option->commands & c->bit))
+            continue;
+        column = option->letter ? printf("  -%c, --%s", option->letter, option->name)
+                                : printf("      --%s", option->name);
+        if (option->argument)
+            column += printf(" %s", option->argument);
+        if (column >= HELP_COLUMN - 1) {
+            putchar('\n');
+            column = 0;
+        }
+        print_help_text(option->help, column);
+    }
+    printf("\nExamples:\n%s", c->examples);
+}

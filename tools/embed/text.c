@@ -1,0 +1,174 @@
+/* text: embed text, one vector a text. */
+#include "cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH = 4096 };
+
+struct run {
+    const options *o;
+    engine engine;
+    embed_encode_options encode;
+    output out;
+    int64_t dim;
+    float *ranges; /* that quantise */
+    float *seen;   /* ranges of the vectors so far, for --save-ranges */
+    bool any_seen;
+};
+
+static void widen_seen(struct run *r, const float *vectors, int64_t count)
+{
+    float *ranges = allocate(r->dim, 2 * sizeof(float));
+
+    if (embed_quantize_ranges(vectors, count, r->dim, r->dim, ranges) < 0)
+        die("cannot find the ranges of %lld vectors", (long long)count);
+    for (int64_t i = 0; i < r->dim; i++) {
+        if (!r->any_seen || ranges[i] < r->seen[i])
+            r->seen[i] = ranges[i];
+        if (!r->any_seen || ranges[r->dim + i] > r->seen[r->dim + i])
+            r->seen[r->dim + i] = ranges[r->dim + i];
+    }
+    r->any_seen = true;
+    free(ranges);
+}
+
+static void write_bytes(FILE *f, const void *row, int64_t size, int32_t precision)
+{
+    bool is_signed = precision == EMBED_PRECISION_INT8 || precision == EMBED_PRECISION_BINARY;
+
+    for (int64_t i = 0; i < size; i++)
+        fprintf(f, "%c%d", i ? ',' : '[',
+                is_signed ? ((const int8_t *)row)[i] : ((const uint8_t *)row)[i]);
+    fputs(size ? "]" : "[]", f);
+}
+
+/* vectors: rows of dim floats; bytes: the same quantised, rows of size, or NULL. */
+static void write_batch(struct run *r, const batch *b, const float *vectors, const uint8_t *bytes,
+                        int64_t size)
+{
+    r->out.rows += b->count;
+    if (r->out.format != FORMAT_JSONL) {
+        if (bytes)
+            output_write(&r->out, bytes, (size_t)(b->count * size));
+        else
+            output_write(&r->out, vectors, (size_t)(b->count * r->dim) * sizeof(float));
+        return;
+    }
+    for (int64_t i = 0; i < b->count; i++) {
+        output_begin_record(&r->out, b->first + i, b->extras[i], b->extra_sizes[i]);
+        fputs("\"embedding\":", r->out.stream);
+        if (bytes)
+            write_bytes(r->out.stream, bytes + i * size, size, r->o->precision);
+        else
+            json_write_floats(r->out.stream, vectors + i * r->dim, r->dim);
+        output_write(&r->out, "}\n", 2);
+    }
+    output_flush(&r->out);
+}
+
+static void encode_batch(struct run *r, const batch *b, float *vectors)
+{
+    int32_t precision = r->o->precision;
+    int64_t size = embed_quantized_size(r->dim, precision);
+    bool ranged = precision == EMBED_PRECISION_INT8 || precision == EMBED_PRECISION_UINT8;
+    uint8_t *bytes = NULL;
+    embed_input view;
+
+    batch_view(b, 0, b->count, &view);
+    engine_encode(&r->engine, &view, b->first, &r->encode, vectors, r->dim);
+    progress_clear();
+    if (r->seen)
+        widen_seen(r, vectors, b->count);
+    if (precision != EMBED_PRECISION_FLOAT32) {
+        if (ranged && !r->o->ranges && b->count == 1)
+            die("one vector has no range to quantise it by: give --ranges FILE, or more texts");
+        bytes = allocate(b->count, (size_t)size);
+        if (embed_quantize(vectors, b->count, r->dim, r->dim, precision,
+                           r->ranges ? r->ranges : r->seen, bytes) < 0)
+            die("cannot quantise %lld vectors", (long long)b->count);
+    }
+    write_batch(r, b, vectors, bytes, size);
+    free(bytes);
+}
+
+static void encode_all(struct run *r, input *in, int64_t limit)
+{
+    progress_span span = {0};
+    int64_t capacity = 0, bytes_before = 0;
+    float *vectors = NULL;
+    batch b = {0};
+
+    r->encode.progress = progress_callback;
+    r->encode.progress_user = &span;
+    while (input_read(in, &b, limit)) {
+        if (b.count > capacity) {
+            capacity = b.count;
+            vectors = reallocate(vectors, capacity, (size_t)r->dim * sizeof(float));
+        }
+        span.first = b.first;
+        span.total = r->o->file ? 0 : r->o->text_count;
+        if (input_size(in) > 0) {
+            span.from = (double)bytes_before / (double)input_size(in);
+            span.to = (double)b.bytes_read / (double)input_size(in);
+        }
+        encode_batch(r, &b, vectors);
+        bytes_before = b.bytes_read;
+    }
+    free(vectors);
+    batch_free(&b);
+}
+
+static void save_ranges(const struct run *r, output *out)
+{
+    const int64_t shape[2] = {2, r->dim};
+
+    if (!r->any_seen)
+        die("no texts, so there are no ranges to save");
+    output_begin_array(out, EMBED_PRECISION_FLOAT32, shape, 2);
+    output_write(out, r->seen, (size_t)r->dim * 2 * sizeof(float));
+    out->rows = 2;
+    output_close(out);
+}
+
+void run_text(const options *o)
+{
+    struct run r = {.o = o, .encode = o->encode};
+    int32_t format = output_format(o, FORMAT_JSONL);
+    bool needs_ranges =
+        o->precision == EMBED_PRECISION_INT8 || o->precision == EMBED_PRECISION_UINT8;
+    bool whole = needs_ranges && !o->ranges; /* the ranges come from all vectors together */
+    output saved = {0};
+    int64_t shape[2] = {0};
+    input *in;
+
+    if (format == FORMAT_NONE)
+        usage("-o %s: expected a name that ends in .npy, .f32 or .jsonl, or --format", o->output);
+    if (format == FORMAT_F32 && o->precision != EMBED_PRECISION_FLOAT32)
+        usage("--precision: .f32 holds float32 alone, write .npy or .jsonl");
+    engine_open(&r.engine, o);
+    r.dim = engine_dim(&r.engine, &o->encode);
+    if (o->ranges)
+        r.ranges = read_ranges(o->ranges, r.dim);
+    if (whole || o->save_ranges)
+        r.seen = allocate(r.dim, 2 * sizeof(float));
+    r.engine.in = in = input_open(o, o->file, o->texts, o->text_count);
+    output_open(&r.out, o->output, format);
+    if (o->save_ranges)
+        output_open(&saved, o->save_ranges, FORMAT_NPY);
+    progress_start(r.out.is_stdout && terminal_columns() > 0);
+
+    shape[1] = embed_quantized_size(r.dim, o->precision);
+    if (o->precision == EMBED_PRECISION_FLOAT32)
+        shape[1] = r.dim;
+    output_begin_array(&r.out, o->precision, shape, 2);
+    encode_all(&r, in, whole ? INT64_MAX : BATCH);
+    if (o->save_ranges)
+        save_ranges(&r, &saved);
+    output_close(&r.out);
+
+    free(r.ranges);
+    free(r.seen);
+    input_close(in);
+    engine_close(&r.engine);
+}
