@@ -51,6 +51,9 @@ LINK  = $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 ISA_avx2 := -mavx2 -mfma -mf16c
 isa       = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $<)))))
 
+# One short line for each step; V=1 shows the commands.
+quiet = $(if $(V),,@printf '  %-5s %s\n' $(1) $@;)
+
 # ---- files -------------------------------------------------------------------
 
 OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(LIB_SRC) $(LIB_SRC_$(ARCH)))
@@ -65,44 +68,44 @@ all: $(A) $(SO) $(BUILD)/embed $(EXAMPLES)
 
 $(BUILD)/lib/%.o: lib/%.c
 	@mkdir -p $(@D)
-	$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $(isa) -c $< -o $@
+	$(call quiet,CC)$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $(isa) -c $< -o $@
 $(BUILD)/tools/%.o: tools/%.c
 	@mkdir -p $(@D)
-	$(CC) $(OURS) -Iinclude $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+	$(call quiet,CC)$(CC) $(OURS) -Iinclude $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 $(A): $(OBJ)
-	rm -f $@ && $(AR) rcs $@ $^
+	$(call quiet,AR)rm -f $@ && $(AR) rcs $@ $^
 $(BUILD)/libembed.so.$(VERSION): $(OBJ) lib/libembed.map
-	$(CC) -shared -Wl,-soname,libembed.so.$(ABI) -Wl,--version-script=lib/libembed.map \
+	$(call quiet,LINK)$(CC) -shared -Wl,-soname,libembed.so.$(ABI) -Wl,--version-script=lib/libembed.map \
 	  $(if $(SAN),,-Wl$(comma)-z$(comma)defs) $(OBJ) $(LINK) $(LIBS) -o $@
-	$(foreach l,$(SO_LINKS),ln -sf $(@F) $(BUILD)/$(l) &&) true
+	@$(foreach l,$(SO_LINKS),ln -sf $(@F) $(BUILD)/$(l) &&) true
 $(BUILD)/libembed.$(ABI).dylib: $(OBJ)
-	$(CC) -dynamiclib -install_name $(LIBDIR)/$(@F) $(OBJ) $(LINK) $(LIBS) -o $@
-	ln -sf $(@F) $(BUILD)/libembed.dylib
+	$(call quiet,LINK)$(CC) -dynamiclib -install_name $(LIBDIR)/$(@F) $(OBJ) $(LINK) $(LIBS) -o $@
+	@ln -sf $(@F) $(BUILD)/libembed.dylib
 $(BUILD)/embed: $(TOOL) $(A)
-	$(CC) $(TOOL) $(A) $(LINK) $(LIBS) -o $@
+	$(call quiet,LINK)$(CC) $(TOOL) $(A) $(LINK) $(LIBS) -o $@
 $(BUILD)/examples/%: examples/%.c $(A)
 	@mkdir -p $(@D)
-	$(CC) $(OURS) -Iinclude $(CPPFLAGS) $(CFLAGS) $< $(A) $(LINK) $(LIBS) -o $@
+	$(call quiet,CC)$(CC) $(OURS) -Iinclude $(CPPFLAGS) $(CFLAGS) $< $(A) $(LINK) $(LIBS) -o $@
 $(BUILD)/tests/%: tests/unit/%.c $(A)
 	@mkdir -p $(@D)
-	$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $< $(A) $(LINK) $(shell $(PKG_CONFIG) --libs cmocka) $(LIBS) -o $@
+	$(call quiet,CC)$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $< $(A) $(LINK) $(shell $(PKG_CONFIG) --libs cmocka) $(LIBS) -o $@
 $(BUILD)/bench: tools/bench.c $(A)
-	$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $< $(A) $(LINK) $(LIBS) -o $@
+	$(call quiet,CC)$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $< $(A) $(LINK) $(LIBS) -o $@
 
 # ---- what people call ----------------------------------------------------------
 
 # The tests print one line for each program, and "N passed, N failed" at the end.
 check:
-	BLAS=$(BLAS) tools/install-deps.sh
-	+$(MAKE) --no-print-directory build-tests
-	BUILD=$(BUILD) CC="$(CC)" SAN="$(SAN)" MAKE="$(MAKE)" BLAS=$(BLAS) tests/run.sh
+	@BLAS=$(BLAS) tools/install-deps.sh
+	+@$(MAKE) --no-print-directory build-tests
+	@BUILD=$(BUILD) CC="$(CC)" SAN="$(SAN)" MAKE="$(MAKE)" BLAS=$(BLAS) tests/run.sh
 build-tests: all $(TESTS)
 demo:
-	tools/demo.sh
+	@tools/demo.sh
 bench: $(BUILD)/bench $(BUILD)/embed
-	BUILD=$(BUILD) tools/bench.sh
+	@BUILD=$(BUILD) PEERS=$(PEERS) tools/bench.sh
 parity: $(BUILD)/embed
-	tests/parity/run.sh
+	@EMBED=$(BUILD)/embed tests/parity/run.sh
 
 $(BUILD)/libembed.pc: pkgconfig/libembed.pc.in $(H) Makefile
 	@mkdir -p $(@D)

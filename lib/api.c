@@ -1,25 +1,28 @@
-/* Every public function of models and sessions: checks its arguments, then calls down. (Helpers on vectors that need
- * no model are in vectors.c.) */
+/* Every public function of models and sessions: checks its arguments, then calls down. (Helpers on
+ * vectors that need no model are in vectors.c.) */
 #include <stdio.h>
 
 #include "session.h"
 
 /* ---- options structs --------------------------------------------------------------- */
 
-/* Copy a caller's struct of its own version into ours: fields that it lacks become zero; fields that we lack must
- * be zero. source NULL: the defaults. */
-static int32_t copy_struct(void *to, uint32_t size, const void *source, const char *what, embed_error *error)
+/* Copy a caller's struct of its own version into ours: fields that it lacks become zero; fields
+ * that we lack must be zero. source NULL: the defaults. */
+static int32_t copy_struct(void *to, uint32_t size, const void *source, const char *what,
+                           embed_error *error)
 {
     uint32_t given;
     memset(to, 0, size);
     if (!source) return EMBED_OK;
     memcpy(&given, source, sizeof given);
     if (given < sizeof given)
-        return emb_fail(error, EMBED_EINVAL, "%s: struct_size: expected sizeof the struct, found %u", what,
+        return emb_fail(error, EMBED_EINVAL,
+                        "%s: struct_size: expected sizeof the struct, found %u", what,
                         (unsigned)given);
     for (uint32_t i = size; i < given; i++)
         if (((const unsigned char *)source)[i])
-            return emb_fail(error, EMBED_EUNSUPPORTED, "%s: a field that this version of the library has not", what);
+            return emb_fail(error, EMBED_EUNSUPPORTED,
+                            "%s: a field that this version of the library has not", what);
     memcpy(to, source, EMB_MIN(given, size));
     return EMBED_OK;
 }
@@ -29,8 +32,9 @@ static int32_t copy_struct(void *to, uint32_t size, const void *source, const ch
 /* ---- version -------------------------------------------------------------------------- */
 
 #define TEXT_(x) #x
-#define TEXT(x) TEXT_(x)
-#define VERSION_TEXT TEXT(EMBED_VERSION_MAJOR) "." TEXT(EMBED_VERSION_MINOR) "." TEXT(EMBED_VERSION_PATCH)
+#define TEXT(x)  TEXT_(x)
+#define VERSION_TEXT                                                                               \
+    TEXT(EMBED_VERSION_MAJOR) "." TEXT(EMBED_VERSION_MINOR) "." TEXT(EMBED_VERSION_PATCH)
 
 uint32_t embed_version(void)
 {
@@ -45,8 +49,8 @@ const char *embed_isa(void) { return emb_kernels_for(NULL)->name; }
 
 /* ---- model ------------------------------------------------------------------------------- */
 
-static int32_t open_model(const char *path, const void *data, size_t size, const embed_open_options *given,
-                          embed_model **model, embed_error *error)
+static int32_t open_model(const char *path, const void *data, size_t size,
+                          const embed_open_options *given, embed_model **model, embed_error *error)
 {
     embed_open_options options;
     if (error) error->message[0] = '\0';
@@ -58,12 +62,14 @@ static int32_t open_model(const char *path, const void *data, size_t size, const
     if (!options.alloc != !options.free)
         return emb_fail(error, EMBED_EINVAL, "options: alloc and free: expected both or none");
     if (options.gemm < EMBED_GEMM_AUTO || options.gemm > EMBED_GEMM_BLAS)
-        return emb_fail(error, EMBED_EINVAL, "options: gemm: expected an EMBED_GEMM_ value, found %d",
+        return emb_fail(error, EMBED_EINVAL,
+                        "options: gemm: expected an EMBED_GEMM_ value, found %d",
                         (int)options.gemm);
     return emb_model_open(model, path, data, size, &options, error);
 }
 
-int32_t embed_model_open(const char *path, const embed_open_options *options, embed_model **model, embed_error *error)
+int32_t embed_model_open(const char *path, const embed_open_options *options, embed_model **model,
+                         embed_error *error)
 {
     return open_model(path, NULL, 0, options, model, error);
 }
@@ -116,7 +122,8 @@ const char *embed_model_prompt(const embed_model *m, const char *name)
 
 const char *embed_model_prompt_name(const embed_model *m, int64_t index)
 {
-    return m && index >= 0 && index < m->modules.prompt_count ? m->modules.prompts[index].name : NULL;
+    return m && index >= 0 && index < m->modules.prompt_count ? m->modules.prompts[index].name
+                                                              : NULL;
 }
 
 const char *embed_token_text(const embed_model *m, int32_t id)
@@ -133,32 +140,37 @@ int32_t embed_token_id(const embed_model *m, const char *text)
 
 /* ---- session -------------------------------------------------------------------------------- */
 
-int32_t embed_workspace_size(const embed_model *model, const embed_session_options *given, size_t *size,
-                             embed_error *error)
+int32_t embed_workspace_size(const embed_model *model, const embed_session_options *given,
+                             size_t *size, embed_error *error)
 {
     embed_session_options options;
-    if (!model || !size) return emb_fail(error, EMBED_EINVAL, "model and size: expected both, found NULL");
+    if (!model || !size)
+        return emb_fail(error, EMBED_EINVAL, "model and size: expected both, found NULL");
     int32_t status = COPY(options, given, error);
     return status < 0 ? status : emb_session_init(model, &options, NULL, size, NULL, error);
 }
 
-int32_t embed_session_init(const embed_model *model, const embed_session_options *given, void *workspace, size_t size,
-                           embed_session **session, embed_error *error)
+int32_t embed_session_init(const embed_model *model, const embed_session_options *given,
+                           void *workspace, size_t size, embed_session **session,
+                           embed_error *error)
 {
     embed_session_options options;
     if (session) *session = NULL;
     if (!model || !workspace || !session)
-        return emb_fail(error, EMBED_EINVAL, "model, workspace and session: expected all, found NULL");
+        return emb_fail(error, EMBED_EINVAL,
+                        "model, workspace and session: expected all, found NULL");
     int32_t status = COPY(options, given, error);
-    return status < 0 ? status : emb_session_init(model, &options, workspace, &size, session, error);
+    return status < 0 ? status
+                      : emb_session_init(model, &options, workspace, &size, session, error);
 }
 
-int32_t embed_session_create(const embed_model *model, const embed_session_options *given, embed_session **session,
-                             embed_error *error)
+int32_t embed_session_create(const embed_model *model, const embed_session_options *given,
+                             embed_session **session, embed_error *error)
 {
     embed_session_options options;
     if (session) *session = NULL;
-    if (!model || !session) return emb_fail(error, EMBED_EINVAL, "model and session: expected both, found NULL");
+    if (!model || !session)
+        return emb_fail(error, EMBED_EINVAL, "model and session: expected both, found NULL");
     int32_t status = COPY(options, given, error);
     return status < 0 ? status : emb_session_create(model, &options, session, error);
 }
@@ -170,7 +182,8 @@ const char *embed_session_error(const embed_session *session)
     return session ? emb_session_error((embed_session *)(uintptr_t)session)->message : "";
 }
 
-/* ---- calls ------------------------------------------------------------------------------------ */
+/* ---- calls ------------------------------------------------------------------------------------
+ */
 
 static int32_t copy_input(embed_session *s, const embed_input *given, embed_input *input)
 {
@@ -178,17 +191,22 @@ static int32_t copy_input(embed_session *s, const embed_input *given, embed_inpu
     if (!given) return emb_fail(error, EMBED_EINVAL, "input: expected one, found NULL");
     int32_t status = copy_struct(input, sizeof *input, given, "input", error);
     if (status < 0) return status;
-    if (input->flags) return emb_fail(error, EMBED_EINVAL, "input: flags: expected 0, found %u", (unsigned)input->flags);
-    if (input->count < 0 || (input->count > 0 && !input->texts == !input->ids) || (input->ids && !input->offsets))
-        return emb_fail(error, EMBED_EINVAL,
-                        "input: expected a count and either texts or ids with offsets, found count %lld%s%s%s",
-                        (long long)input->count, input->texts ? ", texts" : "", input->ids ? ", ids" : "",
-                        input->offsets ? ", offsets" : "");
+    if (input->flags)
+        return emb_fail(error, EMBED_EINVAL, "input: flags: expected 0, found %u",
+                        (unsigned)input->flags);
+    if (input->count < 0 || (input->count > 0 && !input->texts == !input->ids) ||
+        (input->ids && !input->offsets))
+        return emb_fail(
+            error, EMBED_EINVAL,
+            "input: expected a count and either texts or ids with offsets, found count %lld%s%s%s",
+            (long long)input->count, input->texts ? ", texts" : "", input->ids ? ", ids" : "",
+            input->offsets ? ", offsets" : "");
     return EMBED_OK;
 }
 
-int64_t embed_tokenize(embed_session *s, const char *text, int64_t size, const char *pair, int64_t pair_size,
-                       const embed_encode_options *given, embed_tokens *given_tokens)
+int64_t embed_tokenize(embed_session *s, const char *text, int64_t size, const char *pair,
+                       int64_t pair_size, const embed_encode_options *given,
+                       embed_tokens *given_tokens)
 {
     embed_encode_options options;
     embed_tokens tokens;
@@ -209,8 +227,8 @@ int64_t embed_tokenize(embed_session *s, const char *text, int64_t size, const c
     return emb_session_tokenize(s, text, size, pair, pair_size, &options, &out);
 }
 
-int32_t embed_count_tokens(embed_session *s, const embed_input *given, const embed_encode_options *given_options,
-                           int64_t *counts)
+int32_t embed_count_tokens(embed_session *s, const embed_input *given,
+                           const embed_encode_options *given_options, int64_t *counts)
 {
     embed_encode_options options;
     embed_input input;
@@ -218,7 +236,8 @@ int32_t embed_count_tokens(embed_session *s, const embed_input *given, const emb
     int32_t status = copy_input(s, given, &input);
     if (status == EMBED_OK) status = COPY(options, given_options, emb_session_error(s));
     if (status == EMBED_OK && input.count && !counts)
-        status = emb_fail(emb_session_error(s), EMBED_EINVAL, "counts: expected an array, found NULL");
+        status =
+            emb_fail(emb_session_error(s), EMBED_EINVAL, "counts: expected an array, found NULL");
     return status < 0 ? status : emb_session_count(s, &input, &options, counts);
 }
 
@@ -230,8 +249,8 @@ int64_t embed_output_dim(const embed_model *model, const embed_encode_options *g
     return status < 0 ? status : emb_output_dim(model, &options, NULL);
 }
 
-int32_t embed_encode(embed_session *s, const embed_input *given, const embed_encode_options *given_options,
-                     float *vectors, int64_t stride)
+int32_t embed_encode(embed_session *s, const embed_input *given,
+                     const embed_encode_options *given_options, float *vectors, int64_t stride)
 {
     embed_encode_options options;
     embed_input input;
@@ -239,7 +258,8 @@ int32_t embed_encode(embed_session *s, const embed_input *given, const embed_enc
     int32_t status = copy_input(s, given, &input);
     if (status == EMBED_OK) status = COPY(options, given_options, emb_session_error(s));
     if (status == EMBED_OK && input.count && !vectors)
-        status = emb_fail(emb_session_error(s), EMBED_EINVAL, "vectors: expected an array, found NULL");
+        status =
+            emb_fail(emb_session_error(s), EMBED_EINVAL, "vectors: expected an array, found NULL");
     if (status < 0) return status;
     emb_float_env env = emb_float_enter();
     status = emb_session_encode(s, &input, &options, vectors, stride);
@@ -247,8 +267,9 @@ int32_t embed_encode(embed_session *s, const embed_input *given, const embed_enc
     return status;
 }
 
-int32_t embed_encode_texts(embed_session *s, const char *const *texts, const int64_t *sizes, int64_t count,
-                           const embed_encode_options *options, float *vectors, int64_t stride)
+int32_t embed_encode_texts(embed_session *s, const char *const *texts, const int64_t *sizes,
+                           int64_t count, const embed_encode_options *options, float *vectors,
+                           int64_t stride)
 {
     embed_input input = EMBED_INPUT_INIT;
     input.count = count;
@@ -257,15 +278,17 @@ int32_t embed_encode_texts(embed_session *s, const char *const *texts, const int
     return embed_encode(s, &input, options, vectors, stride);
 }
 
-static int32_t hidden_state(embed_session *s, const embed_input *given, const embed_encode_options *given_options,
-                            float *hidden, int64_t tokens, int64_t *offsets)
+static int32_t hidden_state(embed_session *s, const embed_input *given,
+                            const embed_encode_options *given_options, float *hidden,
+                            int64_t tokens, int64_t *offsets)
 {
     embed_encode_options options;
     embed_input input;
     int32_t status = copy_input(s, given, &input);
     if (status == EMBED_OK) status = COPY(options, given_options, emb_session_error(s));
     if (status == EMBED_OK && (tokens < 0 || (tokens > 0 && input.count && !hidden)))
-        status = emb_fail(emb_session_error(s), EMBED_EINVAL, "hidden: expected an array of rows, found NULL or a "
+        status = emb_fail(emb_session_error(s), EMBED_EINVAL,
+                          "hidden: expected an array of rows, found NULL or a "
                           "negative number of them");
     if (status < 0) return status;
     emb_float_env env = emb_float_enter();
@@ -274,25 +297,29 @@ static int32_t hidden_state(embed_session *s, const embed_input *given, const em
     return status;
 }
 
-int32_t embed_last_hidden_state(embed_session *s, const embed_input *input, const embed_encode_options *options,
-                                float *hidden, int64_t tokens)
+int32_t embed_last_hidden_state(embed_session *s, const embed_input *input,
+                                const embed_encode_options *options, float *hidden, int64_t tokens)
 {
     return s ? hidden_state(s, input, options, hidden, tokens, NULL) : EMBED_EINVAL;
 }
 
 int32_t embed_last_hidden_state_ragged(embed_session *s, const embed_input *input,
-                                       const embed_encode_options *options, float *hidden, int64_t capacity,
-                                       int64_t *offsets)
+                                       const embed_encode_options *options, float *hidden,
+                                       int64_t capacity, int64_t *offsets)
 {
     if (!s) return EMBED_EINVAL;
-    if (!offsets) return emb_fail(emb_session_error(s), EMBED_EINVAL, "offsets: expected an array, found NULL");
+    if (!offsets)
+        return emb_fail(emb_session_error(s), EMBED_EINVAL,
+                        "offsets: expected an array, found NULL");
     return hidden_state(s, input, options, hidden, capacity, offsets);
 }
 
 int32_t embed_pooler(embed_session *s, const float *cls, float *out)
 {
     if (!s) return EMBED_EINVAL;
-    if (!cls || !out) return emb_fail(emb_session_error(s), EMBED_EINVAL, "cls and out: expected both, found NULL");
+    if (!cls || !out)
+        return emb_fail(emb_session_error(s), EMBED_EINVAL,
+                        "cls and out: expected both, found NULL");
     emb_float_env env = emb_float_enter();
     int32_t status = emb_session_pooler(s, cls, out);
     emb_float_leave(env);

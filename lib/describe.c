@@ -3,8 +3,8 @@
 
 static const char *pooling_name(int32_t pooling)
 {
-    static const char *const names[] = {"default", "cls", "mean", "max", "last", "weighted", "sqrt_len", "pooler",
-                                        "mean_all"};
+    static const char *const names[] = {"default",  "cls",      "mean",   "max",     "last",
+                                        "weighted", "sqrt_len", "pooler", "mean_all"};
     return names[pooling];
 }
 
@@ -39,8 +39,8 @@ static void describe_architecture(emb_buffer *b, const emb_architecture *a)
     emb_buffer_printf(b, "\"family\":\"%s\"", a->model_type);
     for (int64_t i = 0; i < EMB_COUNT(sizes); i++)
         emb_buffer_printf(b, ",\"%s\":%lld", sizes[i].key, (long long)sizes[i].value);
-    emb_buffer_printf(b, ",\"hidden_act\":\"%s\",\"layer_norm_eps\":%g", emb_activation_name(a->hidden_act),
-                      a->layer_norm_eps);
+    emb_buffer_printf(b, ",\"hidden_act\":\"%s\",\"layer_norm_eps\":%g",
+                      emb_activation_name(a->hidden_act), a->layer_norm_eps);
 }
 
 static void describe_modules(emb_buffer *b, const emb_modules *m)
@@ -56,11 +56,14 @@ static void describe_modules(emb_buffer *b, const emb_modules *m)
         static const char *const kinds[] = {"Dense", "LayerNorm", "Normalize"};
         emb_buffer_printf(b, "%s{\"type\":\"%s\"", i ? "," : "", kinds[module->kind]);
         if (module->kind == EMB_MODULE_DENSE)
-            emb_buffer_printf(b, ",\"in_features\":%lld,\"out_features\":%lld,\"activation\":\"%s\"",
-                              (long long)module->in, (long long)module->out, emb_activation_name(module->dense.act));
+            emb_buffer_printf(b,
+                              ",\"in_features\":%lld,\"out_features\":%lld,\"activation\":\"%s\"",
+                              (long long)module->in, (long long)module->out,
+                              emb_activation_name(module->dense.act));
         emb_buffer_printf(b, "}");
     }
-    emb_buffer_printf(b, "],\"normalize\":%s,\"prompts\":{", emb_modules_normalize(m) ? "true" : "false");
+    emb_buffer_printf(b, "],\"normalize\":%s,\"prompts\":{",
+                      emb_modules_normalize(m) ? "true" : "false");
     for (int64_t i = 0; i < m->prompt_count; i++) {
         if (i) emb_buffer_printf(b, ",");
         emb_buffer_json(b, m->prompts[i].name);
@@ -78,7 +81,8 @@ bool emb_model_describe(embed_model *m)
     emb_buffer *b = &m->description;
     emb_buffer_printf(b, "{");
     describe_architecture(b, &m->encoder.arch);
-    emb_buffer_printf(b, ",\"pooler\":%s,\"tokenizer\":", emb_encoder_has_pooler(&m->encoder) ? "true" : "false");
+    emb_buffer_printf(
+        b, ",\"pooler\":%s,\"tokenizer\":", emb_encoder_has_pooler(&m->encoder) ? "true" : "false");
     if (m->tokenizer) emb_tokenizer_describe(m->tokenizer, b);
     else emb_buffer_printf(b, "null");
     emb_buffer_printf(b, ",\"max_length\":%lld", (long long)m->max_length);
@@ -86,8 +90,8 @@ bool emb_model_describe(embed_model *m)
     describe_modules(b, &m->modules);
     member(b, "isa", m->kernels->name);
     member(b, "gemm", emb_gemm_name(m->gemm));
-    emb_buffer_printf(b, ",\"parameters\":%lld,\"weight_bytes\":%zu,\"warnings\":[", (long long)m->encoder.parameters,
-                      m->encoder.weight_bytes + m->module_bytes);
+    emb_buffer_printf(b, ",\"parameters\":%lld,\"weight_bytes\":%zu,\"warnings\":[",
+                      (long long)m->encoder.parameters, m->encoder.weight_bytes + m->module_bytes);
     for (int64_t i = 0; i < m->warning_count; i++) {
         if (i) emb_buffer_printf(b, ",");
         emb_buffer_json(b, m->warnings[i]);

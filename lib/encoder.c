@@ -6,7 +6,9 @@
 
 /* ---- weights ------------------------------------------------------------------ */
 
-typedef struct name { char text[192]; } name;
+typedef struct name {
+    char text[192];
+} name;
 
 static name layer_name(const char *pattern, int64_t layer)
 {
@@ -34,15 +36,18 @@ static void load_embeddings(emb_encoder *e, emb_loader *l)
     name n;
     load_word_embeddings(e, l);
     snprintf(n.text, sizeof n.text, "%s.weight", names->position_embeddings);
-    e->position_embeddings = emb_load_floats(l, n.text, a->max_position_embeddings, a->embedding_size);
+    e->position_embeddings =
+        emb_load_floats(l, n.text, a->max_position_embeddings, a->embedding_size);
     if (a->type_vocab_size) {
         snprintf(n.text, sizeof n.text, "%s.weight", names->token_type_embeddings);
-        e->token_type_embeddings = emb_load_floats(l, n.text, a->type_vocab_size, a->embedding_size);
+        e->token_type_embeddings =
+            emb_load_floats(l, n.text, a->type_vocab_size, a->embedding_size);
     }
-    emb_load_norm(l, names->embeddings_norm, a->embedding_size, a->layer_norm_eps, &e->embeddings_norm);
+    emb_load_norm(l, names->embeddings_norm, a->embedding_size, a->layer_norm_eps,
+                  &e->embeddings_norm);
     if (a->embedding_size != a->hidden_size)
-        emb_load_linear(l, names->embeddings_project, a->hidden_size, a->embedding_size, true, EMB_ACT_NONE,
-                        &e->embeddings_project);
+        emb_load_linear(l, names->embeddings_project, a->hidden_size, a->embedding_size, true,
+                        EMB_ACT_NONE, &e->embeddings_project);
 }
 
 static void load_layer(emb_encoder *e, emb_loader *l, int64_t i)
@@ -51,17 +56,21 @@ static void load_layer(emb_encoder *e, emb_loader *l, int64_t i)
     const emb_names *names = a->names;
     emb_layer *layer = &e->layers[i];
     int64_t h = a->hidden_size;
-    name q = layer_name(names->query, i), k = layer_name(names->key, i), v = layer_name(names->value, i);
+    name q = layer_name(names->query, i), k = layer_name(names->key, i),
+         v = layer_name(names->value, i);
     const char *qkv[3] = {q.text, k.text, v.text};
 
     emb_load_stacked(l, qkv, 3, e->part, h, h, &layer->qkv);
     emb_load_linear(l, layer_name(names->attention_output, i).text, h, h, true, EMB_ACT_NONE,
                     &layer->attention_output);
-    emb_load_norm(l, layer_name(names->attention_norm, i).text, h, a->layer_norm_eps, &layer->attention_norm);
-    emb_load_linear(l, layer_name(names->intermediate, i).text, a->intermediate_size, h, true, a->hidden_act,
-                    &layer->intermediate);
-    emb_load_linear(l, layer_name(names->output, i).text, h, a->intermediate_size, true, EMB_ACT_NONE, &layer->output);
-    emb_load_norm(l, layer_name(names->output_norm, i).text, h, a->layer_norm_eps, &layer->output_norm);
+    emb_load_norm(l, layer_name(names->attention_norm, i).text, h, a->layer_norm_eps,
+                  &layer->attention_norm);
+    emb_load_linear(l, layer_name(names->intermediate, i).text, a->intermediate_size, h, true,
+                    a->hidden_act, &layer->intermediate);
+    emb_load_linear(l, layer_name(names->output, i).text, h, a->intermediate_size, true,
+                    EMB_ACT_NONE, &layer->output);
+    emb_load_norm(l, layer_name(names->output_norm, i).text, h, a->layer_norm_eps,
+                  &layer->output_norm);
 }
 
 /* The pooler is the one part that may be missing: the reference would invent it. */
@@ -71,15 +80,16 @@ static void load_pooler(emb_encoder *e, emb_loader *l)
     if (!e->arch.names->pooler) return;
     snprintf(weight.text, sizeof weight.text, "%s.weight", e->arch.names->pooler);
     if (l->status == EMBED_OK && emb_load_find(l, weight.text))
-        emb_load_linear(l, e->arch.names->pooler, e->arch.hidden_size, e->arch.hidden_size, true, EMB_ACT_TANH,
-                        &e->pooler);
+        emb_load_linear(l, e->arch.names->pooler, e->arch.hidden_size, e->arch.hidden_size, true,
+                        EMB_ACT_TANH, &e->pooler);
 }
 
 int32_t emb_encoder_load(emb_encoder *e, const emb_architecture *arch, emb_loader *l)
 {
     *e = (emb_encoder){
         .arch = *arch,
-        .attention = {arch->num_attention_heads, arch->head_dim, (float)(1 / sqrt((double)arch->head_dim))},
+        .attention = {arch->num_attention_heads, arch->head_dim,
+                      (float)(1 / sqrt((double)arch->head_dim))},
         .part = (arch->hidden_size + EMB_PANEL - 1) / EMB_PANEL * EMB_PANEL,
     };
     l->prefix = arch->names->prefix;
@@ -90,7 +100,8 @@ int32_t emb_encoder_load(emb_encoder *e, const emb_architecture *arch, emb_loade
             l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for %lld layers",
                                  (long long)arch->num_hidden_layers);
     }
-    for (int64_t i = 0; i < arch->num_hidden_layers && l->status == EMBED_OK; i++) load_layer(e, l, i);
+    for (int64_t i = 0; i < arch->num_hidden_layers && l->status == EMBED_OK; i++)
+        load_layer(e, l, i);
     load_pooler(e, l);
     e->parameters = l->parameters;
     e->weight_bytes = l->bytes;
@@ -125,10 +136,12 @@ void emb_encoder_plan(const emb_encoder *e, int64_t max_tokens, int32_t threads,
     const emb_architecture *a = &e->arch;
     size_t tokens = (size_t)max_tokens;
     out->x = emb_arena_take(arena, tokens, (size_t)a->hidden_size * sizeof(float));
-    out->context = emb_arena_take(arena, tokens, (size_t)EMB_MAX(a->hidden_size, a->embedding_size) * sizeof(float));
+    out->context = emb_arena_take(
+        arena, tokens, (size_t)EMB_MAX(a->hidden_size, a->embedding_size) * sizeof(float));
     out->qkv = emb_arena_take(arena, tokens, 3 * (size_t)e->part * sizeof(float));
     out->mlp = emb_arena_take(arena, tokens, (size_t)a->intermediate_size * sizeof(float));
-    out->attention_per_thread = emb_attention_scratch(&e->attention, EMB_MIN(max_tokens, a->max_position_embeddings));
+    out->attention_per_thread =
+        emb_attention_scratch(&e->attention, EMB_MIN(max_tokens, a->max_position_embeddings));
     out->attention = emb_arena_take(arena, (size_t)threads, out->attention_per_thread);
 }
 
@@ -169,25 +182,27 @@ static void embed_tokens_of(const emb_encoder *e, const emb_device *d, const emb
 }
 
 /* x = norm(x + attention(x)); x = norm(x + mlp(x)) */
-static void run_layer(const emb_encoder *e, const emb_layer *w, const emb_device *d, const emb_batch *b,
-                      const emb_encoder_scratch *s)
+static void run_layer(const emb_encoder *e, const emb_layer *w, const emb_device *d,
+                      const emb_batch *b, const emb_encoder_scratch *s)
 {
     int64_t h = e->arch.hidden_size, i = e->arch.intermediate_size, ld = 3 * e->part;
     float *product = s->qkv; /* [tokens][h], once attention is done with qkv */
 
     emb_linear_run(d, &w->qkv, b->tokens, s->x, h, s->qkv, ld);
-    emb_attention_run(d, &e->attention, b->sequences, b->starts, s->qkv, s->qkv + e->part, s->qkv + 2 * e->part, ld,
-                      s->context, h, s->attention, s->attention_per_thread);
+    emb_attention_run(d, &e->attention, b->sequences, b->starts, s->qkv, s->qkv + e->part,
+                      s->qkv + 2 * e->part, ld, s->context, h, s->attention,
+                      s->attention_per_thread);
     emb_linear_product(d, &w->attention_output, b->tokens, s->context, h, product, h);
-    emb_norm_run(d, &w->attention_norm, b->tokens, h, product, w->attention_output.bias, s->x, s->x);
+    emb_norm_run(d, &w->attention_norm, b->tokens, h, product, w->attention_output.bias, s->x,
+                 s->x);
 
     emb_linear_run(d, &w->intermediate, b->tokens, s->x, h, s->mlp, i);
     emb_linear_product(d, &w->output, b->tokens, s->mlp, i, product, h);
     emb_norm_run(d, &w->output_norm, b->tokens, h, product, w->output.bias, s->x, s->x);
 }
 
-const float *emb_encoder_run(const emb_encoder *e, const emb_device *d, const emb_batch *batch, int64_t layer,
-                             const emb_encoder_scratch *scratch)
+const float *emb_encoder_run(const emb_encoder *e, const emb_device *d, const emb_batch *batch,
+                             int64_t layer, const emb_encoder_scratch *scratch)
 {
     embed_tokens_of(e, d, batch, scratch);
     for (int64_t i = 0; i < layer; i++) run_layer(e, &e->layers[i], d, batch, scratch);

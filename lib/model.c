@@ -28,34 +28,39 @@ static int32_t choose_kernels(embed_model *m, const embed_open_options *o, embed
             if (i) strncat(names, ", ", sizeof names - strlen(names) - 1);
             strncat(names, emb_kernels_name(i), sizeof names - strlen(names) - 1);
         }
-        return emb_fail(error, EMBED_EUNSUPPORTED, "isa: expected one of %s that this CPU has, found \"%s\"", names,
+        return emb_fail(error, EMBED_EUNSUPPORTED,
+                        "isa: expected one of %s that this CPU has, found \"%s\"", names,
                         emb_excerpt_of(o->isa, strlen(o->isa)).text);
     }
     m->gemm_kind = o->gemm == EMBED_GEMM_BLAS ? EMBED_GEMM_BLAS : EMBED_GEMM_PACKED;
     return emb_gemm_for(m->gemm_kind, &m->gemm, error);
 }
 
-static int32_t read_architecture(embed_model *m, emb_architecture *arch, embed_error *error)
+/* config.json; the document stays open for what else is asked of it. */
+static int32_t read_config(embed_model *m, emb_json_document **document, emb_architecture *arch,
+                           embed_error *error)
 {
-    emb_json_document *document;
-    int32_t status = emb_directory_json(m->dir, m->modules.folder, "config.json", &document, error);
+    int32_t status = emb_directory_json(m->dir, m->modules.folder, "config.json", document, error);
     if (status < 0) return status;
-    if (!document)
-        return emb_fail(error, EMBED_EIO, "%s%sconfig.json: expected the model's configuration, found none",
+    if (!*document)
+        return emb_fail(error, EMBED_EIO,
+                        "%s%sconfig.json: expected the model's configuration, found none",
                         m->modules.folder, *m->modules.folder ? "/" : "");
-    emb_config config = {emb_json_root(document), "config.json", error, EMBED_OK};
+    emb_config config = {emb_json_root(*document), "config.json", error, EMBED_OK};
     if (!emb_json_is(config.root, EMB_JSON_OBJECT))
-        status = emb_fail(error, EMBED_EFORMAT, "config.json: expected an object, found %s",
-                          emb_json_kind_name(config.root));
-    else
-        status = emb_architecture_read(&config, arch);
-    emb_json_free(document);
-    return status;
+        return emb_fail(error, EMBED_EFORMAT, "config.json: expected an object, found %s",
+                        emb_json_kind_name(config.root));
+    return emb_architecture_read(&config, arch);
 }
 
-static int32_t open_tokenizer(embed_model *m, const emb_architecture *arch, embed_error *error)
+static int32_t open_tokenizer(embed_model *m, const emb_json *config, const emb_architecture *arch,
+                              embed_error *error)
 {
-    emb_tokenizer_files f = {.model_type = arch->model_type, .lowercase_first = m->modules.do_lower_case};
+    emb_tokenizer_files f = {
+        .model_type = arch->model_type,
+        .tokenizer_class = emb_json_text(emb_json_get(config, "tokenizer_class")),
+        .lowercase_first = m->modules.do_lower_case,
+    };
     const struct {
         const char *name;
         const char **text;
@@ -68,17 +73,20 @@ static int32_t open_tokenizer(embed_model *m, const emb_architecture *arch, embe
         {"vocab.txt", &f.vocab_txt, &f.vocab_txt_size},
     };
     for (int64_t i = 0; i < EMB_COUNT(files); i++) {
-        int32_t status =
-            emb_directory_text(m->dir, m->modules.folder, files[i].name, files[i].text, files[i].size, error);
+        int32_t status = emb_directory_text(m->dir, m->modules.folder, files[i].name, files[i].text,
+                                            files[i].size, error);
         if (status < 0) return status;
     }
     if (!f.tokenizer_json && !f.vocab_txt)
-        return warn(m, error, "no tokenizer.json or vocab.txt: token ids can be encoded, texts cannot");
+        return warn(m, error,
+                    "no tokenizer.json or vocab.txt: token ids can be encoded, texts cannot");
     int32_t status = emb_tokenizer_open(&m->tokenizer, &f, &m->allocator, error);
     if (status < 0) return status;
     int64_t vocab = emb_tokenizer_vocab_size(m->tokenizer);
     if (vocab > arch->vocab_size)
-        return warn(m, error, "the tokenizer has ids up to %lld, the embedding table %lld rows: texts that need more fail",
+        return warn(m, error,
+                    "the tokenizer has ids up to %lld, the embedding table %lld rows: texts that "
+                    "need more fail",
                     (long long)vocab - 1, (long long)arch->vocab_size);
     return EMBED_OK;
 }
@@ -100,7 +108,8 @@ static int32_t decide_max_length(embed_model *m, embed_error *error)
     if (m->max_length <= positions) return EMBED_OK;
     int64_t asked = m->max_length;
     m->max_length = positions;
-    return warn(m, error, "max_seq_length is %lld, but the model has %lld positions: texts are cut to those",
+    return warn(m, error,
+                "max_seq_length is %lld, but the model has %lld positions: texts are cut to those",
                 (long long)asked, (long long)positions);
 }
 
@@ -110,7 +119,11 @@ static int32_t load_weights(embed_model *m, const emb_architecture *arch, embed_
     int32_t status = emb_directory_weights(m->dir, m->modules.folder, &weights, error);
     if (status < 0) return status;
     emb_loader loader = {
-        .weights = weights, .kernels = m->kernels, .gemm = m->gemm, .allocator = &m->allocator, .error = error,
+        .weights = weights,
+        .kernels = m->kernels,
+        .gemm = m->gemm,
+        .allocator = &m->allocator,
+        .error = error,
     };
     status = emb_encoder_load(&m->encoder, arch, &loader);
     if (status < 0) return status;
@@ -120,8 +133,8 @@ static int32_t load_weights(embed_model *m, const emb_architecture *arch, embed_
     m->encoder.parameters = loader.parameters;
     emb_directory_release(m->dir);
     if (arch->names->pooler && !emb_encoder_has_pooler(&m->encoder))
-        return warn(m, error, "%s: no %s tensors: the model has no pooler output", emb_weights_name(weights),
-                    arch->names->pooler);
+        return warn(m, error, "%s: no %s tensors: the model has no pooler output",
+                    emb_weights_name(weights), arch->names->pooler);
     return EMBED_OK;
 }
 
@@ -129,13 +142,16 @@ static int32_t open_parts(embed_model *m, const char *path, const void *data, si
                           const embed_open_options *o, embed_error *error)
 {
     emb_architecture arch;
+    emb_json_document *config = NULL;
     int32_t status = choose_kernels(m, o, error);
     if (status == EMBED_OK)
-        status = path ? emb_directory_open(&m->dir, path, !(o->flags & EMBED_OPEN_READ), &m->allocator, error)
+        status = path ? emb_directory_open(&m->dir, path, !(o->flags & EMBED_OPEN_READ),
+                                           &m->allocator, error)
                       : emb_directory_open_memory(&m->dir, data, size, &m->allocator, error);
     if (status == EMBED_OK) status = emb_modules_read(&m->modules, m->dir, &m->allocator, error);
-    if (status == EMBED_OK) status = read_architecture(m, &arch, error);
-    if (status == EMBED_OK) status = open_tokenizer(m, &arch, error);
+    if (status == EMBED_OK) status = read_config(m, &config, &arch, error);
+    if (status == EMBED_OK) status = open_tokenizer(m, emb_json_root(config), &arch, error);
+    emb_json_free(config);
     if (status == EMBED_OK) status = load_weights(m, &arch, error);
     if (status == EMBED_OK) status = decide_max_length(m, error);
     if (status == EMBED_OK && !emb_model_describe(m))

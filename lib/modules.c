@@ -28,8 +28,8 @@ static int32_t open_config(const reader *r, const char *folder, const char *file
     if (status < 0 || !*document) return status;
     config->root = emb_json_root(*document);
     if (!emb_json_is(config->root, EMB_JSON_OBJECT))
-        config->status = emb_fail(r->error, EMBED_EFORMAT, "%s: expected an object, found %s", label,
-                                  emb_json_kind_name(config->root));
+        config->status = emb_fail(r->error, EMBED_EFORMAT, "%s: expected an object, found %s",
+                                  label, emb_json_kind_name(config->root));
     return config->status;
 }
 
@@ -39,8 +39,9 @@ static void refuse_arguments(emb_config *c, const char *key)
     const emb_json *v = emb_json_first(emb_json_get(c->root, key));
     for (; v && c->status == EMBED_OK; v = emb_json_next_sibling(v)) {
         if (!emb_json_key(v) || strcmp(emb_json_key(v), "trust_remote_code") == 0) continue;
-        c->status = emb_fail(c->error, EMBED_EUNSUPPORTED, "%s: %s.%s: expected none, which is all that is implemented",
-                             c->file, key, emb_excerpt_of(emb_json_key(v), strlen(emb_json_key(v))).text);
+        c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
+                             "%s: %s.%s: expected none, which is all that is implemented", c->file,
+                             key, emb_excerpt_of(emb_json_key(v), strlen(emb_json_key(v))).text);
     }
 }
 
@@ -49,8 +50,9 @@ static void refuse_arguments(emb_config *c, const char *key)
 static int32_t read_transformer(const reader *r)
 {
     static const char *const files[] = {
-        "sentence_bert_config.json",       "sentence_roberta_config.json", "sentence_distilbert_config.json",
-        "sentence_camembert_config.json",  "sentence_albert_config.json",  "sentence_xlm-roberta_config.json",
+        "sentence_bert_config.json",       "sentence_roberta_config.json",
+        "sentence_distilbert_config.json", "sentence_camembert_config.json",
+        "sentence_albert_config.json",     "sentence_xlm-roberta_config.json",
         "sentence_xlnet_config.json",
     };
     emb_json_document *document = NULL;
@@ -70,7 +72,8 @@ static int32_t read_transformer(const reader *r)
     refuse_arguments(&c, "config_args");
     refuse_arguments(&c, "config_kwargs");
     refuse_arguments(&c, "processing_kwargs");
-    emb_config text = {emb_json_get(emb_json_get(c.root, "modality_config"), "text"), label, r->error, c.status};
+    emb_config text = {emb_json_get(emb_json_get(c.root, "modality_config"), "text"), label,
+                       r->error, c.status};
     emb_config_only_string(&text, "method", "forward");
     emb_config_only_string(&text, "method_output_name", "last_hidden_state");
     c.status = text.status;
@@ -82,7 +85,8 @@ out:
 /* ---- Pooling ------------------------------------------------------------------------ */
 
 static const struct {
-    const char *legacy, *name; /* 5.x: a boolean each, in this order; 6.x: a name or a list of names */
+    const char *legacy; /* 5.x: a boolean each, in this order */
+    const char *name;   /* 6.x: a name, or a list of names */
     int32_t pooling;
 } modes[EMB_POOL_MODES] = {
     {"pooling_mode_cls_token", "cls", EMBED_POOL_CLS},
@@ -99,16 +103,19 @@ static void add_mode(emb_modules *m, emb_config *c, const emb_json *value)
     for (int64_t i = 0; name && i < EMB_POOL_MODES; i++) {
         if (strcmp(name, modes[i].name) != 0) continue;
         if (m->pooling_count == EMB_POOL_MODES) {
-            c->status = emb_fail(c->error, EMBED_EUNSUPPORTED, "%s: pooling_mode: expected at most %d modes, found more",
-                                 c->file, EMB_POOL_MODES);
+            c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
+                                 "%s: pooling_mode: expected at most %d modes, found more", c->file,
+                                 EMB_POOL_MODES);
             return;
         }
         m->pooling[m->pooling_count++] = modes[i].pooling;
         return;
     }
     c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
-                         "%s: pooling_mode: expected cls, max, mean, mean_sqrt_len_tokens, weightedmean or lasttoken, "
-                         "found %s%s", c->file, name ? "" : emb_json_kind_name(value),
+                         "%s: pooling_mode: expected cls, max, mean, mean_sqrt_len_tokens, "
+                         "weightedmean or lasttoken, "
+                         "found %s%s",
+                         c->file, name ? "" : emb_json_kind_name(value),
                          name ? emb_excerpt_of(name, strlen(name)).text : "");
 }
 
@@ -121,24 +128,28 @@ static int32_t read_pooling(const reader *r, const char *folder)
     int32_t status = open_config(r, folder, "config.json", label, &document, &c);
     if (status < 0) goto out;
     if (!document) {
-        c.status = emb_fail(r->error, EMBED_EIO, "%s: expected the pooling module's file, found none", label);
+        c.status = emb_fail(r->error, EMBED_EIO,
+                            "%s: expected the pooling module's file, found none", label);
         goto out;
     }
     m->pooling_count = 0;
     const emb_json *mode = emb_json_get(c.root, "pooling_mode");
     if (mode && emb_json_is(mode, EMB_JSON_ARRAY)) {
-        for (const emb_json *v = emb_json_first(mode); v && c.status == EMBED_OK; v = emb_json_next_sibling(v))
+        for (const emb_json *v = emb_json_first(mode); v && c.status == EMBED_OK;
+             v = emb_json_next_sibling(v))
             add_mode(m, &c, v);
     } else if (mode) {
         add_mode(m, &c, mode);
     } else {
         for (int64_t i = 0; i < EMB_POOL_MODES; i++)
-            if (emb_config_bool(&c, modes[i].legacy, false)) m->pooling[m->pooling_count++] = modes[i].pooling;
+            if (emb_config_bool(&c, modes[i].legacy, false))
+                m->pooling[m->pooling_count++] = modes[i].pooling;
     }
     if (m->pooling_count == 0) m->pooling[m->pooling_count++] = EMBED_POOL_MEAN;
     m->include_prompt = emb_config_bool(&c, "include_prompt", true);
     m->pooling_dimension = emb_config_int(&c, "word_embedding_dimension", 0, 1, EMB_SIZE_MAX);
-    m->pooling_dimension = emb_config_int(&c, "embedding_dimension", m->pooling_dimension, 1, EMB_SIZE_MAX);
+    m->pooling_dimension =
+        emb_config_int(&c, "embedding_dimension", m->pooling_dimension, 1, EMB_SIZE_MAX);
 out:
     emb_json_free(document);
     return c.status;
@@ -152,16 +163,21 @@ static emb_activation dense_activation(emb_config *c)
         const char *name;
         emb_activation act;
     } known[] = {
-        {"torch.nn.modules.activation.Tanh", EMB_ACT_TANH},   {"torch.nn.modules.linear.Identity", EMB_ACT_NONE},
-        {"torch.nn.modules.activation.ReLU", EMB_ACT_RELU},   {"torch.nn.modules.activation.GELU", EMB_ACT_GELU},
-        {"torch.nn.modules.activation.SiLU", EMB_ACT_SILU},   {"torch.nn.modules.activation.Sigmoid", EMB_ACT_SIGMOID},
-        {"torch.nn.Tanh", EMB_ACT_TANH},                      {"torch.nn.Identity", EMB_ACT_NONE},
+        {"torch.nn.modules.activation.Tanh", EMB_ACT_TANH},
+        {"torch.nn.modules.linear.Identity", EMB_ACT_NONE},
+        {"torch.nn.modules.activation.ReLU", EMB_ACT_RELU},
+        {"torch.nn.modules.activation.GELU", EMB_ACT_GELU},
+        {"torch.nn.modules.activation.SiLU", EMB_ACT_SILU},
+        {"torch.nn.modules.activation.Sigmoid", EMB_ACT_SIGMOID},
+        {"torch.nn.Tanh", EMB_ACT_TANH},
+        {"torch.nn.Identity", EMB_ACT_NONE},
     };
     const char *name = emb_config_string(c, "activation_function", known[0].name);
     for (int64_t i = 0; i < EMB_COUNT(known); i++)
         if (strcmp(name, known[i].name) == 0) return known[i].act;
-    c->status = emb_fail(c->error, EMBED_EUNSUPPORTED, "%s: activation_function: \"%s\" is not implemented", c->file,
-                         emb_excerpt_of(name, strlen(name)).text);
+    c->status =
+        emb_fail(c->error, EMBED_EUNSUPPORTED, "%s: activation_function: \"%s\" is not implemented",
+                 c->file, emb_excerpt_of(name, strlen(name)).text);
     return EMB_ACT_NONE;
 }
 
@@ -169,7 +185,8 @@ static int32_t required_size(emb_config *c, const char *key, int64_t *out)
 {
     *out = emb_config_int(c, key, 0, 1, EMB_SIZE_MAX);
     if (c->status == EMBED_OK && *out == 0)
-        c->status = emb_fail(c->error, EMBED_EFORMAT, "%s: %s: expected a size, found none", c->file, key);
+        c->status =
+            emb_fail(c->error, EMBED_EFORMAT, "%s: %s: expected a size, found none", c->file, key);
     return c->status;
 }
 
@@ -185,7 +202,8 @@ static int32_t read_module(const reader *r, emb_module_kind kind, const char *fo
     int32_t status = open_config(r, folder, "config.json", label, &document, &c);
     if (status < 0) goto out;
     if (kind != EMB_MODULE_NORMALIZE && !document) {
-        c.status = emb_fail(r->error, EMBED_EIO, "%s: expected the module's file, found none", label);
+        c.status =
+            emb_fail(r->error, EMBED_EIO, "%s: expected the module's file, found none", label);
         goto out;
     }
     emb_config_only_string(&c, "module_input_name", "sentence_embedding");
@@ -216,8 +234,8 @@ static const char *module_type(const char *type)
 
 static bool is_transformer(const char *type)
 {
-    static const char *const names[] = {"Transformer", "BERT", "RoBERTa", "DistilBERT", "XLMRoBERTa", "CamemBERT",
-                                        "ALBERT"};
+    static const char *const names[] = {"Transformer", "BERT",      "RoBERTa", "DistilBERT",
+                                        "XLMRoBERTa",  "CamemBERT", "ALBERT"};
     for (int64_t i = 0; i < EMB_COUNT(names); i++)
         if (strcmp(type, names[i]) == 0) return true;
     return false;
@@ -231,14 +249,16 @@ static int32_t read_entry(const reader *r, int64_t index, emb_config *c)
     const char *kind = module_type(type);
     if (index == 0) {
         if (!is_transformer(kind))
-            return emb_fail(c->error, EMBED_EUNSUPPORTED, "%s: module 0: expected a Transformer, found \"%s\"", c->file,
+            return emb_fail(c->error, EMBED_EUNSUPPORTED,
+                            "%s: module 0: expected a Transformer, found \"%s\"", c->file,
                             emb_excerpt_of(type, strlen(type)).text);
         m->folder = emb_strdup(r->allocator, path, strlen(path));
         return m->folder ? EMBED_OK : no_memory(r->error);
     }
     if (index == 1) {
         if (strcmp(kind, "Pooling") != 0)
-            return emb_fail(c->error, EMBED_EUNSUPPORTED, "%s: module 1: expected Pooling, found \"%s\"", c->file,
+            return emb_fail(c->error, EMBED_EUNSUPPORTED,
+                            "%s: module 1: expected Pooling, found \"%s\"", c->file,
                             emb_excerpt_of(type, strlen(type)).text);
         return read_pooling(r, path);
     }
@@ -246,9 +266,10 @@ static int32_t read_entry(const reader *r, int64_t index, emb_config *c)
     if (strcmp(kind, "LayerNorm") == 0) return read_module(r, EMB_MODULE_LAYER_NORM, path);
     if (strcmp(kind, "Normalize") == 0) return read_module(r, EMB_MODULE_NORMALIZE, path);
     if (strcmp(kind, "Dropout") == 0) return EMBED_OK; /* the identity, outside training */
-    return emb_fail(c->error, EMBED_EUNSUPPORTED,
-                    "%s: module %lld: expected Dense, LayerNorm, Normalize or Dropout, found \"%s\"", c->file,
-                    (long long)index, emb_excerpt_of(type, strlen(type)).text);
+    return emb_fail(
+        c->error, EMBED_EUNSUPPORTED,
+        "%s: module %lld: expected Dense, LayerNorm, Normalize or Dropout, found \"%s\"", c->file,
+        (long long)index, emb_excerpt_of(type, strlen(type)).text);
 }
 
 static int32_t read_modules(const reader *r)
@@ -261,13 +282,15 @@ static int32_t read_modules(const reader *r)
     int64_t n = emb_json_is(root, EMB_JSON_ARRAY) ? emb_json_length(root) : 0;
     r->m->present = true;
     if (n < 2 || n > MAX_MODULES) {
-        status = emb_fail(r->error, EMBED_EFORMAT, "%s: expected an array of 2 to %d modules, found %s%lld", file,
+        status = emb_fail(r->error, EMBED_EFORMAT,
+                          "%s: expected an array of 2 to %d modules, found %s%lld", file,
                           MAX_MODULES, n ? "" : "not an array, or ", (long long)n);
     } else if (!(r->m->list = emb_calloc(r->allocator, (size_t)n, sizeof *r->m->list))) {
         status = no_memory(r->error);
     }
     int64_t index = 0;
-    for (const emb_json *v = emb_json_first(root); v && status == EMBED_OK; v = emb_json_next_sibling(v)) {
+    for (const emb_json *v = emb_json_first(root); v && status == EMBED_OK;
+         v = emb_json_next_sibling(v)) {
         emb_config c = {v, file, r->error, EMBED_OK};
         status = read_entry(r, index++, &c);
     }
@@ -275,7 +298,8 @@ static int32_t read_modules(const reader *r)
     return status;
 }
 
-/* ---- config_sentence_transformers.json -------------------------------------------------------- */
+/* ---- config_sentence_transformers.json --------------------------------------------------------
+ */
 
 static int32_t add_prompt(const reader *r, const char *name, const char *text)
 {
@@ -290,14 +314,17 @@ static int32_t read_prompts(const reader *r, emb_config *c)
     emb_modules *m = r->m;
     const emb_json *prompts = emb_json_get(c->root, "prompts");
     int64_t n = emb_json_length(prompts);
-    if (prompts && !emb_json_is(prompts, EMB_JSON_NULL) && (!emb_json_is(prompts, EMB_JSON_OBJECT) || n > MAX_PROMPTS))
-        return emb_fail(c->error, EMBED_EFORMAT, "%s: prompts: expected an object of at most %d texts, found %s", c->file,
+    if (prompts && !emb_json_is(prompts, EMB_JSON_NULL) &&
+        (!emb_json_is(prompts, EMB_JSON_OBJECT) || n > MAX_PROMPTS))
+        return emb_fail(c->error, EMBED_EFORMAT,
+                        "%s: prompts: expected an object of at most %d texts, found %s", c->file,
                         MAX_PROMPTS, emb_json_kind_name(prompts));
     m->prompts = emb_calloc(r->allocator, (size_t)n + 2, sizeof *m->prompts);
     if (!m->prompts) return no_memory(r->error);
     emb_config entries = {prompts, c->file, c->error, c->status};
     int32_t status = c->status;
-    for (const emb_json *v = emb_json_first(prompts); v && status == EMBED_OK; v = emb_json_next_sibling(v)) {
+    for (const emb_json *v = emb_json_first(prompts); v && status == EMBED_OK;
+         v = emb_json_next_sibling(v)) {
         const char *text = emb_config_string(&entries, emb_json_key(v), "");
         status = entries.status < 0 ? entries.status : add_prompt(r, emb_json_key(v), text);
     }
@@ -324,9 +351,10 @@ static int32_t read_similarity(emb_config *c, int32_t *out)
             return c->status;
         }
     }
-    return c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
-                                "%s: similarity_fn_name: expected cosine, dot, euclidean or manhattan, found \"%s\"",
-                                c->file, emb_excerpt_of(name, strlen(name)).text);
+    return c->status = emb_fail(
+               c->error, EMBED_EUNSUPPORTED,
+               "%s: similarity_fn_name: expected cosine, dot, euclidean or manhattan, found \"%s\"",
+               c->file, emb_excerpt_of(name, strlen(name)).text);
 }
 
 static int32_t read_model_config(const reader *r)
@@ -350,15 +378,18 @@ static int32_t read_model_config(const reader *r)
             m->default_prompt = m->prompts[i].text;
         }
         if (name && !m->default_prompt)
-            c.status = emb_fail(c.error, EMBED_EFORMAT, "%s: default_prompt_name: expected one of the prompts, found \"%s\"",
-                                label, emb_excerpt_of(name, strlen(name)).text);
+            c.status =
+                emb_fail(c.error, EMBED_EFORMAT,
+                         "%s: default_prompt_name: expected one of the prompts, found \"%s\"",
+                         label, emb_excerpt_of(name, strlen(name)).text);
     }
 out:
     emb_json_free(document);
     return c.status;
 }
 
-int32_t emb_modules_read(emb_modules *m, emb_directory *dir, const emb_allocator *a, embed_error *error)
+int32_t emb_modules_read(emb_modules *m, emb_directory *dir, const emb_allocator *a,
+                         embed_error *error)
 {
     *m = (emb_modules){
         .pooling = {EMBED_POOL_CLS},
@@ -368,14 +399,16 @@ int32_t emb_modules_read(emb_modules *m, emb_directory *dir, const emb_allocator
     };
     reader r = {m, dir, a, error};
     int32_t status = read_modules(&r);
-    if (status == EMBED_OK && !m->folder && !(m->folder = emb_strdup(a, "", 0))) status = no_memory(error);
+    if (status == EMBED_OK && !m->folder && !(m->folder = emb_strdup(a, "", 0)))
+        status = no_memory(error);
     if (status == EMBED_OK) status = read_transformer(&r);
     if (status == EMBED_OK) status = read_model_config(&r);
     if (status < 0) emb_modules_free(m, a);
     return status;
 }
 
-/* ---- weights and sizes --------------------------------------------------------------------------- */
+/* ---- weights and sizes
+ * --------------------------------------------------------------------------- */
 
 static void load_module(emb_module *module, emb_directory *dir, emb_loader *l)
 {
@@ -386,26 +419,32 @@ static void load_module(emb_module *module, emb_directory *dir, emb_loader *l)
     l->weights = weights;
     l->prefix = "";
     if (module->kind == EMB_MODULE_LAYER_NORM) {
-        emb_load_norm(l, "norm", module->in, 1e-5, &module->norm); /* torch.nn.LayerNorm's default */
+        emb_load_norm(l, "norm", module->in, 1e-5,
+                      &module->norm); /* torch.nn.LayerNorm's default */
         return;
     }
-    emb_load_linear(l, "linear", module->out, module->in, module->has_bias, module->dense.act, &module->dense);
+    emb_load_linear(l, "linear", module->out, module->in, module->has_bias, module->dense.act,
+                    &module->dense);
     if (module->use_residual && module->in != module->out)
-        emb_load_linear(l, "residual", module->out, module->in, false, EMB_ACT_NONE, &module->residual);
+        emb_load_linear(l, "residual", module->out, module->in, false, EMB_ACT_NONE,
+                        &module->residual);
 }
 
 int32_t emb_modules_load(emb_modules *m, emb_directory *dir, int64_t hidden_size, emb_loader *l)
 {
     if (m->pooling_dimension && m->pooling_dimension != hidden_size)
-        return l->status = emb_fail(l->error, EMBED_EFORMAT, "pooling module: expected the hidden_size %lld, found %lld",
+        return l->status = emb_fail(l->error, EMBED_EFORMAT,
+                                    "pooling module: expected the hidden_size %lld, found %lld",
                                     (long long)hidden_size, (long long)m->pooling_dimension);
     int64_t dim = m->pooling_count * hidden_size;
     for (int64_t i = 0; i < m->count && l->status == EMBED_OK; i++) {
         emb_module *module = &m->list[i];
         if (module->kind == EMB_MODULE_NORMALIZE) module->in = module->out = dim;
         if (module->in != dim)
-            return l->status = emb_fail(l->error, EMBED_EFORMAT, "%s/config.json: expected vectors of %lld numbers, found %lld",
-                                        module->folder, (long long)dim, (long long)module->in);
+            return l->status =
+                       emb_fail(l->error, EMBED_EFORMAT,
+                                "%s/config.json: expected vectors of %lld numbers, found %lld",
+                                module->folder, (long long)dim, (long long)module->in);
         load_module(module, dir, l);
         dim = module->out;
     }
@@ -452,9 +491,11 @@ int64_t emb_modules_dim(const emb_modules *m, int64_t dim, int64_t *widest)
     return dim;
 }
 
-/* ---- running ---------------------------------------------------------------------------------------- */
+/* ---- running
+ * ---------------------------------------------------------------------------------------- */
 
-void emb_normalize_rows(const emb_kernels *k, float *rows, int64_t count, int64_t dim, int64_t stride)
+void emb_normalize_rows(const emb_kernels *k, float *rows, int64_t count, int64_t dim,
+                        int64_t stride)
 {
     for (int64_t i = 0; i < count; i++) {
         float *x = rows + i * stride;
@@ -463,8 +504,8 @@ void emb_normalize_rows(const emb_kernels *k, float *rows, int64_t count, int64_
 }
 
 /* y = act(x W^T + b), plus x, or x R^T where the sizes differ (through spare) */
-static void run_dense(const emb_module *module, const emb_device *d, int64_t count, const float *x, float *y,
-                      float *spare)
+static void run_dense(const emb_module *module, const emb_device *d, int64_t count, const float *x,
+                      float *y, float *spare)
 {
     emb_linear_run(d, &module->dense, count, x, module->in, y, module->out);
     if (!module->use_residual) return;

@@ -1,38 +1,43 @@
-/* The public helpers on vectors, which need no model: pooling, normalisation, similarity, quantisation. */
+/* The public helpers on vectors, which need no model: pooling, normalisation, similarity,
+ * quantisation. */
 #include <math.h>
 
 #include "modules.h"
 
 /* ---- pooling ---------------------------------------------------------------------- */
 
-int32_t embed_pool(const float *hidden, int64_t tokens, int64_t hidden_size, const int32_t *attention_mask,
-                   int32_t pooling, float *out)
+int32_t embed_pool(const float *hidden, int64_t tokens, int64_t hidden_size,
+                   const int32_t *attention_mask, int32_t pooling, float *out)
 {
     if (!hidden || !out || tokens < 1 || hidden_size < 1) return EMBED_EINVAL;
     int64_t padding = 0;
     while (attention_mask && padding < tokens && !attention_mask[padding]) padding++;
     if (padding == tokens) padding = 0;
-    return emb_pool_one(pooling, tokens, hidden_size, hidden, hidden_size, attention_mask, padding, out)
-               ? EMBED_OK : EMBED_EINVAL;
+    return emb_pool_one(pooling, tokens, hidden_size, hidden, hidden_size, attention_mask, padding,
+                        out)
+               ? EMBED_OK
+               : EMBED_EINVAL;
 }
 
-int32_t embed_pool_span(const float *hidden, int64_t tokens, int64_t hidden_size, int64_t begin, int64_t end,
-                        float *out)
+int32_t embed_pool_span(const float *hidden, int64_t tokens, int64_t hidden_size, int64_t begin,
+                        int64_t end, float *out)
 {
-    if (!hidden || !out || hidden_size < 1 || begin < 0 || end <= begin || end > tokens) return EMBED_EINVAL;
-    emb_pool_one(EMBED_POOL_MEAN_ALL, end - begin, hidden_size, hidden + begin * hidden_size, hidden_size, NULL, 0,
-                 out);
+    if (!hidden || !out || hidden_size < 1 || begin < 0 || end <= begin || end > tokens)
+        return EMBED_EINVAL;
+    emb_pool_one(EMBED_POOL_MEAN_ALL, end - begin, hidden_size, hidden + begin * hidden_size,
+                 hidden_size, NULL, 0, out);
     return EMBED_OK;
 }
 
-int32_t embed_pool_word(const float *hidden, int64_t tokens, int64_t hidden_size, const int32_t *word_ids,
-                        int32_t word, float *out)
+int32_t embed_pool_word(const float *hidden, int64_t tokens, int64_t hidden_size,
+                        const int32_t *word_ids, int32_t word, float *out)
 {
     int64_t begin = 0, end;
     if (!word_ids) return EMBED_EINVAL;
     while (begin < tokens && word_ids[begin] != word) begin++;
     if (begin == tokens) return EMBED_EMISSING;
-    for (end = begin; end < tokens && word_ids[end] == word; end++) { /* a word's tokens are neighbours */
+    for (end = begin; end < tokens && word_ids[end] == word;
+         end++) { /* a word's tokens are neighbours */
     }
     return embed_pool_span(hidden, tokens, hidden_size, begin, end, out);
 }
@@ -56,7 +61,8 @@ static double length(const float *x, int64_t dim)
 }
 
 /* Sums in double, in the order of the dimensions. */
-static double similarity_of(int32_t similarity, const float *a, const float *b, int64_t dim, double length_a)
+static double similarity_of(int32_t similarity, const float *a, const float *b, int64_t dim,
+                            double length_a)
 {
     double sum = 0;
     if (similarity == EMBED_SIMILARITY_EUCLIDEAN) {
@@ -68,22 +74,24 @@ static double similarity_of(int32_t similarity, const float *a, const float *b, 
         return -sum;
     }
     for (int64_t i = 0; i < dim; i++) sum += (double)a[i] * b[i];
-    if (similarity == EMBED_SIMILARITY_COSINE) sum /= fmax(length_a, 1e-12) * fmax(length(b, dim), 1e-12);
+    if (similarity == EMBED_SIMILARITY_COSINE)
+        sum /= fmax(length_a, 1e-12) * fmax(length(b, dim), 1e-12);
     return sum;
 }
 
-int32_t embed_similarity(int32_t similarity, const float *a, int64_t count_a, const float *b, int64_t count_b,
-                         int64_t dim, float *scores)
+int32_t embed_similarity(int32_t similarity, const float *a, int64_t count_a, const float *b,
+                         int64_t count_b, int64_t dim, float *scores)
 {
-    if (similarity < EMBED_SIMILARITY_COSINE || similarity > EMBED_SIMILARITY_MANHATTAN || count_a < 0 ||
-        count_b < 0 || dim < 1 || (count_a && count_b && (!a || !b || !scores)))
+    if (similarity < EMBED_SIMILARITY_COSINE || similarity > EMBED_SIMILARITY_MANHATTAN ||
+        count_a < 0 || count_b < 0 || dim < 1 || (count_a && count_b && (!a || !b || !scores)))
         return EMBED_EINVAL;
     emb_float_env env = emb_float_enter();
     for (int64_t i = 0; i < count_a; i++) {
         const float *row = a + i * dim;
         double length_a = similarity == EMBED_SIMILARITY_COSINE ? length(row, dim) : 0;
         for (int64_t j = 0; j < count_b; j++)
-            scores[i * count_b + j] = (float)similarity_of(similarity, row, b + j * dim, dim, length_a);
+            scores[i * count_b + j] =
+                (float)similarity_of(similarity, row, b + j * dim, dim, length_a);
     }
     emb_float_leave(env);
     return EMBED_OK;
@@ -104,7 +112,8 @@ int64_t embed_quantized_size(int64_t dim, int32_t precision)
     }
 }
 
-int32_t embed_quantize_ranges(const float *vectors, int64_t count, int64_t dim, int64_t stride, float *ranges)
+int32_t embed_quantize_ranges(const float *vectors, int64_t count, int64_t dim, int64_t stride,
+                              float *ranges)
 {
     if (!vectors || !ranges || count < 1 || dim < 1 || stride < dim) return EMBED_EINVAL;
     float *min = ranges, *max = ranges + dim;
@@ -121,7 +130,8 @@ int32_t embed_quantize_ranges(const float *vectors, int64_t count, int64_t dim, 
 }
 
 /* clip(floor((x - min) / step), 0, 255), step = (max - min) / 255 in float, or 1 where that is 0 */
-static void quantize_scalar(const float *x, int64_t dim, const float *ranges, unsigned offset, uint8_t *out)
+static void quantize_scalar(const float *x, int64_t dim, const float *ranges, unsigned offset,
+                            uint8_t *out)
 {
     for (int64_t i = 0; i < dim; i++) {
         float step = (ranges[dim + i] - ranges[i]) / 255.0f;
@@ -140,12 +150,13 @@ static void quantize_binary(const float *x, int64_t dim, unsigned offset, uint8_
     }
 }
 
-int32_t embed_quantize(const float *vectors, int64_t count, int64_t dim, int64_t stride, int32_t precision,
-                       const float *ranges, void *out)
+int32_t embed_quantize(const float *vectors, int64_t count, int64_t dim, int64_t stride,
+                       int32_t precision, const float *ranges, void *out)
 {
     int64_t size = embed_quantized_size(dim, precision);
     bool scalar = precision == EMBED_PRECISION_INT8 || precision == EMBED_PRECISION_UINT8;
-    if (size < 0 || count < 0 || stride < dim || (count && (!vectors || !out)) || (scalar && !ranges))
+    if (size < 0 || count < 0 || stride < dim || (count && (!vectors || !out)) ||
+        (scalar && !ranges))
         return EMBED_EINVAL;
     emb_float_env env = emb_float_enter();
     for (int64_t r = 0; r < count; r++) {

@@ -12,7 +12,8 @@ static int32_t fail(emb_loader *l, int32_t status)
 }
 
 /* name with its ending replaced: "x.weight" -> "x.gamma". false: no such ending. */
-static bool with_suffix(const char *name, const char *suffix, const char *other, char out[NAME_SIZE])
+static bool with_suffix(const char *name, const char *suffix, const char *other,
+                        char out[NAME_SIZE])
 {
     size_t n = strlen(name), s = strlen(suffix);
     if (n < s || strcmp(name + n - s, suffix) != 0) return false;
@@ -39,31 +40,34 @@ const emb_tensor *emb_load_find(const emb_loader *l, const char *name)
     return t;
 }
 
-const emb_tensor *emb_load_tensor(emb_loader *l, const char *name, int32_t rank, const int64_t *shape)
+const emb_tensor *emb_load_tensor(emb_loader *l, const char *name, int32_t rank,
+                                  const int64_t *shape)
 {
     if (l->status < 0) return NULL;
     emb_shape_text expected = emb_shape_of(shape, rank);
     const emb_tensor *t = emb_load_find(l, name);
     if (!t) {
-        fail(l, emb_fail(l->error, EMBED_ETENSOR, "%s: tensor \"%s\" (also as \"%s%s\"): expected %s, found none",
+        fail(l, emb_fail(l->error, EMBED_ETENSOR,
+                         "%s: tensor \"%s\" (also as \"%s%s\"): expected %s, found none",
                          emb_weights_name(l->weights), name, l->prefix, name, expected.text));
         return NULL;
     }
     if (t->rank != rank || memcmp(t->shape, shape, (size_t)rank * sizeof *shape) != 0) {
-        fail(l, emb_fail(l->error, EMBED_ETENSOR, "%s: tensor \"%s\": expected shape %s, found %s", t->file, t->name,
-                         expected.text, emb_shape_of(t->shape, t->rank).text));
+        fail(l, emb_fail(l->error, EMBED_ETENSOR, "%s: tensor \"%s\": expected shape %s, found %s",
+                         t->file, t->name, expected.text, emb_shape_of(t->shape, t->rank).text));
         return NULL;
     }
     if (t->dtype > EMB_F64) {
-        fail(l, emb_fail(l->error, EMBED_ETENSOR, "%s: tensor \"%s\": expected F32, F16, BF16 or F64, found %s", t->file,
+        fail(l, emb_fail(l->error, EMBED_ETENSOR,
+                         "%s: tensor \"%s\": expected F32, F16, BF16 or F64, found %s", t->file,
                          t->name, emb_dtype_name(t->dtype)));
         return NULL;
     }
     return t;
 }
 
-void emb_widen_rows(const emb_kernels *k, const emb_tensor *t, int64_t columns, int64_t first, int64_t count,
-                    float *out)
+void emb_widen_rows(const emb_kernels *k, const emb_tensor *t, int64_t columns, int64_t first,
+                    int64_t count, float *out)
 {
     int64_t at = first * columns, n = count * columns;
     switch (t->dtype) {
@@ -105,11 +109,13 @@ static void fill(emb_loader *l, const emb_tensor *t, emb_matrix *matrix, int64_t
     enum { ROWS = 4 * EMB_PANEL };
     bool in_place = t->dtype == EMB_F32 && (uintptr_t)t->data % _Alignof(float) == 0;
     if (in_place) {
-        emb_matrix_fill(l->gemm, l->kernels, matrix, first, n, (const float *)(const void *)t->data);
+        emb_matrix_fill(l->gemm, l->kernels, matrix, first, n,
+                        (const float *)(const void *)t->data);
     } else {
         float *rows = emb_calloc(l->allocator, (size_t)ROWS * (size_t)matrix->k, sizeof *rows);
         if (!rows) {
-            fail(l, emb_fail(l->error, EMBED_ENOMEM, "%s: tensor \"%s\": out of memory", t->file, t->name));
+            fail(l, emb_fail(l->error, EMBED_ENOMEM, "%s: tensor \"%s\": out of memory", t->file,
+                             t->name));
             return;
         }
         for (int64_t at = 0; at < n; at += ROWS) {
@@ -122,15 +128,15 @@ static void fill(emb_loader *l, const emb_tensor *t, emb_matrix *matrix, int64_t
     l->parameters += n * matrix->k;
 }
 
-void emb_load_stacked(emb_loader *l, const char *const *names, int64_t parts, int64_t part, int64_t out, int64_t in,
-                      emb_linear *linear)
+void emb_load_stacked(emb_loader *l, const char *const *names, int64_t parts, int64_t part,
+                      int64_t out, int64_t in, emb_linear *linear)
 {
     char name[NAME_SIZE];
     size_t floats;
     if (l->status < 0) return;
     if (!emb_matrix_floats(l->gemm, parts * part, in, &floats)) {
-        fail(l, emb_fail(l->error, EMBED_ENOMEM, "%s: tensor \"%s.weight\": too large", emb_weights_name(l->weights),
-                         names[0]));
+        fail(l, emb_fail(l->error, EMBED_ENOMEM, "%s: tensor \"%s.weight\": too large",
+                         emb_weights_name(l->weights), names[0]));
         return;
     }
     linear->weight = (emb_matrix){parts * part, in, take(l, names[0], floats)};
@@ -149,8 +155,8 @@ void emb_load_stacked(emb_loader *l, const char *const *names, int64_t parts, in
     }
 }
 
-void emb_load_linear(emb_loader *l, const char *name, int64_t out, int64_t in, bool has_bias, emb_activation act,
-                     emb_linear *linear)
+void emb_load_linear(emb_loader *l, const char *name, int64_t out, int64_t in, bool has_bias,
+                     emb_activation act, emb_linear *linear)
 {
     char full[NAME_SIZE];
     int64_t shape[2] = {out, in};

@@ -1,5 +1,5 @@
-/* weights: from tensors in a file to what layers compute with: found by name, checked against the expected shape,
- * widened to float and laid out for the GEMM backend. */
+/* weights: from tensors in a file to what layers compute with: found by name, checked against the
+ * expected shape, widened to float and laid out for the GEMM backend. */
 #ifndef EMB_WEIGHTS_H
 #define EMB_WEIGHTS_H
 
@@ -18,22 +18,25 @@ typedef struct emb_loader {
     size_t bytes;
 } emb_loader;
 
-/* The tensor of a name, or NULL. LayerNorm's ".weight" and ".bias" are also found as ".gamma" and ".beta". */
+/* The tensor of a name, or NULL. LayerNorm's ".weight" and ".bias" are also found as ".gamma" and
+ * ".beta". */
 const emb_tensor *emb_load_find(const emb_loader *l, const char *name);
 /* The same with its shape and type checked; missing: EMBED_ETENSOR. */
-const emb_tensor *emb_load_tensor(emb_loader *l, const char *name, int32_t rank, const int64_t *shape);
+const emb_tensor *emb_load_tensor(emb_loader *l, const char *name, int32_t rank,
+                                  const int64_t *shape);
 /* count rows of columns numbers, from row first of a tensor, widened to float. */
-void emb_widen_rows(const emb_kernels *k, const emb_tensor *t, int64_t columns, int64_t first, int64_t count,
-                    float *out);
+void emb_widen_rows(const emb_kernels *k, const emb_tensor *t, int64_t columns, int64_t first,
+                    int64_t count, float *out);
 
 /* A whole tensor as floats [rows][columns] (columns 0: a vector). NULL on failure. */
 const float *emb_load_floats(emb_loader *l, const char *name, int64_t rows, int64_t columns);
 /* name.weight [out][in] and, if has_bias, name.bias [out]. */
-void emb_load_linear(emb_loader *l, const char *name, int64_t out, int64_t in, bool has_bias, emb_activation act,
-                     emb_linear *linear);
-/* parts Linears [out][in] of those names, one under the other, each padded to `part` outputs (whole panels). */
-void emb_load_stacked(emb_loader *l, const char *const *names, int64_t parts, int64_t part, int64_t out, int64_t in,
-                      emb_linear *linear);
+void emb_load_linear(emb_loader *l, const char *name, int64_t out, int64_t in, bool has_bias,
+                     emb_activation act, emb_linear *linear);
+/* parts Linears [out][in] of those names, one under the other, each padded to `part` outputs (whole
+ * panels). */
+void emb_load_stacked(emb_loader *l, const char *const *names, int64_t parts, int64_t part,
+                      int64_t out, int64_t in, emb_linear *linear);
 void emb_load_norm(emb_loader *l, const char *name, int64_t size, double eps, emb_norm *norm);
 
 void emb_linear_free(emb_linear *linear, const emb_allocator *a);

@@ -191,9 +191,11 @@ def main():
     lower_from = sorted(lower)
 
     with open(path, "w") as f:
-        f.write("/* What Hugging Face tokenizers %s knows about every code point. Written by tools/gen_unicode.py: do\n"
-                " * not edit. %s. */\n" % (tokenizers.__version__, ", ".join(
-                    "%d %s" % (len(s), n) for n, s in zip(FLAGS, sets))))
+        f.write("/* What Hugging Face tokenizers %s knows about every code point.\n"
+                " * Written by tools/gen_unicode.py: do not edit. Code points of each kind:\n" % tokenizers.__version__)
+        for n, members in zip(FLAGS, sets):
+            f.write(" * %s %d\n" % (n, len(members)))
+        f.write(" */\n")
         f.write('#include "unicode.h"\n\n/* clang-format off */\n')
         f.write(array("uint16_t", "emb_unicode_flag_index", flag_index))
         f.write(array("uint8_t", "emb_unicode_flag_blocks", flag_blocks))

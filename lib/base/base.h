@@ -9,8 +9,8 @@
 
 #include "../../include/embed.h"
 
-#define EMB_MIN(a, b) ((a) < (b) ? (a) : (b))
-#define EMB_MAX(a, b) ((a) > (b) ? (a) : (b))
+#define EMB_MIN(a, b)    ((a) < (b) ? (a) : (b))
+#define EMB_MAX(a, b)    ((a) > (b) ? (a) : (b))
 #define EMB_COUNT(array) ((int64_t)(sizeof(array) / sizeof((array)[0])))
 
 /* ---- errors (status.c) ---------------------------------------------------- */
@@ -21,14 +21,16 @@
 #define EMB_PRINTF(string, first)
 #endif
 
-/* Write a sentence into error (which may be NULL) and return status, so that a failing function ends
- * in `return emb_fail(error, EMBED_EFORMAT, "%s: ...", file, ...)`. Control bytes and invalid UTF-8
- * that came in through an argument are written as \xNN. */
+/* Write a sentence into error (which may be NULL) and return status, so that a failing function
+ * ends in `return emb_fail(error, EMBED_EFORMAT, "%s: ...", file, ...)`. Control bytes and invalid
+ * UTF-8 that came in through an argument are written as \xNN. */
 int32_t emb_fail(embed_error *error, int32_t status, const char *format, ...) EMB_PRINTF(3, 4);
 /* Put "what: " before the message that error holds already; returns its status. */
 int32_t emb_fail_in(embed_error *error, const char *format, ...) EMB_PRINTF(2, 3);
 /* Copy of a file's name or a text of the file for a message: at most 60 bytes, then "...". */
-typedef struct { char text[72]; } emb_excerpt;
+typedef struct {
+    char text[72];
+} emb_excerpt;
 emb_excerpt emb_excerpt_of(const char *text, size_t size);
 
 /* ---- memory (memory.c) ------------------------------------------------------ */
@@ -88,8 +90,8 @@ static inline uint64_t emb_le64(const void *p)
 }
 
 /* Decode one code point at s (size >= 1 bytes left). Returns its length, 1 to 4; for invalid UTF-8
- * (overlong, surrogate, above U+10FFFF, cut short) -n, n >= 1 the length of the maximal invalid part
- * (Unicode 3.9, the same parts that Python's errors="replace" turns into one U+FFFD each). */
+ * (overlong, surrogate, above U+10FFFF, cut short) -n, n >= 1 the length of the maximal invalid
+ * part (Unicode 3.9, the same parts that Python's errors="replace" turns into one U+FFFD each). */
 int emb_utf8_decode(const char *s, size_t size, uint32_t *code_point);
 int emb_utf8_encode(uint32_t code_point, char out[4]);
 /* Offset of the first invalid byte, or -1. */
@@ -120,8 +122,8 @@ int32_t emb_usable_cores(void);
 
 typedef struct emb_pool emb_pool; /* threads - 1 workers; the caller is the last one */
 size_t emb_pool_size(int32_t threads);
-/* Build a pool in memory of emb_pool_size(threads) bytes. Where the system starts fewer threads, those
- * do the work; the result is the same. */
+/* Build a pool in memory of emb_pool_size(threads) bytes. Where the system starts fewer threads,
+ * those do the work; the result is the same. */
 void emb_pool_start(emb_pool *pool, int32_t threads);
 void emb_pool_stop(emb_pool *pool);
 /* An embed_parallel_fn, with the pool as user. Not reentrant. */
@@ -136,7 +138,9 @@ enum { EMB_CPU_AVX2 = 1 << 0 /* AVX2, FMA, F16C, and the OS saves YMM */ };
 uint32_t emb_cpu_features(void);
 
 /* Round to nearest, no flush to zero, for the span of a computation. */
-typedef struct { uint64_t saved; } emb_float_env;
+typedef struct {
+    uint64_t saved;
+} emb_float_env;
 emb_float_env emb_float_enter(void);
 void emb_float_leave(emb_float_env env);
 

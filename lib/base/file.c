@@ -16,8 +16,9 @@ static int32_t read_all(int fd, char *data, size_t size, const char *name, embed
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return emb_fail(error, EMBED_EIO, "%s: cannot read: %s", name, strerror(errno));
         if (n == 0)
-            return emb_fail(error, EMBED_EIO, "%s: expected %zu bytes, found %zu: the file was cut short",
-                            name, size, at);
+            return emb_fail(error, EMBED_EIO,
+                            "%s: expected %zu bytes, found %zu: the file was cut short", name, size,
+                            at);
         at += (size_t)n;
     }
     return EMBED_OK;
@@ -33,12 +34,14 @@ static int32_t load(emb_file *file, int fd, size_t size, const char *name, bool 
     if (map) {
         void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (data == MAP_FAILED)
-            return emb_fail(error, EMBED_EIO, "%s: cannot map %zu bytes: %s", name, size, strerror(errno));
+            return emb_fail(error, EMBED_EIO, "%s: cannot map %zu bytes: %s", name, size,
+                            strerror(errno));
         file->data = data;
         file->mapped = true;
     } else {
         char *data = emb_calloc(file->allocator, size, 1);
-        if (!data) return emb_fail(error, EMBED_ENOMEM, "%s: out of memory for %zu bytes", name, size);
+        if (!data)
+            return emb_fail(error, EMBED_ENOMEM, "%s: out of memory for %zu bytes", name, size);
         file->data = data;
         int32_t status = read_all(fd, data, size, name, error);
         if (status < 0) {
@@ -68,8 +71,7 @@ int32_t emb_file_open(emb_file *file, const char *path, const char *name, bool m
                           S_ISDIR(st.st_mode) ? "a directory" : "something else");
     else if ((uintmax_t)st.st_size > SIZE_MAX)
         status = emb_fail(error, EMBED_EIO, "%s: larger than this machine's address space", name);
-    else
-        status = load(file, fd, (size_t)st.st_size, name, map, error);
+    else status = load(file, fd, (size_t)st.st_size, name, map, error);
     close(fd);
     if (status < 0) *file = (emb_file){.allocator = a};
     return status;
@@ -90,7 +92,8 @@ void emb_file_forget(const emb_file *file)
 int emb_path_kind(const char *path)
 {
     struct stat st;
-    if (stat(path, &st) < 0) return errno == ENOENT || errno == ENOTDIR ? EMB_PATH_MISSING : EMB_PATH_OTHER;
+    if (stat(path, &st) < 0)
+        return errno == ENOENT || errno == ENOTDIR ? EMB_PATH_MISSING : EMB_PATH_OTHER;
     if (S_ISREG(st.st_mode)) return EMB_PATH_FILE;
     return S_ISDIR(st.st_mode) ? EMB_PATH_DIRECTORY : EMB_PATH_OTHER;
 }

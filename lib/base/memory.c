@@ -1,4 +1,5 @@
-/* Allocation through the caller's hooks, growable buffers, and the arena that plans and cuts workspaces. */
+/* Allocation through the caller's hooks, growable buffers, and the arena that plans and cuts
+ * workspaces. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,10 +69,7 @@ char *emb_strdup(const emb_allocator *a, const char *text, size_t size)
 
 /* ---- buffer ---------------------------------------------------------------- */
 
-void emb_buffer_init(emb_buffer *b, const emb_allocator *a)
-{
-    *b = (emb_buffer){.allocator = a};
-}
+void emb_buffer_init(emb_buffer *b, const emb_allocator *a) { *b = (emb_buffer){.allocator = a}; }
 
 void emb_buffer_free(emb_buffer *b)
 {

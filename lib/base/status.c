@@ -7,15 +7,16 @@
 const char *embed_status_string(int32_t status)
 {
     switch (status) {
-#define STATUS_CASE(name, value, text) case value: return text;
+#define STATUS_CASE(name, value, text)                                                             \
+    case value: return text;
         EMBED_STATUS_MAP(STATUS_CASE)
 #undef STATUS_CASE
     default: return "unknown status";
     }
 }
 
-/* Copy a message; what could disturb a terminal or a log (control bytes, invalid UTF-8) becomes \xNN. A
- * character or an escape that does not fit whole is left out with all that follows. */
+/* Copy a message; what could disturb a terminal or a log (control bytes, invalid UTF-8) becomes
+ * \xNN. A character or an escape that does not fit whole is left out with all that follows. */
 static void clean_copy(char *out, size_t capacity, const char *text)
 {
     size_t size = strlen(text), at = 0, used = 0;

@@ -9,8 +9,8 @@
 
 #include "base.h"
 
-/* Turns of the wait loop before a worker sleeps: the next layer usually follows within microseconds, but
- * spinning on beside another busy process would take its core from us. */
+/* Turns of the wait loop before a worker sleeps: the next layer usually follows within
+ * microseconds, but spinning on beside another busy process would take its core from us. */
 #define SPINS 2000
 
 struct emb_pool {

@@ -1,5 +1,6 @@
-/* BERT: transformers' models/bert/modeling_bert.py, BertModel. MiniLM, BGE, GTE, E5 and most sentence embedders of
- * English are of this family. Post-norm layers, learned absolute positions, token types. */
+/* BERT: transformers' models/bert/modeling_bert.py, BertModel. MiniLM, BGE, GTE, E5 and most
+ * sentence embedders of English are of this family. Post-norm layers, learned absolute positions,
+ * token types. */
 #include "models.h"
 
 static const emb_names names = {

@@ -1,5 +1,6 @@
-/* DistilBERT: transformers' models/distilbert/modeling_distilbert.py, DistilBertModel. BERT's layers under other
- * names; no token types, no pooler, and a LayerNorm epsilon that is not in the config. */
+/* DistilBERT: transformers' models/distilbert/modeling_distilbert.py, DistilBertModel. BERT's
+ * layers under other names; no token types, no pooler, and a LayerNorm epsilon that is not in the
+ * config. */
 #include "models.h"
 
 static const emb_names names = {

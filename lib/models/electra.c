@@ -1,5 +1,6 @@
-/* ELECTRA: transformers' models/electra/modeling_electra.py, ElectraModel. BERT's layers; embeddings of their own
- * size, projected to hidden_size after their norm where the two differ; no pooler. */
+/* ELECTRA: transformers' models/electra/modeling_electra.py, ElectraModel. BERT's layers;
+ * embeddings of their own size, projected to hidden_size after their norm where the two differ; no
+ * pooler. */
 #include "models.h"
 
 static const emb_names names = {

@@ -48,21 +48,24 @@ int64_t emb_config_int(emb_config *c, const char *key, int64_t fallback, int64_t
 double emb_config_float(emb_config *c, const char *key, double fallback)
 {
     double value = fallback;
-    if (c->status == EMBED_OK) c->status = emb_json_read_float(c->file, c->root, key, fallback, &value, c->error);
+    if (c->status == EMBED_OK)
+        c->status = emb_json_read_float(c->file, c->root, key, fallback, &value, c->error);
     return value;
 }
 
 bool emb_config_bool(emb_config *c, const char *key, bool fallback)
 {
     bool value = fallback;
-    if (c->status == EMBED_OK) c->status = emb_json_read_bool(c->file, c->root, key, fallback, &value, c->error);
+    if (c->status == EMBED_OK)
+        c->status = emb_json_read_bool(c->file, c->root, key, fallback, &value, c->error);
     return value;
 }
 
 const char *emb_config_string(emb_config *c, const char *key, const char *fallback)
 {
     const char *value = fallback;
-    if (c->status == EMBED_OK) c->status = emb_json_read_string(c->file, c->root, key, fallback, &value, c->error);
+    if (c->status == EMBED_OK)
+        c->status = emb_json_read_string(c->file, c->root, key, fallback, &value, c->error);
     return c->status == EMBED_OK ? value : fallback;
 }
 
@@ -76,8 +79,9 @@ emb_activation emb_config_activation(emb_config *c, const char *key, const char 
     const char *name = emb_config_string(c, key, fallback);
     for (int64_t i = 0; i < EMB_COUNT(activations); i++)
         if (strcmp(name, activations[i].name) == 0) return activations[i].act;
-    c->status = emb_fail(c->error, EMBED_EUNSUPPORTED, "%s: %s: the activation \"%s\" is not implemented", c->file, key,
-                         emb_excerpt_of(name, strlen(name)).text);
+    c->status =
+        emb_fail(c->error, EMBED_EUNSUPPORTED, "%s: %s: the activation \"%s\" is not implemented",
+                 c->file, key, emb_excerpt_of(name, strlen(name)).text);
     return EMB_ACT_NONE;
 }
 
@@ -86,15 +90,16 @@ void emb_config_only_string(emb_config *c, const char *key, const char *only)
     const char *value = emb_config_string(c, key, only);
     if (strcmp(value, only) != 0)
         c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
-                             "%s: %s: expected \"%s\", found \"%s\", which is not implemented", c->file, key, only,
-                             emb_excerpt_of(value, strlen(value)).text);
+                             "%s: %s: expected \"%s\", found \"%s\", which is not implemented",
+                             c->file, key, only, emb_excerpt_of(value, strlen(value)).text);
 }
 
 void emb_config_only_false(emb_config *c, const char *key)
 {
     if (emb_config_bool(c, key, false))
-        c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
-                             "%s: %s: expected false, found true, which is not implemented", c->file, key);
+        c->status =
+            emb_fail(c->error, EMBED_EUNSUPPORTED,
+                     "%s: %s: expected false, found true, which is not implemented", c->file, key);
 }
 
 /* ---- families ------------------------------------------------------------------ */
@@ -108,12 +113,14 @@ static void refuse_foreign(emb_config *c)
     c->status = map.status;
     if (code)
         c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
-                             "%s: auto_map.AutoModel: expected none, found \"%s\": code outside transformers is not run",
+                             "%s: auto_map.AutoModel: expected none, found \"%s\": code outside "
+                             "transformers is not run",
                              c->file, emb_excerpt_of(code, strlen(code)).text);
     for (int64_t i = 0; i < EMB_COUNT(unset); i++)
         if (c->status == EMBED_OK && emb_json_length(emb_json_get(c->root, unset[i])) > 0)
-            c->status = emb_fail(c->error, EMBED_EUNSUPPORTED, "%s: %s: expected none, which is all that is implemented",
-                                 c->file, unset[i]);
+            c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
+                                 "%s: %s: expected none, which is all that is implemented", c->file,
+                                 unset[i]);
     emb_config_only_false(c, "is_decoder");
     emb_config_only_false(c, "add_cross_attention");
     emb_config_only_false(c, "is_encoder_decoder");
@@ -127,8 +134,10 @@ static int32_t unknown_family(const emb_config *c, const char *model_type)
         strncat(known, families[i]->model_type, sizeof known - strlen(known) - 1);
     }
     if (!*model_type)
-        return emb_fail(c->error, EMBED_EFORMAT, "%s: model_type: expected one of %s, found none", c->file, known);
-    return emb_fail(c->error, EMBED_EUNSUPPORTED, "%s: model_type: expected one of %s, found \"%s\"", c->file, known,
+        return emb_fail(c->error, EMBED_EFORMAT, "%s: model_type: expected one of %s, found none",
+                        c->file, known);
+    return emb_fail(c->error, EMBED_EUNSUPPORTED,
+                    "%s: model_type: expected one of %s, found \"%s\"", c->file, known,
                     emb_excerpt_of(model_type, strlen(model_type)).text);
 }
 
@@ -146,15 +155,18 @@ int32_t emb_architecture_read(emb_config *c, emb_architecture *out)
     family->describe(c, out);
     if (c->status < 0) return c->status;
     if (out->hidden_size % out->num_attention_heads)
-        return emb_fail(c->error, EMBED_EFORMAT,
-                        "%s: hidden_size: expected a multiple of the %lld attention heads, found %lld", c->file,
-                        (long long)out->num_attention_heads, (long long)out->hidden_size);
+        return emb_fail(
+            c->error, EMBED_EFORMAT,
+            "%s: hidden_size: expected a multiple of the %lld attention heads, found %lld", c->file,
+            (long long)out->num_attention_heads, (long long)out->hidden_size);
     if (out->num_hidden_layers > EMB_MAX_LAYERS)
-        return emb_fail(c->error, EMBED_EUNSUPPORTED, "%s: num_hidden_layers: expected at most %d, found %lld", c->file,
+        return emb_fail(c->error, EMBED_EUNSUPPORTED,
+                        "%s: num_hidden_layers: expected at most %d, found %lld", c->file,
                         EMB_MAX_LAYERS, (long long)out->num_hidden_layers);
     out->head_dim = out->hidden_size / out->num_attention_heads;
     if (!(out->layer_norm_eps >= 0 && out->layer_norm_eps <= 1))
-        return emb_fail(c->error, EMBED_EFORMAT, "%s: layer_norm_eps: expected a number from 0 to 1, found %g", c->file,
+        return emb_fail(c->error, EMBED_EFORMAT,
+                        "%s: layer_norm_eps: expected a number from 0 to 1, found %g", c->file,
                         out->layer_norm_eps);
     return EMBED_OK;
 }

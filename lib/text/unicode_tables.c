@@ -1,5 +1,14 @@
-/* What Hugging Face tokenizers 0.23.3 knows about every code point. Written by tools/gen_unicode.py: do
- * not edit. 25 SPACE, 137681 CONTROL, 726 PUNCTUATION, 81264 CJK, 1549 MARK, 144667 WORD, 1488 LOWER, 13232 DECOMPOSES. */
+/* What Hugging Face tokenizers 0.23.3 knows about every code point.
+ * Written by tools/gen_unicode.py: do not edit. Code points of each kind:
+ * SPACE 25
+ * CONTROL 137681
+ * PUNCTUATION 726
+ * CJK 81264
+ * MARK 1549
+ * WORD 144667
+ * LOWER 1488
+ * DECOMPOSES 13232
+ */
 #include "unicode.h"
 
 /* clang-format off */

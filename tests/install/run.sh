@@ -14,7 +14,6 @@ make=${MAKE:-make}
 prefix=/opt/libembed # nowhere a compiler looks by itself
 stage=$(mktemp -d) || exit 1
 trap 'rm -rf "$stage"' EXIT
-export PKG_CONFIG_LIBDIR="$stage$prefix/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$stage" PKG_CONFIG_PATH=
 export LD_LIBRARY_PATH="$stage$prefix/lib" DYLD_LIBRARY_PATH="$stage$prefix/lib"
 
 fail() { echo "install: $*"; exit 1; }
@@ -26,6 +25,7 @@ step() { # NAME COMMAND...: silent unless it fails
 pc() { "${PKG_CONFIG:-pkg-config}" "$@" libembed; }
 
 step "make install" $make install DESTDIR="$stage" PREFIX=$prefix "$@"
+export PKG_CONFIG_LIBDIR="$stage$prefix/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$stage" PKG_CONFIG_PATH=
 version=$(sed -nE 's/^#define EMBED_VERSION_(MAJOR|MINOR|PATCH) //p' include/embed.h | paste -sd . -)
 [ "$(pc --modversion)" = "$version" ] || fail "libembed.pc: version $(pc --modversion), not $version"
 [ -z "$(pc --print-requires --print-requires-private)" ] || fail "libembed.pc: requires other modules"

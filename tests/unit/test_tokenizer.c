@@ -387,9 +387,9 @@ static void twice_in_vocabulary(void **state)
 {
     (void)state;
     embed_error error;
-    open_texts((emb_tokenizer_files){.tokenizer_json =
-                                     HEAD NORMALIZER SPLIT "\"model\":{\"type\":\"WordPiece\",\"vocab\":"
-               "{\"a\":0,\n\"a\":1}}}"}, &error);
+    const char *json = HEAD NORMALIZER SPLIT
+        "\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0,\n\"a\":1}}}";
+    open_texts((emb_tokenizer_files){.tokenizer_json = json}, &error);
     assert_non_null(strstr(error.message, "tokenizer.json: line 2: "));
     assert_non_null(strstr(error.message, "\"a\""));
 }

@@ -1,0 +1,43 @@
+#!/bin/sh
+# Every test of `make check`: one line for each program, the output of those that fail, and the count.
+# BUILD is the folder of the build under test; CC, SAN, MAKE and BLAS are those of the Makefile.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+BUILD=${BUILD:-build/release} SAN=${SAN:-} BLAS=${BLAS:-dlopen}
+export EMBED="$BUILD/embed"
+model=tests/data/models/bert
+passed=0 failed=0
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT
+
+run() { # NAME COMMAND...
+    name=$1
+    shift
+    "$@" >"$log" 2>&1
+    status=$?
+    if [ $status -eq 0 ]; then
+        passed=$((passed + 1))
+        echo "ok      $name"
+    else
+        failed=$((failed + 1))
+        echo "FAILED  $name (exit $status)"
+        tail -n 60 "$log"
+    fi
+}
+
+run "layers: who includes whom" tools/check-layers.sh
+run "header: C99 to C17, C++98 to C++20" tools/check-headers.sh
+[ -n "$SAN" ] || run "symbols: nothing outside our prefixes" tools/check-symbols.sh "$BUILD/libembed.a" "$BUILD/libembed.so"
+for test in tests/unit/test_*.c; do
+    name=$(basename "$test" .c)
+    run "$name" "$BUILD/tests/$name"
+done
+run "the embed command" tests/cli/run.sh
+for example in examples/*.c; do
+    name=$(basename "$example" .c)
+    run "example $name" "$BUILD/examples/$name" "$model"
+done
+[ -n "$SAN" ] || run "install, use, uninstall" tests/install/run.sh "$model" BUILD="$BUILD" BLAS="$BLAS"
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
