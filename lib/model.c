@@ -170,7 +170,8 @@ int32_t emb_model_open(embed_model **out, const char *path, const void *data, si
     emb_buffer_init(&m->description, &m->allocator);
     int32_t status = open_parts(m, path, data, size, o, error);
     if (status < 0) {
-        if (path) emb_fail_in(error, "%s", path);
+        bool named = path && error && strncmp(error->message, path, strlen(path)) == 0;
+        if (path && !named) emb_fail_in(error, "%s", path);
         emb_model_free(m);
         return status;
     }

@@ -36,12 +36,18 @@ static int32_t open_config(const reader *r, const char *folder, const char *file
 /* An object of free-form keyword arguments must be empty: what it asks for is not implemented. */
 static void refuse_arguments(emb_config *c, const char *key)
 {
-    const emb_json *v = emb_json_first(emb_json_get(c->root, key));
+    const emb_json *arguments = emb_json_get(c->root, key), *v = emb_json_first(arguments);
+    if (c->status == EMBED_OK && arguments && !emb_json_is(arguments, EMB_JSON_OBJECT) &&
+        !emb_json_is(arguments, EMB_JSON_NULL))
+        c->status = emb_fail(c->error, EMBED_EFORMAT, "%s: %s: expected an object, found %s",
+                             c->file, key, emb_json_kind_name(arguments));
     for (; v && c->status == EMBED_OK; v = emb_json_next_sibling(v)) {
-        if (!emb_json_key(v) || strcmp(emb_json_key(v), "trust_remote_code") == 0) continue;
+        if (strcmp(emb_json_key(v), "trust_remote_code") == 0) continue;
         c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
-                             "%s: %s.%s: expected none, which is all that is implemented", c->file,
-                             key, emb_excerpt_of(emb_json_key(v), strlen(emb_json_key(v))).text);
+                             "%s: %s: expected no arguments, which is all that is implemented, "
+                             "found \"%s\"",
+                             c->file, key,
+                             emb_excerpt_of(emb_json_key(v), strlen(emb_json_key(v))).text);
     }
 }
 
@@ -72,7 +78,9 @@ static int32_t read_transformer(const reader *r)
     refuse_arguments(&c, "config_args");
     refuse_arguments(&c, "config_kwargs");
     refuse_arguments(&c, "processing_kwargs");
-    emb_config text = {emb_json_get(emb_json_get(c.root, "modality_config"), "text"), label,
+    char place[300];
+    snprintf(place, sizeof place, "%s: modality_config.text", label);
+    emb_config text = {emb_json_get(emb_json_get(c.root, "modality_config"), "text"), place,
                        r->error, c.status};
     emb_config_only_string(&text, "method", "forward");
     emb_config_only_string(&text, "method_output_name", "last_hidden_state");
@@ -113,10 +121,10 @@ static void add_mode(emb_modules *m, emb_config *c, const emb_json *value)
     }
     c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
                          "%s: pooling_mode: expected cls, max, mean, mean_sqrt_len_tokens, "
-                         "weightedmean or lasttoken, "
-                         "found %s%s",
-                         c->file, name ? "" : emb_json_kind_name(value),
-                         name ? emb_excerpt_of(name, strlen(name)).text : "");
+                         "weightedmean or lasttoken, found \"%s\"",
+                         c->file,
+                         name ? emb_excerpt_of(name, strlen(name)).text
+                              : emb_json_kind_name(value));
 }
 
 static int32_t read_pooling(const reader *r, const char *folder)
@@ -175,9 +183,10 @@ static emb_activation dense_activation(emb_config *c)
     const char *name = emb_config_string(c, "activation_function", known[0].name);
     for (int64_t i = 0; i < EMB_COUNT(known); i++)
         if (strcmp(name, known[i].name) == 0) return known[i].act;
-    c->status =
-        emb_fail(c->error, EMBED_EUNSUPPORTED, "%s: activation_function: \"%s\" is not implemented",
-                 c->file, emb_excerpt_of(name, strlen(name)).text);
+    c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
+                         "%s: activation_function: expected torch's Tanh, Identity, ReLU, GELU, "
+                         "SiLU or Sigmoid, found \"%s\"",
+                         c->file, emb_excerpt_of(name, strlen(name)).text);
     return EMB_ACT_NONE;
 }
 
@@ -244,6 +253,9 @@ static bool is_transformer(const char *type)
 static int32_t read_entry(const reader *r, int64_t index, emb_config *c)
 {
     emb_modules *m = r->m;
+    if (!emb_json_is(c->root, EMB_JSON_OBJECT))
+        return emb_fail(c->error, EMBED_EFORMAT, "%s: module %lld: expected an object, found %s",
+                        c->file, (long long)index, emb_json_kind_name(c->root));
     const char *type = emb_config_string(c, "type", ""), *path = emb_config_string(c, "path", "");
     if (c->status < 0) return c->status;
     const char *kind = module_type(type);
@@ -260,7 +272,8 @@ static int32_t read_entry(const reader *r, int64_t index, emb_config *c)
             return emb_fail(c->error, EMBED_EUNSUPPORTED,
                             "%s: module 1: expected Pooling, found \"%s\"", c->file,
                             emb_excerpt_of(type, strlen(type)).text);
-        return read_pooling(r, path);
+        m->pooling_folder = emb_strdup(r->allocator, path, strlen(path));
+        return m->pooling_folder ? read_pooling(r, path) : no_memory(r->error);
     }
     if (strcmp(kind, "Dense") == 0) return read_module(r, EMB_MODULE_DENSE, path);
     if (strcmp(kind, "LayerNorm") == 0) return read_module(r, EMB_MODULE_LAYER_NORM, path);
@@ -279,12 +292,14 @@ static int32_t read_modules(const reader *r)
     int32_t status = emb_directory_json(r->dir, "", file, &document, r->error);
     if (status < 0 || !document) return status;
     const emb_json *root = emb_json_root(document);
-    int64_t n = emb_json_is(root, EMB_JSON_ARRAY) ? emb_json_length(root) : 0;
+    int64_t n = emb_json_length(root);
     r->m->present = true;
-    if (n < 2 || n > MAX_MODULES) {
-        status = emb_fail(r->error, EMBED_EFORMAT,
-                          "%s: expected an array of 2 to %d modules, found %s%lld", file,
-                          MAX_MODULES, n ? "" : "not an array, or ", (long long)n);
+    if (!emb_json_is(root, EMB_JSON_ARRAY)) {
+        status = emb_fail(r->error, EMBED_EFORMAT, "%s: expected an array of modules, found %s",
+                          file, emb_json_kind_name(root));
+    } else if (n < 2 || n > MAX_MODULES) {
+        status = emb_fail(r->error, EMBED_EFORMAT, "%s: expected 2 to %d modules, found %lld", file,
+                          MAX_MODULES, (long long)n);
     } else if (!(r->m->list = emb_calloc(r->allocator, (size_t)n, sizeof *r->m->list))) {
         status = no_memory(r->error);
     }
@@ -434,8 +449,10 @@ int32_t emb_modules_load(emb_modules *m, emb_directory *dir, int64_t hidden_size
 {
     if (m->pooling_dimension && m->pooling_dimension != hidden_size)
         return l->status = emb_fail(l->error, EMBED_EFORMAT,
-                                    "pooling module: expected the hidden_size %lld, found %lld",
-                                    (long long)hidden_size, (long long)m->pooling_dimension);
+                                    "%s/config.json: embedding dimension: expected the model's "
+                                    "hidden_size %lld, found %lld",
+                                    m->pooling_folder, (long long)hidden_size,
+                                    (long long)m->pooling_dimension);
     int64_t dim = m->pooling_count * hidden_size;
     for (int64_t i = 0; i < m->count && l->status == EMBED_OK; i++) {
         emb_module *module = &m->list[i];
@@ -443,8 +460,11 @@ int32_t emb_modules_load(emb_modules *m, emb_directory *dir, int64_t hidden_size
         if (module->in != dim)
             return l->status =
                        emb_fail(l->error, EMBED_EFORMAT,
-                                "%s/config.json: expected vectors of %lld numbers, found %lld",
-                                module->folder, (long long)dim, (long long)module->in);
+                                "%s/config.json: %s: expected the %lld numbers that the module "
+                                "before gives, found %lld",
+                                module->folder,
+                                module->kind == EMB_MODULE_DENSE ? "in_features" : "dimension",
+                                (long long)dim, (long long)module->in);
         load_module(module, dir, l);
         dim = module->out;
     }
@@ -466,6 +486,7 @@ void emb_modules_free(emb_modules *m, const emb_allocator *a)
     emb_free(a, m->list);
     emb_free(a, m->prompts);
     emb_free(a, m->folder);
+    emb_free(a, m->pooling_folder);
     *m = (emb_modules){0};
 }
 

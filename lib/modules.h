@@ -28,6 +28,7 @@ typedef struct emb_prompt {
 typedef struct emb_modules {
     bool present;                    /* there is a modules.json; otherwise all below are defaults */
     char *folder;                    /* of the Transformer: "" or "0_Transformer" */
+    char *pooling_folder;            /* of the Pooling module; NULL without modules.json */
     int32_t pooling[EMB_POOL_MODES]; /* EMBED_POOL_*, concatenated */
     int64_t pooling_count;
     int64_t pooling_dimension; /* of one mode, as the pooling module says; 0: it does not */

@@ -127,7 +127,7 @@ int32_t emb_session_create(const embed_model *m, const embed_session_options *o,
     size_t size;
     int32_t status = emb_session_init(m, o, NULL, &size, NULL, error);
     if (status < 0) return status;
-    void *workspace = emb_calloc(&m->allocator, size, 1);
+    void *workspace = emb_alloc(&m->allocator, size, 1);
     if (!workspace)
         return emb_fail(error, EMBED_ENOMEM, "out of memory for a workspace of %zu bytes", size);
     status = emb_session_init(m, o, workspace, &size, out, error);

@@ -48,8 +48,9 @@ const emb_tensor *emb_load_tensor(emb_loader *l, const char *name, int32_t rank,
     const emb_tensor *t = emb_load_find(l, name);
     if (!t) {
         fail(l, emb_fail(l->error, EMBED_ETENSOR,
-                         "%s: tensor \"%s\" (also as \"%s%s\"): expected %s, found none",
-                         emb_weights_name(l->weights), name, l->prefix, name, expected.text));
+                         "%s: tensor \"%s%s\"%s: expected shape %s, found no such tensor",
+                         emb_weights_name(l->weights), l->prefix, name,
+                         *l->prefix ? " (or without that prefix)" : "", expected.text));
         return NULL;
     }
     if (t->rank != rank || memcmp(t->shape, shape, (size_t)rank * sizeof *shape) != 0) {
@@ -80,7 +81,7 @@ void emb_widen_rows(const emb_kernels *k, const emb_tensor *t, int64_t columns, 
 
 static float *take(emb_loader *l, const char *name, size_t floats)
 {
-    float *data = l->status == EMBED_OK ? emb_calloc(l->allocator, floats, sizeof *data) : NULL;
+    float *data = l->status == EMBED_OK ? emb_alloc(l->allocator, floats, sizeof *data) : NULL;
     if (data) l->bytes += floats * sizeof *data;
     else if (l->status == EMBED_OK)
         fail(l, emb_fail(l->error, EMBED_ENOMEM, "%s: tensor \"%s\": out of memory for %zu numbers",
@@ -112,7 +113,7 @@ static void fill(emb_loader *l, const emb_tensor *t, emb_matrix *matrix, int64_t
         emb_matrix_fill(l->gemm, l->kernels, matrix, first, n,
                         (const float *)(const void *)t->data);
     } else {
-        float *rows = emb_calloc(l->allocator, (size_t)ROWS * (size_t)matrix->k, sizeof *rows);
+        float *rows = emb_alloc(l->allocator, (size_t)ROWS * (size_t)matrix->k, sizeof *rows);
         if (!rows) {
             fail(l, emb_fail(l->error, EMBED_ENOMEM, "%s: tensor \"%s\": out of memory", t->file,
                              t->name));
@@ -142,6 +143,10 @@ void emb_load_stacked(emb_loader *l, const char *const *names, int64_t parts, in
     linear->weight = (emb_matrix){parts * part, in, take(l, names[0], floats)};
     float *bias = take(l, names[0], (size_t)(parts * part));
     linear->bias = bias;
+    if (part != out && l->status == EMBED_OK) { /* rows that pad each part */
+        memset(linear->weight.data, 0, floats * sizeof(float));
+        memset(bias, 0, (size_t)(parts * part) * sizeof *bias);
+    }
     for (int64_t i = 0; i < parts && l->status == EMBED_OK; i++) {
         int64_t shape[2] = {out, in};
         snprintf(name, sizeof name, "%s.weight", names[i]);

@@ -16,14 +16,14 @@
 
 #include "../lib/model.h"
 
-enum { MAX_RUNS = 1000, MIN_RUNS = 3, STARTS = 11, CYCLED_BYTES = 64 << 20, LINES_MAX = 1 << 20 };
+enum { MAX_RUNS = 1000, MIN_RUNS = 3, STARTS = 11, CYCLED_BYTES = 64 << 20 };
 
 extern char **environ;
 static const emb_allocator *const libc = &emb_libc_allocator;
 static double seconds = 0.3; /* that each figure is measured for */
 static FILE *csv;
-static int32_t cores;
-static double probe[2]; /* flops a second: one thread, all of them */
+static int32_t threads_of[2] = {1}, thread_counts = 1; /* one, and all usable ones */
+static double probe[2]; /* flops a second with that many */
 
 static void check(bool ok, const char *message)
 {
@@ -122,81 +122,64 @@ static void device_free(emb_device *d)
 
 /* ---- what the CPU can do ------------------------------------------------------------ */
 
-enum { CHAINS = 12, PROBE_STEPS = 1 << 18, PROBE_TASKS = 8 };
-static volatile float sink;
-
 #if defined(__x86_64__)
-__attribute__((target("avx2,fma"))) static void multiply_add_avx2(void *arg, int64_t index)
+typedef __m256 lanes;
+#define PROBE_NAME "AVX2 fused multiply-adds"
+#define PROBE_TARGET __attribute__((target("avx2,fma")))
+#define MULTIPLY_ADD(a, b, c) _mm256_fmadd_ps(a, b, c)
+#else
+typedef float lanes __attribute__((vector_size(16)));
+#define PROBE_NAME "multiply-adds of four floats"
+#define PROBE_TARGET
+#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+#endif
+
+enum { CHAINS = 12, PROBE_STEPS = 1 << 17, PROBE_TASKS = 16 };
+static volatile float sink; /* what is computed must be used */
+
+PROBE_TARGET static void probe_task(void *arg, int64_t index)
 {
-    const __m256 x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(0.001f);
-    __m256 sums[CHAINS], all = _mm256_setzero_ps();
+    const lanes x = (lanes){0} + 0.999f, y = (lanes){0} + 0.001f;
+    lanes sums[CHAINS], all = {0};
 
 #pragma GCC unroll 12
     for (int i = 0; i < CHAINS; i++)
-        sums[i] = _mm256_set1_ps((float)(i + index));
+        sums[i] = x * (float)(i + index);
     for (int64_t step = 0; step < PROBE_STEPS; step++) {
 #pragma GCC unroll 12
         for (int i = 0; i < CHAINS; i++)
-            sums[i] = _mm256_fmadd_ps(sums[i], x, y);
+            sums[i] = MULTIPLY_ADD(sums[i], x, y);
     }
 #pragma GCC unroll 12
     for (int i = 0; i < CHAINS; i++)
-        all = _mm256_add_ps(all, sums[i]);
-    sink = _mm256_cvtss_f32(all);
+        all += sums[i];
+    sink = all[0];
     (void)arg;
 }
-#endif
-
-static void multiply_add_plain(void *arg, int64_t index)
-{
-    float sums[CHAINS * 4];
-
-    for (int i = 0; i < CHAINS * 4; i++)
-        sums[i] = (float)(i + index);
-    for (int64_t step = 0; step < PROBE_STEPS; step++)
-        for (int i = 0; i < CHAINS * 4; i++)
-            sums[i] = sums[i] * 0.999f + 0.001f;
-    for (int i = 1; i < CHAINS * 4; i++)
-        sums[0] += sums[i];
-    sink = sums[0];
-    (void)arg;
-}
-
-typedef struct {
-    const emb_device *device;
-    embed_task_fn task;
-} probe_job;
 
 static void run_probe(void *arg)
 {
-    const probe_job *j = arg;
-    emb_parallel(j->device, j->task, NULL, PROBE_TASKS);
+    emb_parallel(arg, probe_task, NULL, PROBE_TASKS);
 }
 
 static void bench_probe(const embed_model *m)
 {
-    const char *name = "plain multiply-adds";
-    embed_task_fn task = multiply_add_plain;
-    int lanes = 4;
+    const double flops = 2.0 * PROBE_TASKS * PROBE_STEPS * CHAINS * sizeof(lanes) / sizeof(float);
 
 #if defined(__x86_64__)
-    if (emb_cpu_features() & EMB_CPU_AVX2) {
-        name = "AVX2 fused multiply-adds";
-        task = multiply_add_avx2;
-        lanes = 8;
-    }
+    check(emb_cpu_features() & EMB_CPU_AVX2, "this CPU has no AVX2 to measure against");
 #endif
-    for (int i = 0; i < 2; i++) {
-        emb_device d = device_of(m, i ? cores : 1);
-        probe_job j = {&d, task};
-        const double flops = 2.0 * PROBE_TASKS * PROBE_STEPS * CHAINS * lanes;
-        const timing t = measure(run_probe, &j);
+    for (int i = 0; i < thread_counts; i++) {
+        emb_device d = device_of(m, threads_of[i]);
+        const timing t = measure(run_probe, &d);
         probe[i] = flops / t.best;
-        record("probe", name, "", d.threads, "GFLOP/s", flops / t.median * 1e-9, probe[i] * 1e-9);
+        record("probe", PROBE_NAME, "", d.threads, "GFLOP/s", flops / t.median * 1e-9,
+               probe[i] * 1e-9);
+        printf("%s, %d %s: %.1f GFLOP/s\n", PROBE_NAME, d.threads,
+               d.threads == 1 ? "thread" : "threads", probe[i] * 1e-9);
         device_free(&d);
     }
-    printf("%s: %.1f GFLOP/s on one thread, %.1f on %d\n\n", name, probe[0] * 1e-9,
-           probe[1] * 1e-9, cores);
+    printf("\n");
 }
 
 /* ---- matrix products ------------------------------------------------------------------ */
@@ -237,8 +220,8 @@ static void bench_product(const embed_model *m, const char *model, int64_t k, in
         emb_matrix_fill(m->gemm, m->kernels, w, 0, n, weight);
     }
     snprintf(name, sizeof(name), "%s %" PRId64 " -> %" PRId64, model, k, n);
-    for (int i = 0; i < 2; i++) {
-        emb_device d = device_of(m, i ? cores : 1);
+    for (int i = 0; i < thread_counts; i++) {
+        emb_device d = device_of(m, threads_of[i]);
         j.device = &d;
         printf("%-22s %8d", name, d.threads);
         for (int64_t r = 0; r < EMB_COUNT(rows); r++) {
@@ -267,7 +250,7 @@ static void bench_products(const embed_model *m)
         {"MiniLM", 384, 1536}, {"BERT-base", 768, 3072},
     };
 
-    printf("Matrix products (%s, %s), fastest run in per cent of those multiply-adds\n%-22s %8s",
+    printf("Matrix products (%s, %s), fastest run in per cent of these multiply-adds\n%-22s %8s",
            emb_gemm_name(m->gemm), m->kernels->name, "", "threads");
     printf("      M=8     M=16     M=32    M=128    M=512\n");
     for (int64_t i = 0; i < EMB_COUNT(models); i++) {
@@ -278,4 +261,358 @@ static void bench_products(const embed_model *m)
         bench_product(m, models[i].name, wide, h);
     }
     printf("\n");
+}
+
+/* ---- whole models ------------------------------------------------------------------------- */
+
+typedef struct {
+    int64_t batch, tokens;
+    embed_session *session;
+    embed_input input;
+    float *vectors;
+    int64_t dim;
+} batch_job;
+
+static void run_batch(void *arg)
+{
+    batch_job *j = arg;
+    check(embed_encode(j->session, &j->input, NULL, j->vectors, j->dim) == EMBED_OK,
+          embed_session_error(j->session));
+}
+
+static batch_job batch_of(const embed_model *m, int64_t batch, int64_t tokens, int32_t threads)
+{
+    batch_job j = {.batch = batch, .tokens = tokens, .dim = embed_output_dim(m, NULL)};
+    embed_session_options options = EMBED_SESSION_OPTIONS_INIT;
+    embed_error error = EMBED_ERROR_INIT;
+    int64_t *offsets = memory((size_t)batch + 1, sizeof(*offsets));
+    int32_t *ids = memory((size_t)(batch * tokens), sizeof(*ids));
+
+    for (int64_t i = 0; i < batch * tokens; i++)
+        ids[i] = (int32_t)((i * 7919 + 1009) % m->encoder.arch.vocab_size);
+    for (int64_t i = 0; i <= batch; i++)
+        offsets[i] = i * tokens;
+    j.input = (embed_input){.struct_size = sizeof(j.input), .count = batch, .ids = ids,
+                            .offsets = offsets};
+    j.vectors = memory((size_t)(batch * j.dim), sizeof(float));
+    options.threads = threads;
+    check(embed_session_create(m, &options, &j.session, &error) == EMBED_OK, error.message);
+    return j;
+}
+
+static void batch_free(batch_job *j)
+{
+    embed_session_free(j->session);
+    emb_free(libc, (void *)(uintptr_t)j->input.ids);
+    emb_free(libc, (void *)(uintptr_t)j->input.offsets);
+    emb_free(libc, j->vectors);
+}
+
+static double flops_of(const emb_architecture *a, int64_t batch, int64_t tokens)
+{
+    const double h = (double)a->hidden_size, n = (double)tokens;
+    const double token = 8 * h * h + 4 * h * (double)a->intermediate_size + 4 * h * n;
+    return token * n * (double)(batch * a->num_hidden_layers);
+}
+
+static void bench_models(const embed_model *m)
+{
+    static const int64_t shapes[][2] = {
+        {1, 8}, {1, 16}, {1, 32}, {1, 128}, {1, 512}, {8, 128}, {32, 16}, {32, 128}};
+    const emb_architecture *a = &m->encoder.arch;
+    char shape[32];
+
+    printf("Whole batches of token ids, vectors out\n%-14s %8s %10s %10s %10s %8s %8s\n",
+           "batch x tokens", "threads", "median ms", "best ms", "tokens/s", "GFLOP/s", "of probe");
+    for (int64_t s = 0; s < EMB_COUNT(shapes); s++) {
+        const int64_t batch = shapes[s][0], tokens = shapes[s][1];
+        const double flops = flops_of(a, batch, tokens);
+        if (tokens > a->max_position_embeddings)
+            continue;
+        snprintf(shape, sizeof(shape), "%" PRId64 "x%" PRId64, batch, tokens);
+        for (int i = 0; i < thread_counts; i++) {
+            batch_job j = batch_of(m, batch, tokens, threads_of[i]);
+            const timing t = measure(run_batch, &j);
+            printf("%-14s %8d %10.2f %10.2f %10.0f %8.1f %7.0f%%\n", shape, threads_of[i],
+                   t.median * 1e3, t.best * 1e3, (double)(batch * tokens) / t.median,
+                   flops / t.median * 1e-9, 100 * flops / t.median / probe[i]);
+            record("model", a->model_type, shape, threads_of[i], "ms", t.median * 1e3, t.best * 1e3);
+            batch_free(&j);
+        }
+    }
+    printf("\n");
+}
+
+/* ---- where a forward pass spends its time --------------------------------------------------- */
+
+enum { QKV, ATTENTION, ATTENTION_OUTPUT, INTERMEDIATE, ACTIVATION, OUTPUT, NORMS, REST, PARTS };
+static const char *const part_names[PARTS] = {
+    "query, key, value", "attention", "attention output", "intermediate", "its activation",
+    "output", "norms", "all the rest"};
+
+static double lap(double *since)
+{
+    const double t = now(), took = t - *since;
+    *since = t;
+    return took;
+}
+
+/* The layers of lib/encoder.c, each step timed. */
+static void time_parts(const embed_model *m, const emb_device *d, const emb_batch *b,
+                       const emb_encoder_scratch *s, double *took)
+{
+    const emb_encoder *e = &m->encoder;
+    const int64_t h = e->arch.hidden_size, ld = 3 * e->part, n = b->tokens;
+    const int64_t wide = e->arch.intermediate_size;
+
+    for (int64_t i = 0; i < e->arch.num_hidden_layers; i++) {
+        const emb_layer *l = &e->layers[i];
+        double at = now();
+        emb_linear_run(d, &l->qkv, n, s->x, h, s->qkv, ld);
+        took[QKV] += lap(&at);
+        emb_attention_run(d, &e->attention, b->sequences, b->starts, s->qkv, s->qkv + e->part,
+                          s->qkv + 2 * e->part, ld, s->context, h, s->attention,
+                          s->attention_per_thread);
+        took[ATTENTION] += lap(&at);
+        emb_linear_product(d, &l->attention_output, n, s->context, h, s->qkv, h);
+        took[ATTENTION_OUTPUT] += lap(&at);
+        emb_norm_run(d, &l->attention_norm, n, h, s->qkv, l->attention_output.bias, s->x, s->x);
+        took[NORMS] += lap(&at);
+        emb_linear_product(d, &l->intermediate, n, s->x, h, s->mlp, wide);
+        took[INTERMEDIATE] += lap(&at);
+        d->kernels->bias_act_f32(n, wide, s->mlp, wide, l->intermediate.bias, l->intermediate.act);
+        took[ACTIVATION] += lap(&at);
+        emb_linear_product(d, &l->output, n, s->mlp, wide, s->qkv, h);
+        took[OUTPUT] += lap(&at);
+        emb_norm_run(d, &l->output_norm, n, h, s->qkv, l->output.bias, s->x, s->x);
+        took[NORMS] += lap(&at);
+    }
+}
+
+static void bench_shape_parts(const embed_model *m, int64_t batch, int64_t tokens, double *shares)
+{
+    batch_job j = batch_of(m, batch, tokens, 1);
+    const emb_device d = device_of(m, 1);
+    const emb_batch b = {batch, batch * tokens, j.input.offsets, NULL, NULL};
+    double times[PARTS][MAX_RUNS], known = 0;
+    emb_encoder_scratch s;
+    emb_arena arena;
+    char shape[32];
+    int64_t runs = 0;
+
+    emb_arena_init(&arena, NULL, 0);
+    emb_encoder_plan(&m->encoder, b.tokens, 1, &arena, &s);
+    emb_arena_init(&arena, memory(arena.used, 1), arena.used);
+    emb_encoder_plan(&m->encoder, b.tokens, 1, &arena, &s);
+    fill(s.x, b.tokens * m->encoder.arch.hidden_size, 1.0f);
+    snprintf(shape, sizeof(shape), "%" PRId64 "x%" PRId64, batch, tokens);
+    for (const double start = now(); runs < MAX_RUNS && (runs < 5 || now() - start < 2 * seconds);
+         runs++) {
+        double took[PARTS] = {0}, at = now();
+        run_batch(&j);
+        took[REST] = lap(&at);
+        time_parts(m, &d, &b, &s, took);
+        for (int p = 0; p < PARTS; p++)
+            times[p][runs] = took[p];
+    }
+    for (int p = 0; p < PARTS; p++) {
+        const timing t = summary(times[p], runs);
+        shares[p] = p == REST ? EMB_MAX(t.median - known, 0) : t.median;
+        known += shares[p];
+        record("part", part_names[p], shape, 1, "ms", shares[p] * 1e3, t.best * 1e3);
+    }
+    emb_free(libc, arena.base);
+    batch_free(&j);
+}
+
+static void bench_parts(const embed_model *m)
+{
+    static const int64_t shapes[][2] = {{1, 16}, {1, 128}, {8, 128}, {1, 512}};
+    double shares[EMB_COUNT(shapes)][PARTS], totals[EMB_COUNT(shapes)] = {0};
+    int64_t count = EMB_COUNT(shapes);
+
+    while (shapes[count - 1][1] > m->encoder.arch.max_position_embeddings)
+        count--;
+    printf("Where one thread's time goes, in per cent\n%-20s", "batch x tokens");
+    for (int64_t i = 0; i < count; i++) {
+        printf("%5" PRId64 "x%-4" PRId64, shapes[i][0], shapes[i][1]);
+        bench_shape_parts(m, shapes[i][0], shapes[i][1], shares[i]);
+        for (int p = 0; p < PARTS; p++)
+            totals[i] += shares[i][p];
+    }
+    for (int p = 0; p < PARTS; p++) {
+        printf("\n%-20s", part_names[p]);
+        for (int64_t i = 0; i < count; i++)
+            printf("%8.1f  ", 100 * shares[i][p] / totals[i]);
+    }
+    printf("\n\n");
+}
+
+/* ---- texts ----------------------------------------------------------------------------- */
+
+typedef struct {
+    embed_session *session;
+    const char **texts;
+    int64_t *sizes, count, tokens, dim;
+    float *vectors;
+} text_job;
+
+static void run_tokenizer(void *arg)
+{
+    text_job *j = arg;
+    int32_t ids[512];
+    embed_tokens tokens = {.struct_size = sizeof(tokens), .capacity = EMB_COUNT(ids), .ids = ids};
+
+    j->tokens = 0;
+    for (int64_t i = 0; i < j->count; i++) {
+        const int64_t n = embed_tokenize(j->session, j->texts[i], j->sizes[i], NULL, 0, NULL, &tokens);
+        check(n >= 0, embed_session_error(j->session));
+        j->tokens += n;
+    }
+}
+
+static void run_texts(void *arg)
+{
+    text_job *j = arg;
+    check(embed_encode_texts(j->session, j->texts, j->sizes, j->count, NULL, j->vectors, j->dim) ==
+              EMBED_OK, embed_session_error(j->session));
+}
+
+static void bench_texts(const embed_model *m, const char *path)
+{
+    text_job j = {.dim = embed_output_dim(m, NULL)};
+    embed_session_options options = EMBED_SESSION_OPTIONS_INIT;
+    embed_error error = EMBED_ERROR_INIT;
+    emb_file file;
+
+    check(emb_file_open(&file, path, path, true, libc, &error) == EMBED_OK, error.message);
+    for (size_t i = 0; i < file.size; i++)
+        j.count += file.data[i] == '\n';
+    j.texts = memory((size_t)j.count, sizeof(*j.texts));
+    j.sizes = memory((size_t)j.count, sizeof(*j.sizes));
+    j.vectors = memory((size_t)(j.count * j.dim), sizeof(float));
+    for (int64_t i = 0, at = 0; i < j.count; at += j.sizes[i++] + 1) {
+        j.texts[i] = file.data + at;
+        while (file.data[at + j.sizes[i]] != '\n')
+            j.sizes[i]++;
+    }
+    for (int i = 0; i < thread_counts; i++) {
+        options.threads = threads_of[i];
+        check(embed_session_create(m, &options, &j.session, &error) == EMBED_OK, error.message);
+        if (i == 0) {
+            const timing t = measure(run_tokenizer, &j);
+            const double size = (double)file.size * 1e-6;
+            printf("%s: %" PRId64 " texts, %.0f bytes and %.1f tokens each\n", path, j.count,
+                   (double)file.size / (double)j.count, (double)j.tokens / (double)j.count);
+            printf("Tokenizer, one thread: %.1f MB/s, %.2f million tokens/s\n", size / t.median,
+                   (double)j.tokens / t.median * 1e-6);
+            record("tokenizer", "lines", "", 1, "MB/s", size / t.median, size / t.best);
+        }
+        const timing t = measure(run_texts, &j);
+        printf("Texts to vectors, %d %s: %.0f texts/s\n", threads_of[i],
+               threads_of[i] == 1 ? "thread" : "threads", (double)j.count / t.median);
+        record("texts", "lines", "", threads_of[i], "texts/s", (double)j.count / t.median,
+               (double)j.count / t.best);
+        embed_session_free(j.session);
+    }
+    emb_file_close(&file);
+    emb_free(libc, j.texts);
+    emb_free(libc, j.sizes);
+    emb_free(libc, j.vectors);
+}
+
+/* ---- the command, from its start to its first vector --------------------------------------- */
+
+static double run_command(char **arguments)
+{
+    posix_spawn_file_actions_t actions;
+    int fd[2], status = -1;
+    const double start = now();
+    double first;
+    char byte;
+    pid_t child;
+
+    check(pipe(fd) == 0, "cannot make a pipe");
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, fd[1], STDOUT_FILENO);
+    posix_spawn_file_actions_addclose(&actions, fd[0]);
+    check(posix_spawn(&child, arguments[0], &actions, NULL, arguments, environ) == 0,
+          "cannot start the embed command");
+    close(fd[1]);
+    check(read(fd[0], &byte, 1) == 1, "the embed command printed nothing");
+    first = now() - start;
+    while (read(fd[0], &byte, 1) == 1)
+        ;
+    close(fd[0]);
+    check(waitpid(child, &status, 0) == child && status == 0, "the embed command failed");
+    posix_spawn_file_actions_destroy(&actions);
+    return first;
+}
+
+static void bench_command(char *command, char *model)
+{
+    char *arguments[] = {command, "text", "-m", model, "A cat is sleeping on the sofa.", NULL};
+    double times[STARTS];
+    struct rusage usage;
+    timing t;
+
+    for (int i = 0; i < STARTS; i++)
+        times[i] = run_command(arguments);
+    t = summary(times, STARTS);
+    getrusage(RUSAGE_CHILDREN, &usage);
+    printf("embed text, from start to the first vector: %.0f ms (best %.0f), peak memory %.0f MiB\n",
+           t.median * 1e3, t.best * 1e3, (double)usage.ru_maxrss / 1024);
+    record("command", "first vector", "", threads_of[thread_counts - 1], "ms", t.median * 1e3,
+           t.best * 1e3);
+    record("command", "peak memory", "", threads_of[thread_counts - 1], "MiB",
+           (double)usage.ru_maxrss / 1024, (double)usage.ru_maxrss / 1024);
+}
+
+int main(int argc, char **argv)
+{
+    static const char usage[] = "usage: bench [--csv FILE] [--text FILE] [--embed COMMAND] "
+                                "[--seconds S] [--isa NAME] [--blas] MODEL";
+    embed_open_options options = EMBED_OPEN_OPTIONS_INIT;
+    embed_error error = EMBED_ERROR_INIT;
+    const char *text = NULL;
+    char *command = NULL;
+    embed_model *m;
+
+    for (; argc > 2; argc--, argv++) {
+        const bool more = argc > 3;
+        if (strcmp(argv[1], "--blas") == 0) {
+            options.gemm = EMBED_GEMM_BLAS;
+            continue;
+        }
+        check(more, usage);
+        if (strcmp(argv[1], "--csv") == 0)
+            check(csv = fopen(argv[2], "w"), "cannot write the CSV file");
+        else if (strcmp(argv[1], "--text") == 0)
+            text = argv[2];
+        else if (strcmp(argv[1], "--embed") == 0)
+            command = argv[2];
+        else if (strcmp(argv[1], "--seconds") == 0)
+            seconds = strtod(argv[2], NULL);
+        else if (strcmp(argv[1], "--isa") == 0)
+            options.isa = argv[2];
+        else
+            check(false, usage);
+        argc--, argv++;
+    }
+    check(argc == 2 && argv[1][0] != '-', usage);
+    if (csv)
+        fprintf(csv, "section,name,shape,threads,unit,median,best\n");
+    check(embed_model_open(argv[1], &options, &m, &error) == EMBED_OK, error.message);
+    threads_of[1] = emb_usable_cores();
+    thread_counts = threads_of[1] > 1 ? 2 : 1;
+    if (command)
+        bench_command(command, argv[1]);
+    bench_probe(m);
+    bench_products(m);
+    bench_models(m);
+    bench_parts(m);
+    if (text)
+        bench_texts(m, text);
+    embed_model_free(m);
+    return csv && fclose(csv) != 0;
 }

@@ -50,6 +50,7 @@ bool emb_add(size_t a, size_t b, size_t *out);
 /* count * size bytes, zeroed, 64-byte aligned; NULL on overflow or exhaustion. The block remembers
  * its size, so emb_free needs the pointer alone. count 0 gives a valid pointer. */
 void *emb_calloc(const emb_allocator *a, size_t count, size_t size);
+void *emb_alloc(const emb_allocator *a, size_t count, size_t size); /* the same, not zeroed */
 void emb_free(const emb_allocator *a, void *ptr);
 char *emb_strdup(const emb_allocator *a, const char *text, size_t size); /* adds a NUL */
 

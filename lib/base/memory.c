@@ -38,7 +38,7 @@ bool emb_add(size_t a, size_t b, size_t *out)
 }
 
 /* A block is preceded by ALIGN bytes that hold its size. */
-void *emb_calloc(const emb_allocator *a, size_t count, size_t size)
+void *emb_alloc(const emb_allocator *a, size_t count, size_t size)
 {
     size_t bytes, total;
     if (!emb_mul(count, size, &bytes) || !emb_add(bytes, ALIGN, &total)) return NULL;
@@ -46,8 +46,14 @@ void *emb_calloc(const emb_allocator *a, size_t count, size_t size)
     char *block = a->alloc(a->user, total, ALIGN);
     if (!block) return NULL;
     memcpy(block, &total, sizeof total);
-    memset(block + ALIGN, 0, bytes);
     return block + ALIGN;
+}
+
+void *emb_calloc(const emb_allocator *a, size_t count, size_t size)
+{
+    void *memory = emb_alloc(a, count, size);
+    if (memory) memset(memory, 0, count * size);
+    return memory;
 }
 
 void emb_free(const emb_allocator *a, void *ptr)

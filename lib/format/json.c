@@ -147,7 +147,7 @@ static bool check(pass *p, emb_json_event event, const char *path, bool keep)
     } else if (event == EMB_JSON_OBJECT) {
         while ((event = emb_json_next(r)) == EMB_JSON_KEY) {
             if (keep && !no_nul(p, event)) return false;
-            add_key(p);
+            if (keep) add_key(p);
             const char *rest = path_after(path, r->string);
             bool skip = rest && !*rest;
             event = emb_json_next(r);

@@ -79,9 +79,13 @@ emb_activation emb_config_activation(emb_config *c, const char *key, const char 
     const char *name = emb_config_string(c, key, fallback);
     for (int64_t i = 0; i < EMB_COUNT(activations); i++)
         if (strcmp(name, activations[i].name) == 0) return activations[i].act;
-    c->status =
-        emb_fail(c->error, EMBED_EUNSUPPORTED, "%s: %s: the activation \"%s\" is not implemented",
-                 c->file, key, emb_excerpt_of(name, strlen(name)).text);
+    char known[256] = "";
+    for (int64_t i = 0; i < EMB_COUNT(activations); i++) {
+        if (i) strncat(known, ", ", sizeof known - strlen(known) - 1);
+        strncat(known, activations[i].name, sizeof known - strlen(known) - 1);
+    }
+    c->status = emb_fail(c->error, EMBED_EUNSUPPORTED, "%s: %s: expected one of %s, found \"%s\"",
+                         c->file, key, known, emb_excerpt_of(name, strlen(name)).text);
     return EMB_ACT_NONE;
 }
 
@@ -116,11 +120,14 @@ static void refuse_foreign(emb_config *c)
                              "%s: auto_map.AutoModel: expected none, found \"%s\": code outside "
                              "transformers is not run",
                              c->file, emb_excerpt_of(code, strlen(code)).text);
-    for (int64_t i = 0; i < EMB_COUNT(unset); i++)
-        if (c->status == EMBED_OK && emb_json_length(emb_json_get(c->root, unset[i])) > 0)
+    for (int64_t i = 0; i < EMB_COUNT(unset) && c->status == EMBED_OK; i++) {
+        const emb_json *v = emb_json_get(c->root, unset[i]);
+        bool empty = emb_json_is(v, EMB_JSON_OBJECT) && emb_json_length(v) == 0;
+        if (v && !empty && !emb_json_is(v, EMB_JSON_NULL))
             c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
-                                 "%s: %s: expected none, which is all that is implemented", c->file,
-                                 unset[i]);
+                                 "%s: %s: expected none, which is all that is implemented, found "
+                                 "%s", c->file, unset[i], emb_json_kind_name(v));
+    }
     emb_config_only_false(c, "is_decoder");
     emb_config_only_false(c, "add_cross_attention");
     emb_config_only_false(c, "is_encoder_decoder");
