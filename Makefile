@@ -88,7 +88,7 @@ $(BUILD)/examples/%: examples/%.c $(A)
 	$(call quiet,CC)$(CC) $(OURS) -Iinclude $(CPPFLAGS) $(CFLAGS) $< $(A) $(LINK) $(LIBS) -o $@
 $(BUILD)/tests/%: tests/unit/%.c $(A)
 	@mkdir -p $(@D)
-	$(call quiet,CC)$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $< $(A) $(LINK) $(shell $(PKG_CONFIG) --libs cmocka) $(LIBS) -o $@
+	$(call quiet,CC)$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $< $(A) $(LINK) $(shell $(PKG_CONFIG) --libs cmocka libutf8proc) $(LIBS) -o $@
 $(BUILD)/bench: tools/bench.c $(A)
 	$(call quiet,CC)$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $< $(A) $(LINK) $(LIBS) -o $@
 

@@ -27,7 +27,25 @@ static int32_t copy_struct(void *to, uint32_t size, const void *source, const ch
     return EMBED_OK;
 }
 
+static int32_t check_flags(uint32_t flags, uint32_t known, const char *what, embed_error *error)
+{
+    if (!(flags & ~known)) return EMBED_OK;
+    return emb_fail(error, EMBED_EINVAL, "%s: flags: expected bits of 0x%X, found 0x%X", what,
+                    (unsigned)known, (unsigned)flags);
+}
+
 #define COPY(to, source, error) copy_struct(&(to), sizeof(to), source, #to, error)
+
+static int32_t copy_encode_options(embed_encode_options *options, const embed_encode_options *given,
+                                   embed_error *error)
+{
+    int32_t status = copy_struct(options, sizeof *options, given, "options", error);
+    return status < 0 ? status
+                      : check_flags(options->flags,
+                                    EMBED_NO_MODULES | EMBED_NO_TRUNCATION |
+                                        EMBED_REPLACE_INVALID_UTF8 | EMBED_NO_SPECIAL_TOKENS,
+                                    "options", error);
+}
 
 /* ---- version -------------------------------------------------------------------------- */
 
@@ -58,6 +76,7 @@ static int32_t open_model(const char *path, const void *data, size_t size,
     *model = NULL;
     if (!path && !data) return emb_fail(error, EMBED_EINVAL, "expected a path or data, found NULL");
     int32_t status = COPY(options, given, error);
+    if (status == EMBED_OK) status = check_flags(options.flags, EMBED_OPEN_READ, "options", error);
     if (status < 0) return status;
     if (!options.alloc != !options.free)
         return emb_fail(error, EMBED_EINVAL, "options: alloc and free: expected both or none");
@@ -213,8 +232,9 @@ int64_t embed_tokenize(embed_session *s, const char *text, int64_t size, const c
     if (!s) return EMBED_EINVAL;
     embed_error *error = emb_session_error(s);
     if (!text) return emb_fail(error, EMBED_EINVAL, "text: expected one, found NULL");
-    int32_t status = COPY(options, given, error);
+    int32_t status = copy_encode_options(&options, given, error);
     if (status == EMBED_OK) status = COPY(tokens, given_tokens, error);
+    if (status == EMBED_OK) status = check_flags(tokens.flags, 0, "tokens", error);
     if (status < 0) return status;
     emb_token_arrays out = {
         .capacity = EMB_MAX(tokens.capacity, 0),
@@ -234,7 +254,8 @@ int32_t embed_count_tokens(embed_session *s, const embed_input *given,
     embed_input input;
     if (!s) return EMBED_EINVAL;
     int32_t status = copy_input(s, given, &input);
-    if (status == EMBED_OK) status = COPY(options, given_options, emb_session_error(s));
+    if (status == EMBED_OK)
+        status = copy_encode_options(&options, given_options, emb_session_error(s));
     if (status == EMBED_OK && input.count && !counts)
         status =
             emb_fail(emb_session_error(s), EMBED_EINVAL, "counts: expected an array, found NULL");
@@ -245,7 +266,7 @@ int64_t embed_output_dim(const embed_model *model, const embed_encode_options *g
 {
     embed_encode_options options;
     if (!model) return EMBED_EINVAL;
-    int32_t status = COPY(options, given, NULL);
+    int32_t status = copy_encode_options(&options, given, NULL);
     return status < 0 ? status : emb_output_dim(model, &options, NULL);
 }
 
@@ -256,7 +277,8 @@ int32_t embed_encode(embed_session *s, const embed_input *given,
     embed_input input;
     if (!s) return EMBED_EINVAL;
     int32_t status = copy_input(s, given, &input);
-    if (status == EMBED_OK) status = COPY(options, given_options, emb_session_error(s));
+    if (status == EMBED_OK)
+        status = copy_encode_options(&options, given_options, emb_session_error(s));
     if (status == EMBED_OK && input.count && !vectors)
         status =
             emb_fail(emb_session_error(s), EMBED_EINVAL, "vectors: expected an array, found NULL");
@@ -285,7 +307,8 @@ static int32_t hidden_state(embed_session *s, const embed_input *given,
     embed_encode_options options;
     embed_input input;
     int32_t status = copy_input(s, given, &input);
-    if (status == EMBED_OK) status = COPY(options, given_options, emb_session_error(s));
+    if (status == EMBED_OK)
+        status = copy_encode_options(&options, given_options, emb_session_error(s));
     if (status == EMBED_OK && (tokens < 0 || (tokens > 0 && input.count && !hidden)))
         status = emb_fail(emb_session_error(s), EMBED_EINVAL,
                           "hidden: expected an array of rows, found NULL or a "

@@ -40,15 +40,17 @@ static int32_t choose_kernels(embed_model *m, const embed_open_options *o, embed
 static int32_t read_config(embed_model *m, emb_json_document **document, emb_architecture *arch,
                            embed_error *error)
 {
-    int32_t status = emb_directory_json(m->dir, m->modules.folder, "config.json", document, error);
+    const char *folder = m->modules.folder;
+    char file[256];
+    snprintf(file, sizeof file, "%s%sconfig.json", folder, *folder ? "/" : "");
+    int32_t status = emb_directory_json(m->dir, folder, "config.json", document, error);
     if (status < 0) return status;
     if (!*document)
-        return emb_fail(error, EMBED_EIO,
-                        "%s%sconfig.json: expected the model's configuration, found none",
-                        m->modules.folder, *m->modules.folder ? "/" : "");
-    emb_config config = {emb_json_root(*document), "config.json", error, EMBED_OK};
+        return emb_fail(error, EMBED_EIO, "%s: expected the model's configuration, found none",
+                        file);
+    emb_config config = {emb_json_root(*document), file, error, EMBED_OK};
     if (!emb_json_is(config.root, EMB_JSON_OBJECT))
-        return emb_fail(error, EMBED_EFORMAT, "config.json: expected an object, found %s",
+        return emb_fail(error, EMBED_EFORMAT, "%s: expected an object, found %s", file,
                         emb_json_kind_name(config.root));
     return emb_architecture_read(&config, arch);
 }

@@ -121,10 +121,10 @@ static void add_mode(emb_modules *m, emb_config *c, const emb_json *value)
     }
     c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
                          "%s: pooling_mode: expected cls, max, mean, mean_sqrt_len_tokens, "
-                         "weightedmean or lasttoken, found \"%s\"",
-                         c->file,
-                         name ? emb_excerpt_of(name, strlen(name)).text
-                              : emb_json_kind_name(value));
+                         "weightedmean or lasttoken, found %s%s%s",
+                         c->file, name ? "\"" : "",
+                         name ? emb_excerpt_of(name, strlen(name)).text : emb_json_kind_name(value),
+                         name ? "\"" : "");
 }
 
 static int32_t read_pooling(const reader *r, const char *folder)

@@ -32,14 +32,17 @@ int32_t embed_pool_span(const float *hidden, int64_t tokens, int64_t hidden_size
 int32_t embed_pool_word(const float *hidden, int64_t tokens, int64_t hidden_size,
                         const int32_t *word_ids, int32_t word, float *out)
 {
-    int64_t begin = 0, end;
-    if (!word_ids) return EMBED_EINVAL;
-    while (begin < tokens && word_ids[begin] != word) begin++;
-    if (begin == tokens) return EMBED_EMISSING;
-    for (end = begin; end < tokens && word_ids[end] == word;
-         end++) { /* a word's tokens are neighbours */
+    int64_t rows = 0;
+    if (!hidden || !word_ids || !out || tokens < 1 || hidden_size < 1) return EMBED_EINVAL;
+    for (int64_t t = 0; t < tokens; t++) rows += word_ids[t] == word;
+    if (rows == 0) return EMBED_EMISSING;
+    for (int64_t i = 0; i < hidden_size; i++) {
+        double sum = 0;
+        for (int64_t t = 0; t < tokens; t++)
+            if (word_ids[t] == word) sum += (double)hidden[t * hidden_size + i];
+        out[i] = (float)(sum / (double)rows);
     }
-    return embed_pool_span(hidden, tokens, hidden_size, begin, end, out);
+    return EMBED_OK;
 }
 
 /* ---- similarity -------------------------------------------------------------------- */

@@ -87,7 +87,8 @@ static void record(const char *section, const char *name, const char *shape, int
                    const char *unit, double median, double best)
 {
     if (csv)
-        fprintf(csv, "%s,%s,%s,%d,%s,%.6g,%.6g\n", section, name, shape, threads, unit, median, best);
+        fprintf(csv, "%s,%s,%s,%d,%s,%.6g,%.6g\n", section, name, shape, threads, unit, median,
+                best);
 }
 
 /* Numbers from -size to size, always the same. */
@@ -336,7 +337,8 @@ static void bench_models(const embed_model *m)
             printf("%-14s %8d %10.2f %10.2f %10.0f %8.1f %7.0f%%\n", shape, threads_of[i],
                    t.median * 1e3, t.best * 1e3, (double)(batch * tokens) / t.median,
                    flops / t.median * 1e-9, 100 * flops / t.median / probe[i]);
-            record("model", a->model_type, shape, threads_of[i], "ms", t.median * 1e3, t.best * 1e3);
+            record("model", a->model_type, shape, threads_of[i], "ms", t.median * 1e3,
+                   t.best * 1e3);
             batch_free(&j);
         }
     }
@@ -461,11 +463,12 @@ static void run_tokenizer(void *arg)
 {
     text_job *j = arg;
     int32_t ids[512];
+    int64_t n;
     embed_tokens tokens = {.struct_size = sizeof(tokens), .capacity = EMB_COUNT(ids), .ids = ids};
 
     j->tokens = 0;
     for (int64_t i = 0; i < j->count; i++) {
-        const int64_t n = embed_tokenize(j->session, j->texts[i], j->sizes[i], NULL, 0, NULL, &tokens);
+        n = embed_tokenize(j->session, j->texts[i], j->sizes[i], NULL, 0, NULL, &tokens);
         check(n >= 0, embed_session_error(j->session));
         j->tokens += n;
     }
@@ -560,7 +563,7 @@ static void bench_command(char *command, char *model)
         times[i] = run_command(arguments);
     t = summary(times, STARTS);
     getrusage(RUSAGE_CHILDREN, &usage);
-    printf("embed text, from start to the first vector: %.0f ms (best %.0f), peak memory %.0f MiB\n",
+    printf("embed text, from start to the first vector: %.0f ms (best %.0f), peak memory %.0f MiB\n\n",
            t.median * 1e3, t.best * 1e3, (double)usage.ru_maxrss / 1024);
     record("command", "first vector", "", threads_of[thread_counts - 1], "ms", t.median * 1e3,
            t.best * 1e3);
@@ -586,7 +589,7 @@ int main(int argc, char **argv)
         }
         check(more, usage);
         if (strcmp(argv[1], "--csv") == 0)
-            check(csv = fopen(argv[2], "w"), "cannot write the CSV file");
+            check((csv = fopen(argv[2], "w")) != NULL, "cannot write the CSV file");
         else if (strcmp(argv[1], "--text") == 0)
             text = argv[2];
         else if (strcmp(argv[1], "--embed") == 0)

@@ -75,8 +75,8 @@ static int32_t check_folder(const char *folder, embed_error *error)
     }
     if (inside) return EMBED_OK;
     return emb_fail(error, EMBED_EFORMAT,
-                    "folder \"%s\": expected a path inside the model directory, found one that "
-                    "leads out of it",
+                    "modules.json: path \"%s\": expected a folder of the model directory, found "
+                    "one that leads out of it",
                     excerpt(folder).text);
 }
 

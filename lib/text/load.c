@@ -157,11 +157,11 @@ static int32_t index_ids(const loader *l)
 
 /* ---- components ------------------------------------------------------------------------ */
 
-static int32_t unsupported(const loader *l, const char *component, const char *type)
+static int32_t unsupported(const loader *l, const char *component, const char *expected,
+                           const char *type)
 {
-    return emb_fail(l->error, EMBED_EUNSUPPORTED, JSON ": %s: type \"%s\" is not supported",
-                    component,
-                    emb_excerpt_of(type, strlen(type)).text);
+    return emb_fail(l->error, EMBED_EUNSUPPORTED, JSON ": %s: type: expected %s, found \"%s\"",
+                    component, expected, emb_excerpt_of(type, strlen(type)).text);
 }
 
 static int32_t type_of(const loader *l, const emb_json *v, const char *component, const char **type)
@@ -197,7 +197,9 @@ static int32_t load_normalizer(const loader *l, const emb_json *v, bool *seen, b
         *(*seen ? &n->lower : &n->lower_first) = *has_lower = true;
         return EMBED_OK;
     }
-    if (strcmp(type, "BertNormalizer")) return unsupported(l, "normalizer", type);
+    if (strcmp(type, "BertNormalizer")) {
+        return unsupported(l, "normalizer", "BertNormalizer, Lowercase or Sequence", type);
+    }
     if (*seen) return emb_fail(l->error, EMBED_EUNSUPPORTED,
                                JSON ": normalizer: two BertNormalizers are not supported");
     *seen = true;
@@ -240,9 +242,7 @@ static int32_t load_verbatim(const loader *l)
     if (status == EMBED_OK) status = type_of(l, emb_json_get(l->json, "pre_tokenizer"),
                                              "pre_tokenizer", &type);
     if (status == EMBED_OK && strcmp(type, "BertPreTokenizer")) {
-        return *type ? unsupported(l, "pre_tokenizer", type)
-                     : emb_fail(l->error, EMBED_EUNSUPPORTED,
-                                JSON ": no pre_tokenizer: not supported");
+        return unsupported(l, "pre_tokenizer", "BertPreTokenizer", type);
     }
     if (status == EMBED_OK) status = emb_json_read_string(JSON, model, "unk_token", "[UNK]", &unk,
                                                           l->error);
@@ -373,8 +373,7 @@ static int32_t add_special(const loader *l, emb_token_list *list, size_t from,
     return emb_token_list_add(list, spec, l->a, l->error);
 }
 
-/* What transformers adds on top: added_tokens_decoder, then the special tokens that are in neither.
- * */
+/* What transformers adds on top: added_tokens_decoder, then the special tokens that are in neither. */
 static int32_t collect(loader *l, emb_token_list *list, emb_strings *contents, emb_strings *named)
 {
     const emb_tokenizer_config *c = &l->config;
@@ -487,9 +486,11 @@ static int32_t choose_class(const loader *l)
     if (size > 4 && !strcmp(name + size - 4, "Fast")) size -= 4;
     l->t->rebuilt = is_one_of(name, size, bert);
     if (l->t->rebuilt || is_one_of(name, size, generic)) return EMBED_OK;
-    return emb_fail(l->error, EMBED_EUNSUPPORTED, "%s: tokenizer_class \"%s\" is not supported",
+    return emb_fail(l->error, EMBED_EUNSUPPORTED,
+                    "%s: tokenizer_class: expected a BERT class or PreTrainedTokenizerFast, found "
+                    "\"%s\"",
                     l->config.class_name ? CONFIG : "config.json",
-                        emb_excerpt_of(name, strlen(name)).text);
+                    emb_excerpt_of(name, strlen(name)).text);
 }
 
 /* Special tokens that the class gives when no file does. */
@@ -551,7 +552,9 @@ static int32_t load_vocab(const loader *l)
     }
     int32_t status = type_of(l, emb_json_get(l->json, "model"), "model", &type);
     if (status < 0) return status;
-    if (*type && strcmp(type, "WordPiece")) return unsupported(l, "model", type);
+    if (*type && strcmp(type, "WordPiece")) {
+        return unsupported(l, "model", "WordPiece", type);
+    }
     if (!*type && (emb_json_get(emb_json_get(l->json, "model"), "merges") ||
                    !emb_json_get(emb_json_get(l->json, "model"), "unk_token"))) {
         return emb_fail(l->error, EMBED_EUNSUPPORTED,

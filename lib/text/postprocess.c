@@ -222,7 +222,8 @@ static int32_t load_one(emb_template *single, emb_template *pair, const emb_json
     }
     if (strcmp(type, "BertProcessing") && strcmp(type, "TemplateProcessing")) {
         return emb_fail(error, EMBED_EUNSUPPORTED,
-                        FILE_NAME ": post_processor: type \"%s\" is not supported",
+                        FILE_NAME ": post_processor: type: expected BertProcessing, "
+                        "TemplateProcessing or Sequence, found \"%s\"",
                         emb_excerpt_of(type, strlen(type)).text);
     }
     if (single->pieces) {

@@ -1,6 +1,5 @@
 /* The pipeline: pieces of text between added tokens, through normalizer, pre-tokenizer and model,
- * into the caller's arrays. Memory is one window, one word, and the tokens that truncation keeps.
- * */
+ * into the caller's arrays. Memory is one window, one word, and the tokens that truncation keeps. */
 #include "text.h"
 
 #define WINDOW 512 /* normalized characters at a time */

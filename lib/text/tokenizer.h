@@ -7,8 +7,7 @@
 
 typedef struct emb_tokenizer emb_tokenizer;
 
-/* The texts of the files, NULL where there is none. Either tokenizer_json or vocab_txt is needed.
- * */
+/* The texts of the files, NULL where there is none. Either tokenizer_json or vocab_txt is needed. */
 typedef struct emb_tokenizer_files {
     const char *tokenizer_json, *tokenizer_config_json, *special_tokens_map_json,
         *added_tokens_json, *vocab_txt;

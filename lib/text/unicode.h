@@ -1,6 +1,5 @@
 /* unicode: what Hugging Face tokenizers knows about a code point, from tables swept out of it and
- * frozen. Normalisation is from the same tables, so no system library's version can change an id.
- * */
+ * frozen. Normalisation is from the same tables, so no system library's version can change an id. */
 #ifndef EMB_UNICODE_H
 #define EMB_UNICODE_H
 

@@ -1,8 +1,7 @@
 /* BertPreTokenizer and WordPiece: characters in, tokens out, one word at a time. */
 #include "text.h"
 
-/* Words up to this many characters are always taken; longer ones as far as max_text_bytes allows.
- * */
+/* Words up to this many characters are always taken; longer ones as far as max_text_bytes allows. */
 #define WORD_CHARS 4096
 
 void emb_words_plan(emb_words *w, const emb_wordpiece *model, emb_arena *arena,

@@ -216,8 +216,8 @@ static void test_bad_texts(void **state)
     for (int64_t i = 0; i < EMB_COUNT(folders); i++) {
         char expected[256];
         snprintf(expected, sizeof expected,
-                 "folder \"%s\": expected a path inside the model directory, found one "
-                 "that leads out of it",
+                 "modules.json: path \"%s\": expected a folder of the model directory, found "
+                 "one that leads out of it",
                  folders[i]);
         assert_int_equal(emb_directory_text(dir, folders[i], "config.json", &text, &size, &error),
                          EMBED_EFORMAT);

@@ -263,7 +263,7 @@ static const struct { const char *json; int32_t status; const char *message; } r
      "tokenizer.json: model: expected an object, found null"},
     {HEAD NORMALIZER SPLIT "\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}",
      EMBED_EUNSUPPORTED,
-     "tokenizer.json: model: type \"BPE\" is not supported"},
+     "tokenizer.json: model: type: expected WordPiece, found \"BPE\""},
     {HEAD NORMALIZER SPLIT "\"model\":{\"vocab\":{},\"merges\":[]}}", EMBED_EUNSUPPORTED,
      "tokenizer.json: model: no type, and not the fields of WordPiece"},
     {HEAD NORMALIZER SPLIT "\"model\":{\"type\":\"WordPiece\"}}", EMBED_EFORMAT,
@@ -280,7 +280,8 @@ static const struct { const char *json; int32_t status; const char *message; } r
      EMBED_EFORMAT,
      "tokenizer.json: model.vocab: id 2147483000 in a vocabulary of 1 pieces"},
     {HEAD "\"normalizer\":{\"type\":\"NFKC\"}," SPLIT MODEL, EMBED_EUNSUPPORTED,
-     "tokenizer.json: normalizer: type \"NFKC\" is not supported"},
+     "tokenizer.json: normalizer: type: expected BertNormalizer, Lowercase or Sequence, found "
+     "\"NFKC\""},
     {HEAD "\"normalizer\":[]," SPLIT MODEL, EMBED_EFORMAT,
      "tokenizer.json: normalizer: expected an object, found an array"},
     {HEAD "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":["
@@ -288,11 +289,13 @@ static const struct { const char *json; int32_t status; const char *message; } r
      "\"BertNormalizer\"}]}," SPLIT MODEL, EMBED_EUNSUPPORTED,
      "tokenizer.json: normalizer: two BertNormalizers are not supported"},
     {HEAD NORMALIZER "\"pre_tokenizer\":{\"type\":\"Whitespace\"}," MODEL, EMBED_EUNSUPPORTED,
-     "tokenizer.json: pre_tokenizer: type \"Whitespace\" is not supported"},
-    {HEAD NORMALIZER MODEL, EMBED_EUNSUPPORTED, "tokenizer.json: no pre_tokenizer: not supported"},
+     "tokenizer.json: pre_tokenizer: type: expected BertPreTokenizer, found \"Whitespace\""},
+    {HEAD NORMALIZER MODEL, EMBED_EUNSUPPORTED,
+     "tokenizer.json: pre_tokenizer: type: expected BertPreTokenizer, found \"\""},
     {HEAD NORMALIZER SPLIT PROCESSOR "\"RobertaProcessing\"}," MODEL,
      EMBED_EUNSUPPORTED,
-     "tokenizer.json: post_processor: type \"RobertaProcessing\" is not supported"},
+     "tokenizer.json: post_processor: type: expected BertProcessing, TemplateProcessing or "
+     "Sequence, found \"RobertaProcessing\""},
     {HEAD NORMALIZER SPLIT PROCESSOR "\"BertProcessing\",\"cls\":1}," MODEL,
      EMBED_EFORMAT,
      "tokenizer.json: post_processor: cls: expected [token, id], found an integer"},
@@ -350,7 +353,8 @@ static void refused_configs(void **state)
     static const struct { const char *config, *message; } cases[] = {
         {"[]", "tokenizer_config.json: expected an object, found an array"},
         {"{\"tokenizer_class\":\"XLMRobertaTokenizer\"}",
-         "tokenizer_config.json: tokenizer_class \"XLMRobertaTokenizer\" is not supported"},
+         "tokenizer_config.json: tokenizer_class: expected a BERT class or "
+         "PreTrainedTokenizerFast, found \"XLMRobertaTokenizer\""},
         {"{\"do_lower_case\":1}",
          "tokenizer_config.json: line 1: do_lower_case: expected true or false, found an integer"},
         {"{\"truncation_side\":\"up\"}",
@@ -380,7 +384,8 @@ static void refused_configs(void **state)
     assert_string_equal(error.message, "added_tokens.json: line 1: expected an id, found true");
     open_texts((emb_tokenizer_files){.vocab_txt = "a\n", .tokenizer_class = "Other",
                                      .model_type = "bert"}, &error);
-    assert_string_equal(error.message, "config.json: tokenizer_class \"Other\" is not supported");
+    assert_string_equal(error.message, "config.json: tokenizer_class: expected a BERT class or "
+                        "PreTrainedTokenizerFast, found \"Other\"");
 }
 
 static void twice_in_vocabulary(void **state)

@@ -1,0 +1,59 @@
+#!/bin/sh
+# Measures this build: tools/bench.c on a model, and with PEERS=1 the same model in PyTorch and
+# sentence-transformers beside it (tools/bench_peers.py). The machine should have nothing else to do.
+#
+#   make bench                        tables
+#   make bench MODEL=dir CSV=file     another model; every figure as CSV
+#   make bench PEERS=1                beside the reference libraries, whose outputs are compared first
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+build=${BUILD:-build/release}
+fetched=build/models/all-MiniLM-L6-v2
+tiny=tests/data/models/bert
+model=${MODEL:-}
+if [ -z "$model" ] && [ -d $fetched ]; then
+    model=$fetched
+elif [ -z "$model" ]; then
+    model=$tiny
+    echo "bench: no $fetched (tools/fetch-model.sh brings it, MODEL=dir names another): this is $tiny,"
+    echo "bench: which is tiny: its figures say nothing of real models"
+fi
+
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+texts=$work/sentences.txt
+
+# 2,000 natural sentences: those of the examples and, where they are at hand, conversation and prose.
+conversation=../shared/data/texts/tatoeba-laser/v1/tatoeba.deu-eng.eng
+prose=../shared/data/texts/gutenberg-sentencepiece/botchan.txt
+repeated() { # FILE: its lines over and over
+    awk '{ line[NR] = $0 } END { for (;;) for (i = 1; i <= NR; i++) print line[i] }' "$1"
+}
+{
+    if [ -r $conversation ] && [ -r $prose ]; then
+        cat examples/sentences.txt
+        head -n 980 $conversation
+        tr -d '\r' <$prose | awk 'BEGIN { RS = "" }
+            { gsub(/[ \n]+/, " "); gsub(/[.!?]"? /, "&\n"); print }' | awk 'length > 20' | tail -n +20
+    fi
+    repeated examples/sentences.txt
+} 2>/dev/null | head -n 2000 >"$texts"
+
+echo "$("$build/embed" --version | head -n 1), $(basename "$model"), $(uname -m)," \
+    "load $(uptime | sed 's/.*average[s]*: //')"
+sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1
+echo
+"$build/bench" ${CSV:+--csv "$CSV"} --seconds "${SECONDS_EACH:-0.3}" --text "$texts" \
+    --embed "$build/embed" "$model" || exit 1
+
+[ -n "${PEERS:-}" ] && [ "$PEERS" != 0 ] || exit 0
+echo
+${MAKE:-make} -s BUILD="$build" all || exit 1
+if [ -z "${PARITY_PYTHON:-}" ]; then
+    PARITY_PYTHON=build/parity-venv/bin/python
+    [ -x $PARITY_PYTHON ] || EMBED=$build/embed tests/parity/run.sh versions.py || exit 1
+fi
+TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 PYTHONDONTWRITEBYTECODE=1 \
+    "$PARITY_PYTHON" tools/bench_peers.py --library "$build/libembed.so" --model "$model" \
+    --texts "$texts" ${CSV:+--csv "${CSV%.csv}-peers.csv"}
