@@ -71,7 +71,9 @@ static int32_t open_model(const char *path, const void *data, size_t size,
                           const embed_open_options *given, embed_model **model, embed_error *error)
 {
     embed_open_options options;
-    if (error) error->message[0] = '\0';
+    embed_error local; /* emb_fail_in takes its status from there */
+    if (!error) error = &local;
+    error->message[0] = '\0';
     if (!model) return emb_fail(error, EMBED_EINVAL, "model: expected where to put it, found NULL");
     *model = NULL;
     if (!path && !data) return emb_fail(error, EMBED_EINVAL, "expected a path or data, found NULL");

@@ -172,8 +172,8 @@ int32_t emb_model_open(embed_model **out, const char *path, const void *data, si
     emb_buffer_init(&m->description, &m->allocator);
     int32_t status = open_parts(m, path, data, size, o, error);
     if (status < 0) {
-        bool named = path && error && strncmp(error->message, path, strlen(path)) == 0;
-        if (path && !named) emb_fail_in(error, "%s", path);
+        const char *where = path ? path : "model in memory";
+        if (strncmp(error->message, where, strlen(where)) != 0) emb_fail_in(error, "%s", where);
         emb_model_free(m);
         return status;
     }

@@ -26,7 +26,8 @@ struct embed_model {
     int64_t warning_count;
 };
 
-/* From a folder or a single-file model; options as they came from the caller, already copied. */
+/* From a folder or a single-file model; options as they came from the caller, already copied. error
+ * is not NULL. */
 int32_t emb_model_open(embed_model **out, const char *path, const void *data, size_t size,
                        const embed_open_options *options, embed_error *error);
 void emb_model_free(embed_model *m);

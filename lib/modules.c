@@ -502,6 +502,14 @@ bool emb_modules_normalize(const emb_modules *m)
     return m->count > 0 && m->list[m->count - 1].kind == EMB_MODULE_NORMALIZE;
 }
 
+bool emb_modules_take(const emb_modules *m, int64_t dim, int64_t *wanted)
+{
+    int64_t i = 0;
+    while (i < m->count && m->list[i].kind == EMB_MODULE_NORMALIZE) i++;
+    *wanted = i < m->count ? m->list[i].in : dim;
+    return dim == *wanted;
+}
+
 int64_t emb_modules_dim(const emb_modules *m, int64_t dim, int64_t *widest)
 {
     *widest = dim;
@@ -538,20 +546,21 @@ static void run_dense(const emb_module *module, const emb_device *d, int64_t cou
 }
 
 float *emb_modules_run(const emb_modules *m, const emb_device *d, bool normalize, int64_t count,
-                       float *const buffers[3])
+                       int64_t dim, float *const buffers[3])
 {
     float *x = buffers[0], *y = buffers[1];
     for (int64_t i = 0; i < m->count; i++) {
         const emb_module *module = &m->list[i];
         if (module->kind == EMB_MODULE_NORMALIZE) {
-            if (normalize) emb_normalize_rows(d->kernels, x, count, module->in, module->in);
+            if (normalize) emb_normalize_rows(d->kernels, x, count, dim, dim);
         } else if (module->kind == EMB_MODULE_LAYER_NORM) {
-            emb_norm_run(d, &module->norm, count, module->in, x, NULL, NULL, x);
+            emb_norm_run(d, &module->norm, count, dim, x, NULL, NULL, x);
         } else {
             run_dense(module, d, count, x, y, buffers[2]);
             float *swap = x;
             x = y;
             y = swap;
+            dim = module->out;
         }
     }
     return x;

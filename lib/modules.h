@@ -59,10 +59,13 @@ bool emb_modules_normalize(const emb_modules *m); /* does the chain end in L2 no
 /* Floats after the modules of a vector of dim floats; the widest on the way is *widest. */
 int64_t emb_modules_dim(const emb_modules *m, int64_t dim, int64_t *widest);
 
-/* Run the modules on the rows of buffers[0]; each buffer is [count][widest]. Returns the one that
- * holds the result. normalize false: leave Normalize out. */
+/* Can vectors of dim floats enter the chain? Another pooling may make them shorter than the
+ * directory's, which only Normalize does not mind. *wanted: what the chain takes. */
+bool emb_modules_take(const emb_modules *m, int64_t dim, int64_t *wanted);
+/* Run the modules on the rows of buffers[0], of dim floats; each buffer is [count][widest]. Returns
+ * the one that holds the result. normalize false: leave Normalize out. */
 float *emb_modules_run(const emb_modules *m, const emb_device *d, bool normalize, int64_t count,
-                       float *const buffers[3]);
+                       int64_t dim, float *const buffers[3]);
 /* x / max(|x|, 1e-12), rows[count][stride] in place (torch.nn.functional.normalize). */
 void emb_normalize_rows(const emb_kernels *k, float *rows, int64_t count, int64_t dim,
                         int64_t stride);

@@ -225,7 +225,7 @@ static int32_t count_prompt_tokens(embed_session *s, call *c)
 static int32_t resolve_layer(embed_session *s, call *c)
 {
     int64_t layers = s->model->encoder.arch.num_hidden_layers;
-    c->layer = c->options->layer ? c->options->layer - 1 : layers;
+    c->layer = c->options->layer ? (int64_t)c->options->layer - 1 : layers;
     if (c->layer < 0 || c->layer > layers)
         return emb_fail(&s->error, EMBED_ERANGE, "layer: expected 0 to %lld, found %lld",
                         (long long)layers, (long long)c->layer);
@@ -395,6 +395,7 @@ static int32_t hidden_pass(embed_session *s, const call *c, int64_t first, const
     }
     /* ragged, and past the capacity: go on counting */
     if (out->offsets && out->offsets[first + b->sequences] > out->tokens) return EMBED_OK;
+    if (out->tokens == 0) return EMBED_OK; /* no rows: hidden may be NULL */
 
     const float *x = emb_encoder_run(&s->model->encoder, &s->device, b, c->layer, &s->encoder);
     for (int64_t q = 0; q < b->sequences; q++) {
@@ -472,7 +473,7 @@ typedef struct recipe {
 static int32_t resolve_recipe(const embed_model *m, const embed_encode_options *o, recipe *r,
                               embed_error *error)
 {
-    int64_t h = m->encoder.arch.hidden_size, widest;
+    int64_t h = m->encoder.arch.hidden_size, widest, wanted;
     *r = (recipe){
         .pooling = o->pooling ? &o->pooling : m->modules.pooling,
         .pooling_count = o->pooling ? 1 : m->modules.pooling_count,
@@ -489,17 +490,16 @@ static int32_t resolve_recipe(const embed_model *m, const embed_encode_options *
                         (int)o->normalize);
     if (o->pooling == EMBED_POOL_POOLER && !emb_encoder_has_pooler(&m->encoder))
         return emb_fail(error, EMBED_EMISSING, "pooling: the model has no pooler");
-    if (o->pooling == EMBED_POOL_POOLER && o->layer &&
-        o->layer - 1 != m->encoder.arch.num_hidden_layers)
+    int64_t layer = (int64_t)o->layer - 1;
+    if (o->pooling == EMBED_POOL_POOLER && o->layer && layer != m->encoder.arch.num_hidden_layers)
         return emb_fail(error, EMBED_EINVAL,
-                        "layer: expected the last one, which the pooler is made for, found %d",
-                        (int)o->layer - 1);
-    if (r->modules && m->modules.count > 0 && r->pooling_count != m->modules.pooling_count &&
-        m->modules.list[0].kind != EMB_MODULE_NORMALIZE)
+                        "layer: expected the last one, which the pooler is made for, found %lld",
+                        (long long)layer);
+    if (r->modules && !emb_modules_take(&m->modules, r->pooling_count * h, &wanted))
         return emb_fail(
             error, EMBED_EINVAL,
             "pooling: the module after it takes %lld numbers, not %lld: leave modules out",
-            (long long)m->modules.list[0].in, (long long)(r->pooling_count * h));
+            (long long)wanted, (long long)(r->pooling_count * h));
     r->full_dim = r->pooling_count * h;
     if (r->modules) r->full_dim = emb_modules_dim(&m->modules, r->full_dim, &widest);
     r->dim = o->dim                    ? o->dim
@@ -566,7 +566,8 @@ static int32_t encode_pass(embed_session *s, const call *c, int64_t first, const
         buffers[1] = s->pooled[0];
     }
     if (r->modules)
-        x = emb_modules_run(&m->modules, &s->device, r->normalize_module, b->sequences, buffers);
+        x = emb_modules_run(&m->modules, &s->device, r->normalize_module, b->sequences,
+                            r->pooling_count * h, buffers);
     for (int64_t q = 0; q < b->sequences; q++) {
         float *vector = out->vectors + (first + q) * out->stride;
         memcpy(vector, x + q * r->full_dim, (size_t)r->dim * sizeof *vector);

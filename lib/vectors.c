@@ -104,7 +104,7 @@ int32_t embed_similarity(int32_t similarity, const float *a, int64_t count_a, co
 
 int64_t embed_quantized_size(int64_t dim, int32_t precision)
 {
-    if (dim < 1) return EMBED_EINVAL;
+    if (dim < 1 || dim > INT64_MAX / 8) return EMBED_EINVAL;
     switch (precision) {
     case EMBED_PRECISION_FLOAT32: return 4 * dim;
     case EMBED_PRECISION_INT8:

@@ -22,7 +22,6 @@ api       base kernels format text gemm nn models encoder
 standard='float inttypes limits math stdarg stdatomic stdbool stddef stdint stdio stdlib string'
 elsewhere='
 cJSON.h       lib/format/json
-utf8proc.h    lib/text/
 cblas.h       lib/gemm/blas
 dlfcn.h       lib/gemm/blas
 immintrin.h   lib/kernels/ lib/base/

@@ -14,6 +14,9 @@
 #define INTEGER (1 << 12)
 #define LARGE (1 << 13) /* an integer beyond +-2^53 */
 
+/* Values in a tree: far above any real file. Two bytes of text can become a hundred of tree. */
+#define MAX_VALUES ((size_t)1 << 22)
+
 struct emb_json_document {
     const emb_allocator *allocator;
     cJSON *root;
@@ -114,6 +117,14 @@ static void add_value(pass *p, emb_json_event event)
     emb_buffer_add(&p->values, &mark, sizeof mark);
 }
 
+static bool too_many(pass *p)
+{
+    p->reader.status = emb_fail(p->error, EMBED_EFORMAT,
+                                "%s: line %lld: expected at most %zu values, found more",
+                                p->reader.name, (long long)p->reader.line, MAX_VALUES);
+    return false;
+}
+
 static bool no_nul(pass *p, emb_json_event event)
 {
     const emb_json_reader *r = &p->reader;
@@ -139,6 +150,7 @@ static bool check(pass *p, emb_json_event event, const char *path, bool keep)
     size_t at = r->value_at, keys_from = p->keys.size, texts_from = p->texts.size;
     if (event == EMB_JSON_ERROR) return false;
     if (keep) add_value(p, event);
+    if (p->values.size > MAX_VALUES * sizeof(value_mark)) return too_many(p);
     if (keep && event == EMB_JSON_STRING) return no_nul(p, event);
     if (keep && (event == EMB_JSON_INTEGER || event == EMB_JSON_FLOAT)) blank(p, at);
     if (event == EMB_JSON_ARRAY) {

@@ -4,6 +4,7 @@
 
 #define CODE_BITS 21
 #define MAX_PROBE 4096
+#define MAX_CODES (1 << 23) /* of all patterns together: each takes some 70 bytes */
 
 /* ---- automaton: build ------------------------------------------------------------ */
 
@@ -116,7 +117,7 @@ int32_t emb_matcher_build(emb_matcher *m, const emb_allocator *a, const uint32_t
 
     *m = (emb_matcher){.only_first = -1};
     if (count == 0) return EMBED_OK;
-    if (total > INT32_MAX / 4) return emb_fail(error, EMBED_EFORMAT, "added tokens: too long");
+    if (total > MAX_CODES) return emb_fail(error, EMBED_EFORMAT, "added tokens: too long");
     while (edges < 2 * total) edges *= 2;
     m->nodes = emb_calloc(a, total + 1, sizeof *m->nodes);
     m->edges = emb_calloc(a, edges, sizeof *m->edges);

@@ -586,9 +586,13 @@ static int32_t load(loader *l)
     } else {
         const emb_added_token *cls = &l->config.named[EMB_CLS].token,
             *sep = &l->config.named[EMB_SEP].token;
-        status = emb_template_bert(&t->single, &t->pair,
-                                   emb_tokenizer_id(t, cls->content, cls->size),
-                                   emb_tokenizer_id(t, sep->content, sep->size), l->a);
+        int32_t cls_id = emb_tokenizer_id(t, cls->content, cls->size),
+                sep_id = emb_tokenizer_id(t, sep->content, sep->size);
+        if (cls_id < 0 || sep_id < 0) {
+            return emb_fail(l->error, EMBED_EFORMAT, CONFIG ": %s: expected a token, found \"\"",
+                            emb_named_tokens[cls_id < 0 ? EMB_CLS : EMB_SEP]);
+        }
+        status = emb_template_bert(&t->single, &t->pair, cls_id, sep_id, l->a);
         if (status < 0) out_of_memory(l);
     }
     for (int64_t i = 0; status == EMBED_OK && i < t->pair.count; i++) {

@@ -245,16 +245,26 @@ static int32_t read_decoder(emb_tokenizer_config *c, const emb_json *decoder,
     return EMBED_OK;
 }
 
-static bool in_list(const emb_token_list *list, const emb_added_token *t)
+/* The contents of the special tokens that a config gives. */
+static int32_t collect_special(const emb_tokenizer_config *c, emb_strings *special)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        if (same_content(&list->items[i].token, t)) return true;
+    int32_t status = EMBED_OK;
+    for (size_t i = 0; i < c->extra.count && status >= 0; i++) {
+        const emb_added_token *t = &c->extra.items[i].token;
+        status = emb_strings_put(special, t->content, t->size, 0);
     }
-    return false;
+    for (int i = 0; i < EMB_NAMED_TOKENS && status >= 0; i++) {
+        const emb_added_token *t = &c->named[i].token;
+        if (c->state[i] == EMB_TOKEN_GIVEN) {
+            status = emb_strings_put(special, t->content, t->size, 0);
+        }
+    }
+    return status;
 }
 
 /* {"[NEW]": 30522}: special if a config says so, otherwise matched after normalization. */
-static int32_t read_added_file(emb_tokenizer_config *c, const emb_allocator *a, embed_error *error)
+static int32_t read_added(emb_tokenizer_config *c, const emb_strings *specials,
+                          const emb_allocator *a, embed_error *error)
 {
     for (const emb_json *v = emb_json_first(root_of(c->added)); v; v = emb_json_next_sibling(v)) {
         emb_token_spec spec = {.index = -1};
@@ -263,17 +273,24 @@ static int32_t read_added_file(emb_tokenizer_config *c, const emb_allocator *a, 
                             (long long)emb_json_value_line(v), emb_json_kind_name(v));
         }
         set_content(&spec, emb_json_key(v) ? emb_json_key(v) : "");
-        bool special = in_list(&c->extra, &spec.token);
-        for (int i = 0; i < EMB_NAMED_TOKENS && !special; i++) {
-            special = c->state[i] == EMB_TOKEN_GIVEN &&
-                same_content(&c->named[i].token, &spec.token);
-        }
+        bool special = emb_strings_find(specials, spec.token.content, spec.token.size) >= 0;
         spec.token.special = special;
         spec.token.normalized = !special;
         int32_t status = emb_token_list_add(&c->decoder, &spec, a, error);
         if (status < 0) return status;
     }
     return EMBED_OK;
+}
+
+static int32_t read_added_file(emb_tokenizer_config *c, const emb_allocator *a, embed_error *error)
+{
+    emb_strings special;
+    emb_strings_init(&special, a);
+    int32_t status = collect_special(c, &special);
+    if (status >= 0) status = read_added(c, &special, a, error);
+    else emb_fail(error, status, ADDED ": the special tokens do not fit a hash table");
+    emb_strings_free(&special);
+    return status;
 }
 
 /* Directories from before added_tokens_decoder: three files say what it would. */

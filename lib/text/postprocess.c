@@ -3,6 +3,7 @@
 #include "text.h"
 
 #define FILE_NAME "tokenizer.json"
+#define MAX_PIECES 256 /* of a template, and ids of one of its tokens */
 
 void emb_writer_special(emb_writer *w, int32_t id, int32_t type_id)
 {
@@ -169,6 +170,12 @@ static int32_t template_piece(emb_template *t, const emb_json *piece, const emb_
                         FILE_NAME ": post_processor: special token \"%s\" has no ids",
                         emb_excerpt_of(id, strlen(id)).text);
     }
+    if (emb_json_length(ids) > MAX_PIECES) {
+        return emb_fail(error, EMBED_EUNSUPPORTED,
+                        FILE_NAME ": post_processor: special token \"%s\": expected at most %d "
+                        "ids, found %lld", emb_excerpt_of(id, strlen(id)).text, MAX_PIECES,
+                        (long long)emb_json_length(ids));
+    }
     for (const emb_json *e = emb_json_first(ids); e; e = emb_json_next_sibling(e)) {
         int32_t token = 0;
         if ((status = read_id(e, "ids", &token, error)) < 0) return status;
@@ -186,6 +193,11 @@ static int32_t template_read(emb_template *t, const emb_json *processor, const c
         *specials = emb_json_get(processor, "special_tokens");
     bool pair = !strcmp(key, "pair");
 
+    if (emb_json_length(pieces) > MAX_PIECES) {
+        return emb_fail(error, EMBED_EUNSUPPORTED,
+                        FILE_NAME ": post_processor: %s: expected at most %d pieces, found %lld",
+                        key, MAX_PIECES, (long long)emb_json_length(pieces));
+    }
     if (!pieces || !emb_json_is(pieces, EMB_JSON_ARRAY)) {
         return emb_fail(error, EMBED_EFORMAT,
                         FILE_NAME ": post_processor: %s: expected an array, found %s", key,

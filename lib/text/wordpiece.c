@@ -3,11 +3,14 @@
 
 /* Words up to this many characters are always taken; longer ones as far as max_text_bytes allows. */
 #define WORD_CHARS 4096
+/* No word longer than this: offsets in it are 32 bits. */
+#define MOST_CHARS (INT64_C(1) << 29)
 
 void emb_words_plan(emb_words *w, const emb_wordpiece *model, emb_arena *arena,
                     int64_t max_text_bytes)
 {
-    int64_t capacity = EMB_MIN(model->max_chars, EMB_MAX(max_text_bytes, WORD_CHARS));
+    int64_t most = EMB_MIN(EMB_MAX(max_text_bytes, WORD_CHARS), MOST_CHARS);
+    int64_t capacity = EMB_MIN(model->max_chars, most);
     size_t n = (size_t)capacity + 1;
 
     *w = (emb_words){.model = model, .capacity = capacity, .max_text_bytes = max_text_bytes};

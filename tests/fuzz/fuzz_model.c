@@ -1,5 +1,6 @@
 /* The input is a single-file model: whatever it holds, opening it gives an error with a sentence or
- * a model that encodes a text, twice with the same bits, in bounded memory. */
+ * a model that encodes texts by every pooling, with the same bits in every batch, in bounded
+ * memory. */
 #include <stdlib.h>
 
 #include "../../include/embed.h"
@@ -36,7 +37,8 @@ static void expect(int holds, const char *what)
     abort();
 }
 
-static int32_t encode(const embed_model *model, int64_t batch_tokens, float *vectors, int64_t dim)
+static int32_t encode(const embed_model *model, int64_t batch_tokens,
+                      const embed_encode_options *how, float *vectors, int64_t dim)
 {
     static const char *const texts[] = {"The kola, ka\xCC\x81lo [MASK] unaffable?", "", "ma"};
     embed_session_options options = EMBED_SESSION_OPTIONS_INIT;
@@ -47,15 +49,28 @@ static int32_t encode(const embed_model *model, int64_t batch_tokens, float *vec
     int32_t status = embed_session_create(model, &options, &session, &error);
     expect(status == EMBED_OK || error.message[0], "a failing session says why");
     if (status < 0) return status;
-    status = embed_encode_texts(session, texts, NULL, 3, NULL, vectors, dim);
+    status = embed_encode_texts(session, texts, NULL, 3, how, vectors, dim);
     expect(status == EMBED_OK || embed_session_error(session)[0], "a failing call says why");
     embed_session_free(session);
     return status;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void encode_both(const embed_model *model, int32_t pooling)
 {
     static float first[3 * MAX_DIM], again[3 * MAX_DIM];
+    embed_encode_options how = EMBED_ENCODE_OPTIONS_INIT;
+    how.pooling = pooling;
+    int64_t dim = embed_output_dim(model, &how);
+    expect(dim > 0 || pooling, "a model has a dimension");
+    if (dim < 0 || dim > MAX_DIM) return;
+    int32_t status = encode(model, 24, &how, first, dim);
+    if (status == EMBED_OK && encode(model, 128, &how, again, dim) == EMBED_OK)
+        expect(memcmp(first, again, (size_t)(3 * dim) * sizeof *first) == 0,
+               "the same bits in every batch");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
     embed_open_options options = EMBED_OPEN_OPTIONS_INIT;
     embed_model *model;
     embed_error error = EMBED_ERROR_INIT;
@@ -64,13 +79,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int32_t status = embed_model_open_memory(data, size, &options, &model, &error);
     expect(status < 0 ? !model && error.message[0] : model != NULL, "a model or a sentence");
     if (model) {
-        int64_t dim = embed_model_info(model, EMBED_INFO_DIM);
-        expect(dim > 0, "a model has a dimension");
         expect(embed_model_describe(model) != NULL, "a model has a description");
-        if (dim <= MAX_DIM && encode(model, 64, first, dim) == EMBED_OK &&
-            encode(model, 128, again, dim) == EMBED_OK)
-            expect(memcmp(first, again, (size_t)(3 * dim) * sizeof *first) == 0,
-                   "the same bits in every batch");
+        for (int32_t pooling = EMBED_POOL_DEFAULT; pooling <= EMBED_POOL_MEAN_ALL; pooling++)
+            encode_both(model, pooling);
         embed_model_free(model);
     }
     expect(in_use == 0, "all memory is given back");

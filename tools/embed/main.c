@@ -131,7 +131,8 @@ int main(int argc, char **argv)
         return finish();
     }
     if (strcmp(argv[1], "--version") == 0) {
-        printf("embed %s\n%s\n", embed_version_string(), embed_build_info());
+        printf("embed %s\nisa=%s %s\n", embed_version_string(), embed_isa(),
+               embed_build_info());
         return finish();
     }
     for (int i = 0; i < COMMANDS; i++) {
