@@ -89,7 +89,7 @@ $(BUILD)/examples/%: examples/%.c $(A)
 $(BUILD)/tests/%: tests/unit/%.c $(A)
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $< $(A) $(LINK) $(shell $(PKG_CONFIG) --libs cmocka libutf8proc) $(LIBS) -o $@
-$(BUILD)/bench: tools/bench.c $(A)
+$(BUILD)/bench: tests/bench/bench.c $(A)
 	$(call quiet,CC)$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $< $(A) $(LINK) $(LIBS) -o $@
 
 # ---- what people call ----------------------------------------------------------
@@ -102,8 +102,8 @@ check:
 build-tests: all $(TESTS)
 demo:
 	@tools/demo.sh
-bench: $(BUILD)/bench $(BUILD)/embed
-	@BUILD=$(BUILD) PEERS=$(PEERS) tools/bench.sh
+bench: $(BUILD)/bench $(BUILD)/embed $(SO)
+	@BUILD=$(BUILD) PEERS=$(PEERS) tests/bench/bench.sh
 parity: $(BUILD)/embed
 	@EMBED=$(BUILD)/embed tests/parity/run.sh
 

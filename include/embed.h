@@ -284,7 +284,8 @@ typedef struct embed_encode_options {
     int32_t strategy;     /* EMBED_STRATEGY_*, for pairs */
     int32_t reserved;
     int64_t dim;          /* keep the first dim numbers, after all modules and before normalize; 0: all */
-    int64_t max_length;   /* tokens, special tokens included; 0: EMBED_INFO_MAX_LENGTH */
+    int64_t max_length;   /* tokens, special tokens included; 0: EMBED_INFO_MAX_LENGTH. Below the number of
+                           * special tokens nothing is cut, as in the reference */
     const char *prompt_name; /* a prompt of the model; NULL: its default prompt, if any */
     const char *prompt;   /* put before every text as it is; wins over prompt_name; "": none */
     embed_progress_fn progress;

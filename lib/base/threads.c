@@ -17,12 +17,14 @@ struct emb_pool {
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
     atomic_uint_fast64_t round; /* counts jobs; a change wakes the workers */
-    atomic_int_fast64_t next;   /* index of the next task to take */
-    atomic_int working;         /* workers not yet through with this round */
+    atomic_int active;          /* workers inside this round */
+    bool open;                  /* may a worker still join it? One that wakes late goes back to
+                                 * sleep: nobody waits for a worker that has not begun */
     bool stop;
     embed_task_fn task;
     void *arg;
     int64_t count;
+    atomic_int_fast64_t next; /* index of the next task to take */
     int32_t workers;
     pthread_t threads[];
 };
@@ -54,18 +56,18 @@ static void *worker(void *arg)
         pthread_mutex_lock(&p->lock);
         while (atomic_load(&p->round) == seen) pthread_cond_wait(&p->wake, &p->lock);
         seen = atomic_load(&p->round);
-        bool stop = p->stop;
+        bool stop = p->stop, join = p->open;
+        if (join) atomic_fetch_add(&p->active, 1);
         pthread_mutex_unlock(&p->lock);
         if (stop) return NULL;
+        if (!join) continue;
 
         emb_float_env env = emb_float_enter();
         take_tasks(p);
         emb_float_leave(env);
-        if (atomic_fetch_sub(&p->working, 1) == 1) {
-            pthread_mutex_lock(&p->lock);
-            pthread_cond_signal(&p->done);
-            pthread_mutex_unlock(&p->lock);
-        }
+        pthread_mutex_lock(&p->lock);
+        if (atomic_fetch_sub(&p->active, 1) == 1) pthread_cond_signal(&p->done);
+        pthread_mutex_unlock(&p->lock);
     }
 }
 
@@ -85,18 +87,19 @@ void emb_pool_start(emb_pool *p, int32_t threads)
         p->workers++;
 }
 
+/* Under the lock. */
 static void begin_round(emb_pool *p)
 {
-    pthread_mutex_lock(&p->lock);
     atomic_fetch_add(&p->round, 1);
     pthread_cond_broadcast(&p->wake);
-    pthread_mutex_unlock(&p->lock);
 }
 
 void emb_pool_stop(emb_pool *p)
 {
+    pthread_mutex_lock(&p->lock);
     p->stop = true;
     begin_round(p);
+    pthread_mutex_unlock(&p->lock);
     for (int32_t i = 0; i < p->workers; i++) pthread_join(p->threads[i], NULL);
     pthread_cond_destroy(&p->done);
     pthread_cond_destroy(&p->wake);
@@ -110,16 +113,23 @@ void emb_pool_run(void *pool, embed_task_fn task, void *arg, int64_t count)
         for (int64_t i = 0; i < count; i++) task(arg, i);
         return;
     }
+    pthread_mutex_lock(&p->lock);
     p->task = task;
     p->arg = arg;
     p->count = count;
     atomic_store(&p->next, 0);
-    atomic_store(&p->working, p->workers);
+    p->open = true;
     begin_round(p);
+    pthread_mutex_unlock(&p->lock);
+
     take_tasks(p);
-    for (int i = 0; i < SPINS && atomic_load(&p->working) > 0; i++) pause_a_moment();
+
     pthread_mutex_lock(&p->lock);
-    while (atomic_load(&p->working) > 0) pthread_cond_wait(&p->done, &p->lock);
+    p->open = false;
+    pthread_mutex_unlock(&p->lock);
+    for (int i = 0; i < SPINS && atomic_load(&p->active) > 0; i++) pause_a_moment();
+    pthread_mutex_lock(&p->lock);
+    while (atomic_load(&p->active) > 0) pthread_cond_wait(&p->done, &p->lock);
     pthread_mutex_unlock(&p->lock);
 }
 

@@ -9,7 +9,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsigned int seed);
 
-#define MEMORY ((size_t)64 << 20) /* small models, small files: more than this is a defect */
+#define MEMORY ((size_t)64 << 20) /* far more than these files need; beyond it there is none */
 enum { MAX_DIM = 1 << 16 };
 
 static size_t in_use;

@@ -1,5 +1,6 @@
 /* Mutations that get past the first check of a parser: besides bytes they know numbers, words and
- * bracketed parts of JSON, and keep the header length of a safetensors file right. Deterministic. */
+ * bracketed parts of JSON, and keep the header length of a safetensors file right.
+ * Deterministic. */
 #ifndef MUTATE_H
 #define MUTATE_H
 

@@ -19,7 +19,7 @@ enum { MAX_SIZE = 1 << 16, HIDDEN = 20, COUNT = 3 };
 
 static const char *const texts[COUNT] = {"kola", "ma la kalo", ""};
 
-/* ---- a single-file model with a changed header --------------------------------------------- */
+/* ---- a single-file model with a changed header ---------------- */
 
 typedef struct file {
     char data[MAX_SIZE];
@@ -57,7 +57,7 @@ static void replace(file *f, const char *from, const char *to)
 
 static embed_session *open_session(const file *f, embed_model **model)
 {
-    embed_session *session;
+    embed_session *session = NULL;
     embed_error error = EMBED_ERROR_INIT;
     if (embed_model_open_memory(f->data, f->size, NULL, model, &error) < 0 ||
         embed_session_create(*model, NULL, &session, &error) < 0)
@@ -72,7 +72,7 @@ static void close_session(file *f, embed_model *model, embed_session *session)
     free(f);
 }
 
-/* ---- options of a call ------------------------------------------------------------------------ */
+/* ---- options of a call ---------------- */
 
 /* Two modes concatenated, then Normalize: another pooling gives shorter rows to normalize. */
 static void test_normalize_of_another_pooling(void **state)
@@ -157,7 +157,7 @@ static void test_odd_numbers(void **state)
     close_session(f, model, session);
 }
 
-/* ---- tokenizer files ------------------------------------------------------------------------------ */
+/* ---- tokenizer files ---------------- */
 
 static int32_t open_tokenizer(emb_tokenizer_files files, embed_error *error)
 {
@@ -272,7 +272,7 @@ static void test_long_added_token(void **state)
     emb_buffer_free(&b);
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------------- */
+/* ---- JSON ---------------- */
 
 /* Two bytes of text took a hundred of memory. */
 static void test_many_values(void **state)

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Measures this build: tools/bench.c on a model, and with PEERS=1 the same model in PyTorch and
-# sentence-transformers beside it (tools/bench_peers.py). The machine should have nothing else to do.
+# Measures this build: tests/bench/bench.c on a model, and with PEERS=1 the same model in PyTorch and
+# sentence-transformers beside it (tests/bench/peers.py). The machine should have nothing else to do.
 #
 #   make bench                        tables
 #   make bench MODEL=dir CSV=file     another model; every figure as CSV
 #   make bench PEERS=1                beside the reference libraries, whose outputs are compared first
 set -u
-cd "$(dirname "$0")/.." || exit 1
+cd "$(dirname "$0")/../.." || exit 1
 
 build=${BUILD:-build/release}
 fetched=build/models/all-MiniLM-L6-v2
@@ -31,11 +31,13 @@ repeated() { # FILE: its lines over and over
     awk '{ line[NR] = $0 } END { for (;;) for (i = 1; i <= NR; i++) print line[i] }' "$1"
 }
 {
+    cat examples/sentences.txt
     if [ -r $conversation ] && [ -r $prose ]; then
-        cat examples/sentences.txt
-        head -n 980 $conversation
+        head -n 980 $conversation >"$work/short"
         tr -d '\r' <$prose | awk 'BEGIN { RS = "" }
-            { gsub(/[ \n]+/, " "); gsub(/[.!?]"? /, "&\n"); print }' | awk 'length > 20' | tail -n +20
+            { gsub(/[ \n]+/, " "); gsub(/[.!?]"? /, "&\n"); print }' |
+            awk 'length > 20' | sed -n '20,999p' >"$work/long"
+        paste -d '\n' "$work/short" "$work/long"
     fi
     repeated examples/sentences.txt
 } 2>/dev/null | head -n 2000 >"$texts"
@@ -55,5 +57,5 @@ if [ -z "${PARITY_PYTHON:-}" ]; then
     [ -x $PARITY_PYTHON ] || EMBED=$build/embed tests/parity/run.sh versions.py || exit 1
 fi
 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 PYTHONDONTWRITEBYTECODE=1 \
-    "$PARITY_PYTHON" tools/bench_peers.py --library "$build/libembed.so" --model "$model" \
+    "$PARITY_PYTHON" tests/bench/peers.py --library "$build/libembed.so" --model "$model" \
     --texts "$texts" ${CSV:+--csv "${CSV%.csv}-peers.csv"}
