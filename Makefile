@@ -49,6 +49,7 @@ DEPS  = $(shell $(PKG_CONFIG) --cflags $(headers))
 LIBS  = $(shell $(PKG_CONFIG) --libs $(packages)) $(if $(DARWIN),,-ldl) -lm -pthread
 LINK  = $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 ISA_avx2 := -mavx2 -mfma -mf16c
+ISA_avx512 := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl
 isa       = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $<)))))
 
 # One short line for each step; V=1 shows the commands.
@@ -60,6 +61,7 @@ OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(LIB_SRC) $(LIB_SRC_$(ARCH)))
 TOOL := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/embed/*.c))
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 TESTS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 A  := $(BUILD)/libembed.a
 SO := $(BUILD)/libembed.$(if $(DARWIN),$(ABI).dylib,so.$(VERSION))
 SO_LINKS := $(if $(DARWIN),libembed.dylib,libembed.so libembed.so.$(ABI))
@@ -89,6 +91,10 @@ $(BUILD)/examples/%: examples/%.c $(A)
 $(BUILD)/tests/%: tests/unit/%.c $(A)
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $< $(A) $(LINK) $(shell $(PKG_CONFIG) --libs cmocka libutf8proc) $(LIBS) -o $@
+$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/standalone.c tests/fuzz/mutate.h $(A)
+	@mkdir -p $(@D)
+	$(call quiet,CC)$(CC) $(filter-out -MMD -MP,$(OURS)) $(DEPS) $(CPPFLAGS) $(CFLAGS) $(filter %.c,$^) $(A) \
+	  $(LINK) $(LIBS) -o $@
 $(BUILD)/bench: tests/bench/bench.c $(A)
 	$(call quiet,CC)$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $< $(A) $(LINK) $(LIBS) -o $@
 
@@ -99,7 +105,7 @@ check:
 	@BLAS=$(BLAS) tools/install-deps.sh
 	+@$(MAKE) --no-print-directory build-tests
 	@BUILD=$(BUILD) CC="$(CC)" SAN="$(SAN)" MAKE="$(MAKE)" BLAS=$(BLAS) tests/run.sh
-build-tests: all $(TESTS)
+build-tests: all $(TESTS) $(FUZZ)
 demo:
 	@tools/demo.sh
 bench: $(BUILD)/bench $(BUILD)/embed $(SO)

@@ -6,6 +6,8 @@
 
 /* ---- options structs --------------------------------------------------------------- */
 
+enum { MAX_STRUCT = 4096 }; /* above that struct_size was never set */
+
 /* Copy a caller's struct of its own version into ours: fields that it lacks become zero; fields
  * that we lack must be zero. source NULL: the defaults. */
 static int32_t copy_struct(void *to, uint32_t size, const void *source, const char *what,
@@ -15,7 +17,7 @@ static int32_t copy_struct(void *to, uint32_t size, const void *source, const ch
     memset(to, 0, size);
     if (!source) return EMBED_OK;
     memcpy(&given, source, sizeof given);
-    if (given < sizeof given)
+    if (given < sizeof given || given > MAX_STRUCT)
         return emb_fail(error, EMBED_EINVAL,
                         "%s: struct_size: expected sizeof the struct, found %u", what,
                         (unsigned)given);

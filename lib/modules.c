@@ -146,6 +146,9 @@ static int32_t read_pooling(const reader *r, const char *folder)
         for (const emb_json *v = emb_json_first(mode); v && c.status == EMBED_OK;
              v = emb_json_next_sibling(v))
             add_mode(m, &c, v);
+        if (emb_json_length(mode) == 0)
+            c.status = emb_fail(c.error, EMBED_EFORMAT,
+                                "%s: pooling_mode: expected at least one mode, found none", label);
     } else if (mode) {
         add_mode(m, &c, mode);
     } else {

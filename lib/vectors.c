@@ -13,10 +13,11 @@ int32_t embed_pool(const float *hidden, int64_t tokens, int64_t hidden_size,
     int64_t padding = 0;
     while (attention_mask && padding < tokens && !attention_mask[padding]) padding++;
     if (padding == tokens) padding = 0;
-    return emb_pool_one(pooling, tokens, hidden_size, hidden, hidden_size, attention_mask, padding,
-                        out)
-               ? EMBED_OK
-               : EMBED_EINVAL;
+    emb_float_env env = emb_float_enter();
+    bool known = emb_pool_one(pooling, tokens, hidden_size, hidden, hidden_size, attention_mask,
+                              padding, out);
+    emb_float_leave(env);
+    return known ? EMBED_OK : EMBED_EINVAL;
 }
 
 int32_t embed_pool_span(const float *hidden, int64_t tokens, int64_t hidden_size, int64_t begin,
@@ -24,9 +25,8 @@ int32_t embed_pool_span(const float *hidden, int64_t tokens, int64_t hidden_size
 {
     if (!hidden || !out || hidden_size < 1 || begin < 0 || end <= begin || end > tokens)
         return EMBED_EINVAL;
-    emb_pool_one(EMBED_POOL_MEAN_ALL, end - begin, hidden_size, hidden + begin * hidden_size,
-                 hidden_size, NULL, 0, out);
-    return EMBED_OK;
+    return embed_pool(hidden + begin * hidden_size, end - begin, hidden_size, NULL,
+                      EMBED_POOL_MEAN_ALL, out);
 }
 
 int32_t embed_pool_word(const float *hidden, int64_t tokens, int64_t hidden_size,
@@ -36,12 +36,14 @@ int32_t embed_pool_word(const float *hidden, int64_t tokens, int64_t hidden_size
     if (!hidden || !word_ids || !out || tokens < 1 || hidden_size < 1) return EMBED_EINVAL;
     for (int64_t t = 0; t < tokens; t++) rows += word_ids[t] == word;
     if (rows == 0) return EMBED_EMISSING;
+    emb_float_env env = emb_float_enter();
     for (int64_t i = 0; i < hidden_size; i++) {
         double sum = 0;
         for (int64_t t = 0; t < tokens; t++)
             if (word_ids[t] == word) sum += (double)hidden[t * hidden_size + i];
         out[i] = (float)(sum / (double)rows);
     }
+    emb_float_leave(env);
     return EMBED_OK;
 }
 

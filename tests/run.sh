@@ -32,6 +32,9 @@ for test in tests/unit/test_*.c; do
     name=$(basename "$test" .c)
     run "$name" "$BUILD/tests/$name"
 done
+for target in model json tokenizer; do
+    run "fuzz_$target, replayed and mutated" "$BUILD/fuzz/fuzz_$target" -mutate 200 1 "tests/fuzz/corpus/$target"
+done
 run "the embed command" tests/cli/run.sh
 for example in examples/*.c; do
     name=$(basename "$example" .c)

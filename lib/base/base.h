@@ -135,7 +135,10 @@ void emb_global_unlock(void);
 
 /* ---- CPU (cpu.c) ------------------------------------------------------------------------ */
 
-enum { EMB_CPU_AVX2 = 1 << 0 /* AVX2, FMA, F16C, and the OS saves YMM */ };
+enum {
+    EMB_CPU_AVX2 = 1 << 0,  /* AVX2, FMA, F16C, and the OS saves YMM */
+    EMB_CPU_AVX512 = 1 << 1 /* AVX-512 F, BW, DQ, VL, and the OS saves ZMM and masks */
+};
 uint32_t emb_cpu_features(void);
 
 /* Round to nearest, no flush to zero, for the span of a computation. */

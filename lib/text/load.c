@@ -27,9 +27,17 @@ static int32_t out_of_memory(const loader *l)
 
 /* ---- vocabulary -------------------------------------------------------------------- */
 
+/* Bytes of a piece. Every character of a word may look at as many: real ones have some 50. */
+enum { MAX_PIECE = 1024 };
+
 static int32_t put_piece(const loader *l, const char *file, const char *text, size_t size,
                          int64_t id)
 {
+    if (size > MAX_PIECE) {
+        return emb_fail(l->error, EMBED_EUNSUPPORTED,
+                        "%s: vocabulary: \"%s\": expected at most %d bytes, found %zu", file,
+                        emb_excerpt_of(text, size).text, MAX_PIECE, size);
+    }
     int32_t status = emb_strings_put(&l->t->model.vocab, text, size, (int32_t)id);
     if (status >= 0) return EMBED_OK;
     if (status == EMBED_ENOMEM) return out_of_memory(l);

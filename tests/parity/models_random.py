@@ -28,7 +28,7 @@ class Shape:
     layers: int = 2
     heads: int = 4
     intermediate: int = 96
-    vocab: int = 200
+    vocab: int = 1000
     positions: int = 512
     types: int = 2
     act: str = "gelu"
