@@ -272,6 +272,24 @@ static void test_long_added_token(void **state)
     emb_buffer_free(&b);
 }
 
+/* Every character of a word would be compared with all of it. */
+static void test_long_piece(void **state)
+{
+    (void)state;
+    enum { LONG = 1025 };
+    emb_buffer b;
+    embed_error error;
+    emb_buffer_init(&b, &emb_libc_allocator);
+    emb_buffer_printf(&b, "[UNK]\n[CLS]\n[SEP]\n");
+    for (int i = 0; i < LONG; i++) emb_buffer_add(&b, "a", 1);
+    assert_int_equal(
+        open_tokenizer((emb_tokenizer_files){.vocab_txt = b.data, .model_type = "bert"}, &error),
+        EMBED_EUNSUPPORTED);
+    assert_non_null(strstr(error.message, "vocab.txt: vocabulary: \"aaaaaaaa"));
+    assert_non_null(strstr(error.message, "expected at most 1024 bytes, found 1025"));
+    emb_buffer_free(&b);
+}
+
 /* ---- JSON ---------------- */
 
 /* Two bytes of text took a hundred of memory. */
@@ -301,7 +319,7 @@ int main(void)
         cmocka_unit_test(test_template_product),
         cmocka_unit_test(test_many_added_tokens),
         cmocka_unit_test(test_empty_special_token),
-        cmocka_unit_test(test_long_added_token),
+        cmocka_unit_test(test_long_added_token), cmocka_unit_test(test_long_piece),
         cmocka_unit_test(test_many_values),
     };
     return cmocka_run_group_tests_name("hostile", tests, NULL, NULL);

@@ -441,6 +441,8 @@ static const change modules[] = {
     {"st-list", POOLING, "[\n  \"cls\",\n  \"weightedmean\"\n ]",
      "[\"cls\", \"cls\", \"cls\", \"cls\", \"cls\", \"cls\", \"cls\"]", EMBED_EUNSUPPORTED,
      "1_Pooling/config.json: pooling_mode: expected at most 6 modes, found more"},
+    {"st-list", POOLING, "[\n  \"cls\",\n  \"weightedmean\"\n ]", "[]", EMBED_EFORMAT,
+     "1_Pooling/config.json: pooling_mode: expected at least one mode, found none"},
     {"st-dense", POOLING, "\"pooling_mode_mean_tokens\": true", "\"pooling_mode_mean_tokens\": 1",
      EMBED_EFORMAT,
      "1_Pooling/config.json: line 4: pooling_mode_mean_tokens: expected true or false, "
