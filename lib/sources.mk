@@ -13,4 +13,5 @@ LIB_SRC := \
   lib/text/postprocess.c lib/text/strings.c lib/text/tokenizer.c lib/text/unicode.c \
   lib/text/unicode_tables.c lib/text/wordpiece.c
 # Kernels of one instruction set: the file's suffix names the flags it is compiled with.
-LIB_SRC_x86 := lib/kernels/kernels_avx2.c lib/kernels/kernels_c_avx2.c
+LIB_SRC_x86 := lib/kernels/kernels_avx2.c lib/kernels/kernels_avx512.c \
+  lib/kernels/kernels_c_avx2.c

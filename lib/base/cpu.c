@@ -18,7 +18,9 @@ static uint32_t saved_registers(void)
 uint32_t emb_cpu_features(void)
 {
     const uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28, f16c = 1u << 29;
-    const uint32_t leaf1 = fma | osxsave | avx | f16c, avx2 = 1u << 5, xmm_ymm = 6;
+    const uint32_t leaf1 = fma | osxsave | avx | f16c, avx2 = 1u << 5, xmm_ymm = 0x06;
+    const uint32_t f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31;
+    const uint32_t avx512 = f | dq | bw | vl, masks_zmm = 0xe6;
     uint32_t a, b, c, d;
 
     if (!__get_cpuid(1, &a, &b, &c, &d) || (c & leaf1) != leaf1)
@@ -27,7 +29,9 @@ uint32_t emb_cpu_features(void)
         return 0;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & avx2))
         return 0;
-    return EMB_CPU_AVX2;
+    if ((b & avx512) != avx512 || (saved_registers() & masks_zmm) != masks_zmm)
+        return EMB_CPU_AVX2;
+    return EMB_CPU_AVX2 | EMB_CPU_AVX512;
 }
 
 emb_float_env emb_float_enter(void)

@@ -2,7 +2,7 @@
 #include "backend.h"
 
 #if defined(__x86_64__)
-#define KERNELS "c,avx2"
+#define KERNELS "c,avx2,avx512"
 #else
 #define KERNELS "c"
 #endif

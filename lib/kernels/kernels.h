@@ -1,6 +1,6 @@
 /* kernels: one plain C reference (kernels_c.c) and one file per instruction set
- * (kernels_avx2.c), behind one table of functions. Kernels know pointers, counts and strides (in
- * elements); no tensors, no memory.
+ * (kernels_avx2.c, kernels_avx512.c), behind one table of functions. Kernels know pointers, counts
+ * and strides (in elements); no tensors, no memory.
  * Every version of a kernel gives the same bits as plain C. What fixes the bits
  * (docs/numerics.md):
  *   - a dot product over k is cut into blocks of EMB_K_BLOCK; each block is one chain of fused
@@ -30,7 +30,7 @@ typedef enum { /* names of transformers' ACT2FN, see spec in docs/models.md */
 } emb_activation;
 
 typedef struct emb_kernels {
-    const char *name; /* "c", "avx2" */
+    const char *name; /* "c", "avx2", "avx512" */
 
     /* c[m][n] = a[m][k] x w, k >= 1: w is panels [ceil(n/16)][k][16], 64-byte aligned, the last
      * panel's spare columns zero. Only columns < n of c are written. */
@@ -70,8 +70,8 @@ typedef struct emb_kernels {
     void (*narrow_f64)(int64_t n, const void *x, float *y);
 } emb_kernels;
 
-/* The table of an instruction set, by name ("c", "avx2"; NULL: the best of this CPU). NULL: not
- * built in, or this CPU has it not. The tables are constants. */
+/* The table of an instruction set, by name ("c", "avx2", "avx512"; NULL: the best of this CPU).
+ * NULL: not built in, or this CPU has it not. The tables are constants. */
 const emb_kernels *emb_kernels_for(const char *isa);
 /* Name of the index-th instruction set built in, worst first; NULL past the last. */
 const char *emb_kernels_name(int64_t index);
@@ -81,6 +81,7 @@ extern const emb_kernels emb_kernels_c;
 /* kernels_c.c again, with the CPU's FMA; its name is "c" too */
 extern const emb_kernels emb_kernels_c_avx2;
 extern const emb_kernels emb_kernels_avx2;
+extern const emb_kernels emb_kernels_avx512;
 #endif
 
 #endif

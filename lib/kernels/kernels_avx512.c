@@ -1,0 +1,416 @@
+/* Kernels for AVX-512 (F, BW, DQ, VL): the operations of kernels_c.c and math.h, sixteen at a
+ * time. One vector is the sixteen lanes of a row. Row ends use masks: nothing outside a row is
+ * touched. */
+#include "kernels.h"
+#include "math.h"
+
+#if !defined(__AVX512F__) || !defined(__AVX512BW__) || !defined(__AVX512DQ__) || \
+    !defined(__AVX512VL__)
+#error "compile this file with the flags of ISA_avx512 in the Makefile"
+#endif
+#include <immintrin.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE __m512 set(float x) { return _mm512_set1_ps(x); }
+INLINE __m512 mul_add(__m512 a, __m512 b, __m512 c) { return _mm512_fmadd_ps(a, b, c); }
+
+/* Row ends: left >= 1 is how many elements of the row are left; lanes from there on are neither
+ * read (they are +0) nor written. */
+INLINE __mmask16 first(int64_t left)
+{
+    return (__mmask16)(left >= 16 ? 0xffff : (1 << left) - 1);
+}
+INLINE __m512 load(const float *p, int64_t left) { return _mm512_maskz_loadu_ps(first(left), p); }
+INLINE void store(float *p, int64_t left, __m512 x) { _mm512_mask_storeu_ps(p, first(left), x); }
+
+/* ---- functions of math.h --------------------------------------------------------------- */
+
+INLINE __m512 exp_low(__m512 x, __m512 low)
+{
+    __m512 t, n, r, p;
+    __m512i k, half, rest;
+
+    x = _mm512_min_ps(set(EMB_EXP_MAX), x);
+    x = _mm512_max_ps(set(EMB_EXP_MIN), x);
+    t = mul_add(x, set(EMB_LOG2_E), set(EMB_ROUND));
+    n = _mm512_sub_ps(t, set(EMB_ROUND));
+    r = mul_add(n, set(-EMB_LN2_HIGH), x);
+    r = _mm512_add_ps(mul_add(n, set(-EMB_LN2_LOW), r), low);
+    p = set(EMB_EXP_E4);
+    p = mul_add(p, r, set(EMB_EXP_E3));
+    p = mul_add(p, r, set(EMB_EXP_E2));
+    p = mul_add(p, r, set(EMB_EXP_E1));
+    p = mul_add(p, r, set(EMB_EXP_E0));
+    p = _mm512_add_ps(mul_add(_mm512_mul_ps(r, r), p, r), set(1.0f));
+    k = _mm512_sub_epi32(_mm512_castps_si512(t), _mm512_set1_epi32((int)EMB_ROUND_BITS - 256));
+    half = _mm512_srli_epi32(k, 1);
+    rest = _mm512_sub_epi32(k, half);
+    half = _mm512_slli_epi32(_mm512_sub_epi32(half, _mm512_set1_epi32(1)), 23);
+    rest = _mm512_slli_epi32(_mm512_sub_epi32(rest, _mm512_set1_epi32(1)), 23);
+    return _mm512_mul_ps(_mm512_mul_ps(p, _mm512_castsi512_ps(half)), _mm512_castsi512_ps(rest));
+}
+
+INLINE __m512 gelu(__m512 x)
+{
+    const __m512 a = _mm512_min_ps(set(EMB_GELU_MAX), _mm512_andnot_ps(set(-0.0f), x));
+    const __m512 u = _mm512_mul_ps(a, a);
+    __m512 near, p, q, e;
+
+    near = set(EMB_GELU_C5);
+    near = mul_add(near, u, set(EMB_GELU_C4));
+    near = mul_add(near, u, set(EMB_GELU_C3));
+    near = mul_add(near, u, set(EMB_GELU_C2));
+    near = mul_add(near, u, set(EMB_GELU_C1));
+    near = mul_add(near, u, set(EMB_GELU_C0));
+    near = mul_add(u, near, _mm512_mul_ps(set(0.5f), x));
+    p = set(EMB_GELU_N4);
+    p = mul_add(p, a, set(EMB_GELU_N3));
+    p = mul_add(p, a, set(EMB_GELU_N2));
+    p = mul_add(p, a, set(EMB_GELU_N1));
+    p = mul_add(p, a, set(EMB_GELU_N0));
+    q = set(EMB_GELU_D4);
+    q = mul_add(q, a, set(EMB_GELU_D3));
+    q = mul_add(q, a, set(EMB_GELU_D2));
+    q = mul_add(q, a, set(EMB_GELU_D1));
+    q = mul_add(q, a, set(1.0f));
+    e = exp_low(_mm512_mul_ps(set(-0.5f), u), _mm512_mul_ps(set(-0.5f), _mm512_fmsub_ps(a, a, u)));
+    e = _mm512_mul_ps(e, _mm512_div_ps(p, q));
+    e = _mm512_sub_ps(_mm512_max_ps(x, _mm512_setzero_ps()), e);
+    return _mm512_mask_mov_ps(e, _mm512_cmp_ps_mask(a, set(1.0f), _CMP_LT_OQ), near);
+}
+
+/* ---- products ------------------------------------------------------------------------------- */
+
+enum { PANELS = 3, ROWS = 12, SUMS = 24 /* at most, of one tile: the registers that hold them */ };
+
+/* One block of k of neighbouring panels, and the block after it, to be fetched meanwhile. The tiles
+ * of a block share that out: next moves on by step bytes with each row of the panels. */
+typedef struct {
+    const float *w;
+    int64_t ldw; /* floats from a panel to the next one */
+    int64_t k;
+    __mmask16 last; /* columns of the last panel */
+    bool add;       /* to what earlier blocks left in c */
+    const char *next;
+    int64_t step;
+} block;
+
+/* c[rows][panels * 16] (+)= a[rows][k] x w[panels][k][16], sums in registers */
+INLINE void tile(const int rows, const int panels, const block *b, const float *a, int64_t lda,
+                 float *c, int64_t ldc)
+{
+    const float *w = b->w;
+    const char *next = b->next;
+    __m512 sums[SUMS];
+
+#pragma GCC unroll 24
+    for (int i = 0; i < rows * panels; i++)
+        sums[i] = _mm512_setzero_ps();
+    for (int64_t k = b->k; k > 0; k--, a++, w += EMB_PANEL, next += b->step) {
+#pragma GCC unroll 3
+        for (int j = 0; j < panels; j++)
+            _mm_prefetch(next + j * b->ldw * (int64_t)sizeof *w, _MM_HINT_T1);
+#pragma GCC unroll 24
+        for (int i = 0; i < rows * panels; i++)
+            sums[i] = mul_add(set(a[i / panels * lda]),
+                              _mm512_load_ps(w + i % panels * b->ldw), sums[i]);
+    }
+#pragma GCC unroll 24
+    for (int i = 0; i < rows * panels; i++) {
+        const __mmask16 mask = i % panels == panels - 1 ? b->last : 0xffff;
+        float *y = c + i / panels * ldc + i % panels * EMB_PANEL;
+        if (b->add)
+            sums[i] = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, y), sums[i]);
+        _mm512_mask_storeu_ps(y, mask, sums[i]);
+    }
+}
+
+INLINE void tile_rows(int64_t rows, const int panels, const block *b, const float *a, int64_t lda,
+                      float *c, int64_t ldc)
+{
+    switch (rows) {
+#define CASE(rows) \
+    case rows: \
+        if (rows * panels <= SUMS) \
+            tile(rows, panels, b, a, lda, c, ldc); \
+        break;
+    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
+    CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
+#undef CASE
+    }
+}
+
+/* c[m][columns] (+)= a[m][k] x w by tiles of heights as equal as can be; next_k: rows of the block
+ * to be fetched */
+INLINE void panel_block(int64_t m, const int panels, block *b, int64_t next_k, const float *a,
+                        int64_t lda, float *c, int64_t ldc)
+{
+    const int64_t most = EMB_MIN(ROWS, SUMS / panels), tiles = (m + most - 1) / most;
+    const int64_t share = next_k * EMB_PANEL * (int64_t)sizeof(float) / EMB_MAX(tiles, 1);
+
+    b->step = share / b->k;
+    for (int64_t i = 0, row = 0, rows; i < tiles; i++, row += rows, b->next += share) {
+        rows = (m - row) / (tiles - i);
+        tile_rows(rows, panels, b, a + row * lda, lda, c + row * ldc, ldc);
+    }
+}
+
+static void panels_1(int64_t m, block *b, int64_t next_k, const float *a, int64_t lda, float *c,
+                     int64_t ldc)
+{
+    panel_block(m, 1, b, next_k, a, lda, c, ldc);
+}
+
+static void panels_2(int64_t m, block *b, int64_t next_k, const float *a, int64_t lda, float *c,
+                     int64_t ldc)
+{
+    panel_block(m, 2, b, next_k, a, lda, c, ldc);
+}
+
+static void panels_3(int64_t m, block *b, int64_t next_k, const float *a, int64_t lda, float *c,
+                     int64_t ldc)
+{
+    panel_block(m, 3, b, next_k, a, lda, c, ldc);
+}
+
+static void gemm_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *w,
+                     float *c, int64_t ldc)
+{
+    void (*const run[])(int64_t, block *, int64_t, const float *, int64_t, float *, int64_t) = {
+        panels_1, panels_2, panels_3};
+    const int64_t panel = k * EMB_PANEL;
+
+    for (int64_t column = 0, left = (n + 15) / 16, panels; left > 0; left -= panels) {
+        const float *after;
+
+        panels = left == 4 ? 2 : EMB_MIN(left, PANELS);
+        after = w + panels * panel;
+        for (int64_t start = 0; start < k; start += EMB_K_BLOCK) {
+            const int64_t end = start + EMB_K_BLOCK, rest = k - end;
+            block b = {.w = w + start * EMB_PANEL, .ldw = panel,
+                       .k = EMB_MIN(k - start, EMB_K_BLOCK),
+                       .last = first(n - column - (panels - 1) * EMB_PANEL), .add = start > 0,
+                       .next = (const char *)(rest > 0 ? w + end * EMB_PANEL : after)};
+
+            run[panels - 1](m, &b, EMB_MIN(rest > 0 ? rest : k, EMB_K_BLOCK), a + start, lda,
+                            c + column, ldc);
+        }
+        w = after;
+        column += panels * EMB_PANEL;
+    }
+}
+
+static void pack_rows_f32(int64_t n, int64_t k, const float *b, int64_t ldb, float *w)
+{
+    emb_kernels_avx2.pack_rows_f32(n, k, b, ldb, w);
+}
+
+static void pack_columns_f32(int64_t k, int64_t n, const float *b, int64_t ldb, float *w)
+{
+    for (int64_t column = 0; column < n; column += EMB_PANEL)
+        for (int64_t i = 0; i < k; i++, w += EMB_PANEL)
+            _mm512_store_ps(w, load(b + i * ldb + column, n - column));
+}
+
+/* ---- element by element --------------------------------------------------------------------- */
+
+static void bias_act_f32(int64_t m, int64_t n, float *y, int64_t ldy, const float *bias,
+                         emb_activation act)
+{
+    if (act != EMB_ACT_NONE && act != EMB_ACT_GELU) {
+        emb_kernels_avx2.bias_act_f32(m, n, y, ldy, bias, act);
+        return;
+    }
+    for (int64_t row = 0; row < m; row++, y += ldy)
+        for (int64_t i = 0; i < n; i += 16) {
+            __m512 x = load(y + i, n - i);
+            if (bias)
+                x = _mm512_add_ps(x, load(bias + i, n - i));
+            store(y + i, n - i, act == EMB_ACT_GELU ? gelu(x) : x);
+        }
+}
+
+static void scale_f32(int64_t n, const float *x, float divisor, float *y)
+{
+    for (int64_t i = 0; i < n; i += 16)
+        store(y + i, n - i, _mm512_div_ps(load(x + i, n - i), set(divisor)));
+}
+
+static void divide_rows_f32(int64_t m, int64_t n, float *y, int64_t ldy, const float *divisors)
+{
+    for (int64_t row = 0; row < m; row++, y += ldy)
+        scale_f32(n, y, divisors[row], y);
+}
+
+static void add_rows_f32(int64_t n, const float *a, const float *b, const float *c, float *y)
+{
+    for (int64_t i = 0; i < n; i += 16) {
+        __m512 sum = load(a + i, n - i);
+        if (b)
+            sum = _mm512_add_ps(sum, load(b + i, n - i));
+        if (c)
+            sum = _mm512_add_ps(sum, load(c + i, n - i));
+        store(y + i, n - i, sum);
+    }
+}
+
+/* ---- rows ------------------------------------------------------------------------------- */
+
+INLINE __m256 low_half(__m512 x) { return _mm512_castps512_ps256(x); }
+INLINE __m256 high_half(__m512 x) { return _mm512_extractf32x8_ps(x, 1); }
+
+/* Sixteen lanes folded: 8, 4, 2, 1. */
+INLINE float fold_sum(__m512 lanes)
+{
+    const __m256 eight = _mm256_add_ps(low_half(lanes), high_half(lanes));
+    __m128 x = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
+}
+
+INLINE float fold_max(__m512 lanes)
+{
+    const __m256 eight = _mm256_max_ps(high_half(lanes), low_half(lanes));
+    __m128 x = _mm_max_ps(_mm256_extractf128_ps(eight, 1), _mm256_castps256_ps128(eight));
+    x = _mm_max_ps(_mm_movehl_ps(x, x), x);
+    return _mm_cvtss_f32(_mm_max_ss(_mm_movehdup_ps(x), x));
+}
+
+/* Sixteen lanes of double: 0-7 and 8-15. */
+INLINE double fold_sum_double(__m512d low, __m512d high)
+{
+    const __m512d eight = _mm512_add_pd(low, high);
+    const __m256d four = _mm256_add_pd(_mm512_castpd512_pd256(eight),
+                                       _mm512_extractf64x4_pd(eight, 1));
+    const __m128d x = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(x, _mm_unpackhi_pd(x, x)));
+}
+
+/* (x - mean) * scale * gamma + beta, eight in double */
+INLINE __m256 normalize(__m256 x, __m512d mean, __m512d scale, __m256 gamma, __m256 beta)
+{
+    const __m512d d = _mm512_mul_pd(_mm512_sub_pd(_mm512_cvtps_pd(x), mean), scale);
+    return _mm512_cvtpd_ps(_mm512_fmadd_pd(d, _mm512_cvtps_pd(gamma), _mm512_cvtps_pd(beta)));
+}
+
+INLINE void layernorm_row(int64_t n, const float *x, const float *bias, const float *residual,
+                          const float *gamma, const float *beta, float eps, float *y)
+{
+    __m512d low = _mm512_setzero_pd(), high = low, mean, scale;
+
+    for (int64_t i = 0; i < n; i += 16) {
+        __m512 s = load(x + i, n - i);
+        if (bias)
+            s = _mm512_add_ps(s, load(bias + i, n - i));
+        if (residual)
+            s = _mm512_add_ps(s, load(residual + i, n - i));
+        store(y + i, n - i, s);
+        low = _mm512_add_pd(low, _mm512_cvtps_pd(low_half(s)));
+        high = _mm512_add_pd(high, _mm512_cvtps_pd(high_half(s)));
+    }
+    mean = _mm512_set1_pd(fold_sum_double(low, high) / (double)n);
+    low = high = _mm512_setzero_pd();
+    for (int64_t i = 0; i < n; i += 16) {
+        const __mmask16 mask = first(n - i);
+        const __m512 s = load(y + i, n - i);
+        const __m512d a = _mm512_sub_pd(_mm512_cvtps_pd(low_half(s)), mean);
+        const __m512d b = _mm512_sub_pd(_mm512_cvtps_pd(high_half(s)), mean);
+        low = _mm512_mask3_fmadd_pd(a, a, low, (__mmask8)mask);
+        high = _mm512_mask3_fmadd_pd(b, b, high, (__mmask8)(mask >> 8));
+    }
+    scale = _mm512_set1_pd(1.0 / sqrt(fold_sum_double(low, high) / (double)n + (double)eps));
+    for (int64_t i = 0; i < n; i += 16) {
+        const __m512 s = load(y + i, n - i), g = load(gamma + i, n - i);
+        const __m512 b = beta ? load(beta + i, n - i) : _mm512_setzero_ps();
+        const __m256 l = normalize(low_half(s), mean, scale, low_half(g), low_half(b));
+        const __m256 h = normalize(high_half(s), mean, scale, high_half(g), high_half(b));
+        store(y + i, n - i, _mm512_insertf32x8(_mm512_castps256_ps512(l), h, 1));
+    }
+}
+
+static void layernorm_f32(int64_t m, int64_t n, const float *x, int64_t ldx, const float *bias,
+                          const float *residual, int64_t ldr, const float *gamma,
+                          const float *beta, float eps, float *y, int64_t ldy)
+{
+    for (int64_t row = 0; row < m; row++)
+        layernorm_row(n, x + row * ldx, bias, residual ? residual + row * ldr : NULL, gamma, beta,
+                      eps, y + row * ldy);
+}
+
+static void softmax_f32(int64_t m, int64_t n, float *p, int64_t ldp, float scale, float *sums)
+{
+    const __m512 s = set(scale);
+
+    for (int64_t row = 0; row < m; row++, p += ldp) {
+        __m512 largest = set(-INFINITY), lanes = _mm512_setzero_ps(), shift;
+
+        for (int64_t i = 0; i < n; i += 16) {
+            const __m512 v = _mm512_mul_ps(load(p + i, n - i), s);
+            largest = _mm512_mask_max_ps(largest, first(n - i), v, largest);
+        }
+        shift = set(-fold_max(largest));
+        for (int64_t i = 0; i < n; i += 16) {
+            const __m512 x = mul_add(load(p + i, n - i), s, shift);
+            const __m512 e = exp_low(x, _mm512_setzero_ps());
+            store(p + i, n - i, e);
+            lanes = _mm512_mask_add_ps(lanes, first(n - i), lanes, e);
+        }
+        sums[row] = fold_sum(lanes);
+    }
+}
+
+static float sum_squares_f32(int64_t n, const float *x)
+{
+    __m512 lanes = _mm512_setzero_ps();
+
+    for (int64_t i = 0; i < n; i += 16) {
+        const __m512 v = load(x + i, n - i);
+        lanes = mul_add(v, v, lanes);
+    }
+    return fold_sum(lanes);
+}
+
+/* ---- stored numbers --------------------------------------------------------------------- */
+
+static void widen_f16(int64_t n, const void *x, float *y)
+{
+    for (int64_t i = 0; i < n; i += 16)
+        store(y + i, n - i, _mm512_cvtph_ps(
+            _mm256_maskz_loadu_epi16(first(n - i), (const char *)x + 2 * i)));
+}
+
+static void widen_bf16(int64_t n, const void *x, float *y)
+{
+    for (int64_t i = 0; i < n; i += 16) {
+        const __m256i bits = _mm256_maskz_loadu_epi16(first(n - i), (const char *)x + 2 * i);
+        store(y + i, n - i,
+              _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16)));
+    }
+}
+
+static void narrow_f64(int64_t n, const void *x, float *y)
+{
+    for (int64_t i = 0; i < n; i += 8) {
+        const __mmask8 mask = (__mmask8)first(n - i);
+        const __m512d v = _mm512_maskz_loadu_pd(mask, (const char *)x + 8 * i);
+        _mm256_mask_storeu_ps(y + i, mask, _mm512_cvtpd_ps(v));
+    }
+}
+
+const emb_kernels emb_kernels_avx512 = {
+    .name = "avx512",
+    .gemm_f32 = gemm_f32,
+    .pack_rows_f32 = pack_rows_f32,
+    .pack_columns_f32 = pack_columns_f32,
+    .bias_act_f32 = bias_act_f32,
+    .layernorm_f32 = layernorm_f32,
+    .softmax_f32 = softmax_f32,
+    .divide_rows_f32 = divide_rows_f32,
+    .add_rows_f32 = add_rows_f32,
+    .sum_squares_f32 = sum_squares_f32,
+    .scale_f32 = scale_f32,
+    .widen_f16 = widen_f16,
+    .widen_bf16 = widen_bf16,
+    .narrow_f64 = narrow_f64,
+};
