@@ -97,9 +97,10 @@ typedef struct embed_error {
 
 EMBED_API uint32_t embed_version(void);            /* major << 16 | minor << 8 | patch */
 EMBED_API const char *embed_version_string(void);  /* "0.1.0" */
-/* What this library was built with: "built=c,avx2 blas=openblas(dlopen) compiler=12.2.0". Static. */
+/* What this library was built with: "built=c,avx2,avx512
+ * blas=openblas(dlopen) compiler=12.2.0". Static. */
 EMBED_API const char *embed_build_info(void);
-/* The instruction set that this CPU gets by default: "avx2". Static. */
+/* The instruction set that this CPU gets by default: "avx512". Static. */
 EMBED_API const char *embed_isa(void);
 
 /* ---- Model -------------------------------------------------------------- */
@@ -129,7 +130,7 @@ typedef struct embed_open_options {
     embed_alloc_fn alloc; /* NULL: the C library's; set both or none */
     embed_free_fn free;
     void *alloc_user;
-    const char *isa; /* "c", "avx2": kernels of that instruction set; NULL: the best of this CPU */
+    const char *isa; /* "c", "avx2", "avx512": kernels of that set; NULL: the best of this CPU */
     int32_t gemm;    /* EMBED_GEMM_* */
     int32_t reserved;
 } embed_open_options;

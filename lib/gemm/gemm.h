@@ -18,7 +18,7 @@ typedef struct emb_matrix {
  * reason. */
 int32_t emb_gemm_for(int32_t which, const emb_gemm **gemm, embed_error *error);
 const char *emb_gemm_name(const emb_gemm *g);   /* "packed", "blas" */
-/* What is built in: "built=c,avx2 blas=openblas(dlopen) compiler=12.2.0". Static. */
+/* What is built in: "built=c,avx2,avx512 blas=openblas(dlopen) compiler=12.2.0". Static. */
 const char *emb_gemm_build_info(void);
 
 /* Floats that a matrix's data takes. false: overflow. */

@@ -3,7 +3,7 @@
  * and strides (in elements); no tensors, no memory.
  * Every version of a kernel gives the same bits as plain C. What fixes the bits
  * (docs/numerics.md):
- *   - a dot product over k is cut into blocks of EMB_K_BLOCK; each block is one chain of fused
+ *   - a dot product over k is cut into blocks of emb_k_block(k); each block is one chain of fused
  *     multiply-adds in ascending k from +0; block sums are added in ascending order, from the
  *     first block's sum;
  *   - a row reduction has EMB_LANES partial sums from +0, lane i taking elements i mod EMB_LANES
@@ -19,9 +19,15 @@
 
 #include "../base/base.h"
 
-#define EMB_K_BLOCK 256
 #define EMB_LANES 16
 #define EMB_PANEL 16 /* output columns in one panel of packed weights */
+
+/* Length of the blocks that a dot product over k is cut into. Shorter blocks are more exact: short
+ * products (scores of a head, small models) can afford 32, long ones take 128 at no cost. */
+static inline int64_t emb_k_block(int64_t k)
+{
+    return k <= 128 ? 32 : 128;
+}
 
 typedef enum { /* names of transformers' ACT2FN, see spec in docs/models.md */
     EMB_ACT_NONE, EMB_ACT_GELU, EMB_ACT_GELU_TANH /* gelu_new, gelu_pytorch_tanh */,

@@ -158,7 +158,9 @@ INLINE __m256 activate(__m256 x, emb_activation act)
 
 /* ---- products ------------------------------------------------------------------------------- */
 
-/* One block of k of one panel, and what to fetch meanwhile: the weights EMB_K_BLOCK rows further
+enum { AHEAD = 256 }; /* rows of a panel between what is read and what is fetched */
+
+/* One block of k of one panel, and what to fetch meanwhile: the weights AHEAD rows further
  * on. The tiles of a block share them out: next moves on by step bytes with each row of the
  * panel. */
 typedef struct {
@@ -232,7 +234,7 @@ static void panel_block(int64_t m, int64_t columns, block *b, const float *a, in
                         int64_t ldc)
 {
     const int64_t tiles = (m + 5) / 6, share = b->k * EMB_PANEL * (int64_t)sizeof(float) / tiles;
-    const char *ahead = (const char *)(b->w + EMB_K_BLOCK * EMB_PANEL);
+    const char *ahead = (const char *)(b->w + AHEAD * EMB_PANEL);
 
     b->step = share / b->k;
     for (int64_t i = 0, row = 0, rows; i < tiles; i++, row += rows) {
@@ -248,9 +250,12 @@ static void panel_block(int64_t m, int64_t columns, block *b, const float *a, in
 static void gemm_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *w,
                      float *c, int64_t ldc)
 {
+    const int64_t length = emb_k_block(k);
+
+    if (m < 1) return;
     for (int64_t column = 0; column < n; column += EMB_PANEL)
-        for (int64_t start = 0; start < k; start += EMB_K_BLOCK) {
-            block b = {.w = w, .k = EMB_MIN(k - start, EMB_K_BLOCK), .add = start > 0};
+        for (int64_t start = 0; start < k; start += length) {
+            block b = {.w = w, .k = EMB_MIN(k - start, length), .add = start > 0};
             panel_block(m, EMB_MIN(n - column, EMB_PANEL), &b, a + start, lda, c + column, ldc);
             w += b.k * EMB_PANEL;
         }

@@ -179,21 +179,21 @@ static void gemm_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t ld
 {
     void (*const run[])(int64_t, block *, int64_t, const float *, int64_t, float *, int64_t) = {
         panels_1, panels_2, panels_3};
-    const int64_t panel = k * EMB_PANEL;
+    const int64_t panel = k * EMB_PANEL, length = emb_k_block(k);
 
     for (int64_t column = 0, left = (n + 15) / 16, panels; left > 0; left -= panels) {
         const float *after;
 
         panels = left == 4 ? 2 : EMB_MIN(left, PANELS);
         after = w + panels * panel;
-        for (int64_t start = 0; start < k; start += EMB_K_BLOCK) {
-            const int64_t end = start + EMB_K_BLOCK, rest = k - end;
+        for (int64_t start = 0; start < k; start += length) {
+            const int64_t end = start + length, rest = k - end;
             block b = {.w = w + start * EMB_PANEL, .ldw = panel,
-                       .k = EMB_MIN(k - start, EMB_K_BLOCK),
+                       .k = EMB_MIN(k - start, length),
                        .last = first(n - column - (panels - 1) * EMB_PANEL), .add = start > 0,
                        .next = (const char *)(rest > 0 ? w + end * EMB_PANEL : after)};
 
-            run[panels - 1](m, &b, EMB_MIN(rest > 0 ? rest : k, EMB_K_BLOCK), a + start, lda,
+            run[panels - 1](m, &b, EMB_MIN(rest > 0 ? rest : k, length), a + start, lda,
                             c + column, ldc);
         }
         w = after;

@@ -23,6 +23,8 @@ static void block_sums(int64_t k, const float *a, const float *panel, float *sum
 static void gemm_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *w,
                      float *c, int64_t ldc)
 {
+    const int64_t block = emb_k_block(k);
+
     for (int64_t column = 0; column < n; column += EMB_PANEL, w += k * EMB_PANEL) {
         const int64_t columns = EMB_MIN(n - column, EMB_PANEL);
         for (int64_t row = 0; row < m; row++) {
@@ -30,10 +32,10 @@ static void gemm_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t ld
             float *y = c + row * ldc + column;
             float sums[EMB_PANEL];
 
-            block_sums(EMB_MIN(k, EMB_K_BLOCK), x, w, sums);
+            block_sums(EMB_MIN(k, block), x, w, sums);
             memcpy(y, sums, (size_t)columns * sizeof *y);
-            for (int64_t i = EMB_K_BLOCK; i < k; i += EMB_K_BLOCK) {
-                block_sums(EMB_MIN(k - i, EMB_K_BLOCK), x + i, w + i * EMB_PANEL, sums);
+            for (int64_t i = block; i < k; i += block) {
+                block_sums(EMB_MIN(k - i, block), x + i, w + i * EMB_PANEL, sums);
                 for (int64_t j = 0; j < columns; j++)
                     y[j] += sums[j];
             }

@@ -35,6 +35,13 @@ def run(*arguments, stdin=None):
     return done.stdout
 
 
+def instruction_sets():
+    """Those of this build that this CPU has, worst first: embed --version's "isa=b built=a,b,c"."""
+    words = dict(word.split("=", 1) for word in run("--version").decode().split() if "=" in word)
+    built = words["built"].split(",")
+    return built[: built.index(words["isa"]) + 1]
+
+
 def run_to_array(*arguments, stdin=None):
     """Run a command with -o to a .npy file and load that."""
     with tempfile.TemporaryDirectory() as folder:

@@ -218,7 +218,7 @@ def check_invariance(shape, storage, cache):
     }
     for threads in (1, 2, 3):
         results[f"threads {threads}"] = same(whole, command.hidden(folder, inputs, threads=threads))
-    for isa in ("c", "avx2"):
+    for isa in command.instruction_sets():
         results[f"isa {isa}"] = same(whole, command.hidden(folder, inputs, isa=isa))
     failed = [what for what, held in results.items() if not held]
     print(f"{shape.name:22} same bytes {', '.join(results)}: {'FAILS: ' + ', '.join(failed) if failed else 'yes'}")

@@ -54,9 +54,9 @@ static emb_matrix prepared(const emb_gemm *g, int64_t n, int64_t k, const float 
 static float dot_by_the_rule(int64_t k, const float *a, const float *w)
 {
     float result = 0.0f;
-    for (int64_t start = 0; start < k; start += EMB_K_BLOCK) {
+    for (int64_t start = 0; start < k; start += emb_k_block(k)) {
         float chain = 0.0f;
-        for (int64_t i = start; i < EMB_MIN(k, start + EMB_K_BLOCK); i++)
+        for (int64_t i = start; i < EMB_MIN(k, start + emb_k_block(k)); i++)
             chain = fmaf(a[i], w[i], chain);
         result = start ? result + chain : chain;
     }

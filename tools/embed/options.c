@@ -114,7 +114,7 @@ static const struct option table[] = {
     {ALL, 0, "gemm", "auto|packed|blas", CHOICE, EMBED_GEMM_AUTO, AT(open.gemm),
      "matrix products: auto and packed are built in, blas is OpenBLAS"},
     {ALL, 0, "isa", "NAME", STRING, 0, AT(open.isa),
-     "instruction set: c, avx2; default: the best of this CPU"},
+     "instruction set: c, avx2, avx512; default: the best of this CPU"},
     {ALL, 'h', "help", NULL, HELP, 0, AT(help), "show this"},
 };
 
