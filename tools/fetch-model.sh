@@ -22,7 +22,8 @@ from_hub() { # into $part/model
     say "trying huggingface.co"
     mkdir -p "$part/model/1_Pooling"
     for file in $files; do
-        curl -fsSL --connect-timeout 8 -o "$part/model/$file" "$hub/$file" || return 1
+        curl -fsL --connect-timeout 8 -o "$part/model/$file" "$hub/$file" ||
+            { say "$file: curl says $? (6: no such host, 7 and 28: no way there, 22: refused)"; return 1; }
     done
 }
 
