@@ -26,7 +26,6 @@ struct embed_session {
     embed_error error;
 };
 
-const embed_model *emb_session_model(const embed_session *s) { return s->model; }
 embed_error *emb_session_error(embed_session *s) { return &s->error; }
 
 /* ---- workspace ----------------------------------------------------------------- */

@@ -14,7 +14,6 @@ int32_t emb_session_create(const embed_model *m, const embed_session_options *o,
                            embed_session **out, embed_error *error);
 void emb_session_free(embed_session *s);
 
-const embed_model *emb_session_model(const embed_session *s);
 embed_error *
 emb_session_error(embed_session *s); /* where the functions below leave their sentence */
 

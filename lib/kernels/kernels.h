@@ -29,7 +29,7 @@ static inline int64_t emb_k_block(int64_t k)
     return k <= 128 ? 32 : 128;
 }
 
-typedef enum { /* names of transformers' ACT2FN, see spec in docs/models.md */
+typedef enum { /* transformers' ACT2FN: docs/models.md has the names */
     EMB_ACT_NONE, EMB_ACT_GELU, EMB_ACT_GELU_TANH /* gelu_new, gelu_pytorch_tanh */,
         EMB_ACT_GELU_FAST, EMB_ACT_QUICK_GELU,
     EMB_ACT_SILU, EMB_ACT_RELU, EMB_ACT_RELU2, EMB_ACT_TANH, EMB_ACT_SIGMOID
