@@ -3,7 +3,8 @@
 # make demo         a real model on real sentences; MODEL=dir takes yours
 # make bench        speed of this build; make parity: live against the reference libraries (Python)
 # make install      PREFIX=/usr/local DESTDIR=; make uninstall; make clean
-# BLAS=dlopen|link|none: how OpenBLAS is reached. See docs/building.md.
+# BLAS=dlopen|link|none: how OpenBLAS is reached. JPEG=auto|turbo|stb: who decodes JPEG; auto takes
+# libjpeg where pkg-config finds it. See docs/building.md.
 .DEFAULT_GOAL := all
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -19,6 +20,7 @@ LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR     ?= $(PREFIX)/share/man
 BLAS       ?= dlopen
+JPEG       ?= auto
 
 H       := include/embed.h
 version  = $(shell sed -n 's/^.define EMBED_VERSION_$(1) //p' $(H))
@@ -29,12 +31,14 @@ TARGET  := $(shell $(CC) -dumpmachine)
 ARCH    := $(if $(findstring x86_64,$(TARGET)),x86,$(if $(findstring aarch64,$(TARGET)),arm,other))
 DARWIN  := $(findstring darwin,$(TARGET))
 comma   := ,
-CONFIG  := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),release)$(if $(filter-out dlopen,$(BLAS)),-$(BLAS))
+CONFIG  := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),release)$(if $(filter-out dlopen,$(BLAS)),-$(BLAS))$(if $(filter stb,$(JPEG)),-stb)
 BUILD   ?= build/$(CONFIG)
 
 # ---- flags -------------------------------------------------------------------
 
-packages := libcjson $(if $(filter link,$(BLAS)),openblas)
+$(if $(filter auto turbo stb,$(JPEG)),,$(error JPEG: expected auto, turbo or stb, found $(JPEG)))
+jpeg     := $(if $(filter auto,$(JPEG)),$(if $(shell $(PKG_CONFIG) --exists libjpeg && echo found),turbo,stb),$(JPEG))
+packages := libcjson $(if $(filter turbo,$(jpeg)),libjpeg) $(if $(filter link,$(BLAS)),openblas)
 headers  := $(packages) $(if $(filter dlopen,$(BLAS)),openblas)
 BLAS_dlopen := -DEMB_BLAS_DLOPEN
 BLAS_link   := -DEMB_BLAS_LINK
@@ -45,7 +49,8 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 OURS := -std=c11 $(WARN) -fvisibility=hidden -ffp-contract=off -fPIC -pthread -MMD -MP \
         -ffile-prefix-map=$(CURDIR)=. $(BLAS_$(BLAS)) \
         $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-DEPS  = $(shell $(PKG_CONFIG) --cflags $(headers))
+STB  ?= $(or $(shell $(PKG_CONFIG) --cflags stb 2>/dev/null),-I/usr/include/stb)
+DEPS  = $(shell $(PKG_CONFIG) --cflags $(headers)) $(STB)
 LIBS  = $(shell $(PKG_CONFIG) --libs $(packages)) $(if $(DARWIN),,-ldl) -lm -pthread
 LINK  = $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 ISA_avx2 := -mavx2 -mfma -mf16c
@@ -57,7 +62,7 @@ quiet = $(if $(V),,@printf '  %-5s %s\n' $(1) $@;)
 
 # ---- files -------------------------------------------------------------------
 
-OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(LIB_SRC) $(LIB_SRC_$(ARCH)))
+OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(LIB_SRC) $(LIB_SRC_$(ARCH)) $(LIB_SRC_jpeg_$(jpeg)))
 TOOL := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/embed/*.c))
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 TESTS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
@@ -73,7 +78,7 @@ $(BUILD)/lib/%.o: lib/%.c
 	$(call quiet,CC)$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $(isa) -c $< -o $@
 $(BUILD)/tools/%.o: tools/%.c
 	@mkdir -p $(@D)
-	$(call quiet,CC)$(CC) $(OURS) -Iinclude $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+	$(call quiet,CC)$(CC) $(OURS) -Iinclude $(STB) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 $(A): $(OBJ)
 	$(call quiet,AR)rm -f $@ && $(AR) rcs $@ $^
 $(BUILD)/libembed.so.$(VERSION): $(OBJ) lib/libembed.map
@@ -102,7 +107,7 @@ $(BUILD)/bench: tests/bench/bench.c $(A)
 
 # The tests print one line for each program, and "N passed, N failed" at the end.
 check:
-	@BLAS=$(BLAS) tools/install-deps.sh
+	@BLAS=$(BLAS) JPEG=$(JPEG) tools/install-deps.sh
 	+@$(MAKE) --no-print-directory build-tests
 	@BUILD=$(BUILD) CC="$(CC)" SAN="$(SAN)" MAKE="$(MAKE)" BLAS=$(BLAS) tests/run.sh
 build-tests: all $(TESTS) $(FUZZ)

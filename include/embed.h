@@ -1,6 +1,6 @@
 /*
- * libembed: text embeddings from Hugging Face and sentence-transformers model
- * directories, in C.
+ * libembed: text and image embeddings from Hugging Face and sentence-transformers
+ * model directories, in C.
  *
  *     embed_model *model;
  *     embed_session *session;
@@ -24,8 +24,9 @@
  *     (locale, signal handlers, BLAS threads). The floating-point environment is
  *     set on entry of the functions that compute and restored on return.
  *   - Memory is taken while opening and creating only. Encoding takes none: all it
- *     needs is the session's workspace, whose size is known beforehand. (gemm =
- *     EMBED_GEMM_BLAS is the exception: the BLAS may have buffers of its own.)
+ *     needs is the session's workspace, whose size is known beforehand. Two
+ *     exceptions: image files and encoded images (their decoders allocate), and
+ *     gemm = EMBED_GEMM_BLAS (the BLAS may have buffers of its own).
  *   - Output arrays belong to the caller. Strides are in elements.
  *   - Text is UTF-8 with an explicit size in bytes, or NUL-terminated where a sizes
  *     array is NULL. Offsets are bytes into the caller's text.
@@ -120,8 +121,10 @@ enum { /* embed_open_options.gemm */
 };
 
 enum { /* embed_open_options.flags */
-    EMBED_OPEN_READ = 1 << 0 /* read weights into memory instead of mapping the file. (A mapped file
+    EMBED_OPEN_READ = 1 << 0, /* read weights into memory instead of mapping the file. (A mapped file
                               * that another process cuts short ends the process with SIGBUS.) */
+    EMBED_OPEN_NO_ENCODER = 1 << 1 /* tokenizer and image preprocessing alone: config.json and weights
+                                    * are not read and may be missing */
 };
 
 typedef struct embed_open_options {
@@ -165,14 +168,20 @@ enum { /* embed_model_info */
     EMBED_INFO_PARAMETERS = 13,       /* numbers in the weights that are used */
     EMBED_INFO_WEIGHT_BYTES = 14,     /* bytes of weights kept in memory or mapped */
     EMBED_INFO_GEMM = 15,             /* EMBED_GEMM_PACKED or EMBED_GEMM_BLAS */
-    EMBED_INFO_HAS_TOKENIZER = 16
+    EMBED_INFO_HAS_TOKENIZER = 16,
+    EMBED_INFO_TAKES_TEXTS = 17,      /* 1 if texts or token ids can be encoded */
+    EMBED_INFO_TAKES_IMAGES = 18,     /* 1 if images can be encoded */
+    EMBED_INFO_IMAGE_HIDDEN_SIZE = 19, /* HIDDEN_SIZE of the image tower, where there are two */
+    EMBED_INFO_IMAGE_NUM_LAYERS = 20,
+    EMBED_INFO_PATCH_SIZE = 21,       /* pixels; 0: no images */
+    EMBED_INFO_PREFIX_TOKENS = 22     /* of an image, before its patches: [CLS], distillation, registers */
 };
 /* A number about the model, or EMBED_EINVAL for an unknown question. */
 EMBED_API int64_t embed_model_info(const embed_model *model, int32_t what);
 /* The effective recipe as a JSON object: family, sizes, tokenizer, limits, pooling, modules,
  * prompts, similarity, warnings, isa. Owned by the model. */
 EMBED_API const char *embed_model_describe(const embed_model *model);
-/* Text of the index-th warning met while opening (a missing pooler, tensors ignored), or NULL. */
+/* Text of the index-th warning met while opening (positions fewer than max_seq_length), or NULL. */
 EMBED_API const char *embed_model_warning(const embed_model *model, int64_t index);
 /* Text of the named prompt, or NULL. index-th prompt name, or NULL past the last. */
 EMBED_API const char *embed_model_prompt(const embed_model *model, const char *name);
@@ -199,8 +208,11 @@ typedef struct embed_session_options {
                              * (WordPiece without normalized added tokens has no limit) */
     embed_parallel_fn parallel; /* the host's own threads; NULL: a pool of the session */
     void *parallel_user;
+    int64_t max_image_side; /* raw pixels up to this width and height are preprocessed in the workspace;
+                             * larger images take memory from the model's allocator for as long as
+                             * they are worked on. 0: 4096 */
 } embed_session_options;
-#define EMBED_SESSION_OPTIONS_INIT {sizeof(embed_session_options), 0, 0, 0, 0, 0}
+#define EMBED_SESSION_OPTIONS_INIT {sizeof(embed_session_options), 0, 0, 0, 0, 0, 0}
 
 #define EMBED_WORKSPACE_ALIGN 64
 
@@ -223,8 +235,28 @@ EMBED_API const char *embed_session_error(const embed_session *session);
 
 /* ---- Inputs and options of a call ---------------------------------------- */
 
-/* A batch of inputs: texts, pairs of texts, or token ids. Any count; the session cuts it into
- * passes of batch_tokens. */
+enum { /* embed_image.format */
+    EMBED_IMAGE_ENCODED = 0, /* a file's bytes (data and size) or its path: JPEG, PNG, GIF (first frame),
+                              * BMP, TGA, PNM, whatever its name says */
+    EMBED_IMAGE_RGB = 1,     /* raw pixels, 8 bits a channel, rows from top to bottom */
+    EMBED_IMAGE_RGBA = 2,    /* alpha is dropped, as by Pillow's convert("RGB"): EMBED_ALPHA_WHITE */
+    EMBED_IMAGE_GREY = 3,
+    EMBED_IMAGE_PIXEL_VALUES = 4 /* float[3][height][width] that need no preprocessing */
+};
+
+/* One image. Zero it, then fill what its format needs. This struct never grows. */
+typedef struct embed_image {
+    const void *data;  /* pixels, or a file's bytes; NULL: path */
+    int64_t size;      /* bytes of data; may be 0 for raw pixels, else it is checked */
+    const char *path;  /* ENCODED without data; also what messages call the image */
+    int64_t stride;    /* bytes from one row of raw pixels to the next; 0: no gap */
+    int32_t width, height; /* of raw pixels and pixel values */
+    int32_t format;    /* EMBED_IMAGE_* */
+    int32_t reserved[5];
+} embed_image;
+
+/* A batch of inputs: texts, pairs of texts, token ids, or images. Any count; the session cuts it
+ * into passes of batch_tokens. */
 typedef struct embed_input {
     uint32_t struct_size;
     uint32_t flags;             /* 0 */
@@ -237,19 +269,25 @@ typedef struct embed_input {
                                  * padded; input i is ids[offsets[i]] .. ids[offsets[i+1]-1] */
     const int32_t *type_ids;    /* beside ids; NULL: all 0 */
     const int64_t *offsets;     /* [count + 1], ascending from 0 */
+    const embed_image *images;  /* [count], instead of texts and ids */
 } embed_input;
-#define EMBED_INPUT_INIT {sizeof(embed_input), 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define EMBED_INPUT_INIT {sizeof(embed_input), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 enum { /* how the token vectors of one input become one vector */
-    EMBED_POOL_DEFAULT = 0,  /* the directory's pooling module; without modules.json: cls */
+    EMBED_POOL_DEFAULT = 0,  /* the directory's pooling module; without modules.json: cls for texts; for
+                              * images the model's projection (CLIP) or attention-pooling head
+                              * (SigLIP), else mean_all */
     EMBED_POOL_CLS = 1,      /* the first token */
     EMBED_POOL_MEAN = 2,     /* over the attention mask */
     EMBED_POOL_MAX = 3,      /* largest value of each dimension */
     EMBED_POOL_LAST = 4,     /* the last token */
     EMBED_POOL_WEIGHTED = 5, /* weighted mean, token t has weight t + 1 */
     EMBED_POOL_SQRT_LEN = 6, /* sum over the square root of the number of tokens */
-    EMBED_POOL_POOLER = 7,   /* tanh(dense([CLS])) by the model's own weights */
-    EMBED_POOL_MEAN_ALL = 8  /* plain mean of every token, whatever the mask says */
+    EMBED_POOL_POOLER = 7,   /* the reference's pooler_output by the model's own weights: tanh(dense([CLS]))
+                              * of BERT and ViT */
+    EMBED_POOL_MEAN_ALL = 8, /* plain mean of every token, whatever the mask says */
+    EMBED_POOL_PATCHES = 9,  /* mean of an image's patches, without [CLS] and the like */
+    EMBED_POOL_PROJECTION = 10 /* pooler_output projected into the space that texts and images share */
 };
 
 /* hidden_states[k] of the reference: 0 is the embeddings' output, EMBED_INFO_NUM_LAYERS the last. */
@@ -268,12 +306,20 @@ enum { /* embed_encode_options.flags */
     EMBED_NO_TRUNCATION = 1 << 1, /* a text over the limit is EMBED_ERANGE, not cut. In embed_tokenize:
                                    * no limit at all */
     EMBED_REPLACE_INVALID_UTF8 = 1 << 2, /* each maximal invalid part becomes U+FFFD; otherwise EMBED_EUTF8 */
-    EMBED_NO_SPECIAL_TOKENS = 1 << 3 /* add no [CLS] and [SEP] */
+    EMBED_NO_SPECIAL_TOKENS = 1 << 3, /* add no [CLS] and [SEP] */
+    EMBED_APPLY_EXIF = 1 << 4,   /* turn an image as its EXIF orientation says */
+    EMBED_ALPHA_WHITE = 1 << 5,  /* lay transparent pixels over white; default: alpha is dropped */
+    EMBED_INTERPOLATE_POS_ENCODING = 1 << 6 /* take images of another size than the model's by
+                                             * interpolating its positions, as the reference's option */
 };
 
 /* Called between forward passes with inputs done so far. Anything but 0 cancels the call, which
  * then returns EMBED_ECANCELED; the session can be used again. */
 typedef int32_t (*embed_progress_fn)(void *user, int64_t done, int64_t total);
+/* Called for an input that cannot be used (an unreadable image, invalid UTF-8, too many tokens).
+ * 0: go on; its vector becomes NaN, its rows of token vectors NaN (padded) or none (ragged), its count 0.
+ * Anything else: the call fails with this status, as it does without such a callback. */
+typedef int32_t (*embed_failed_fn)(void *user, int64_t index, int32_t status, const char *message);
 
 typedef struct embed_encode_options {
     uint32_t struct_size;
@@ -291,8 +337,13 @@ typedef struct embed_encode_options {
     const char *prompt;   /* put before every text as it is; wins over prompt_name; "": none */
     embed_progress_fn progress;
     void *progress_user;
+    embed_failed_fn failed;
+    void *failed_user;
+    int64_t image_size; /* in place of the size in preprocessor_config.json (height and width, or the
+                         * shortest edge, and the crop); 0: that */
 } embed_encode_options;
-#define EMBED_ENCODE_OPTIONS_INIT {sizeof(embed_encode_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define EMBED_ENCODE_OPTIONS_INIT                                                                   \
+    {sizeof(embed_encode_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 /* ---- Tokens --------------------------------------------------------------- */
 
@@ -348,10 +399,21 @@ EMBED_API int32_t embed_last_hidden_state_ragged(embed_session *session, const e
                                                  const embed_encode_options *options, float *hidden,
                                                  int64_t capacity, int64_t *offsets);
 
+/* ---- Images before the model -------------------------------------------------------- */
+
+/* Height and width that each image has after preprocessing -> sizes[input.count][2]. */
+EMBED_API int32_t embed_pixel_sizes(embed_session *session, const embed_input *input,
+                                    const embed_encode_options *options, int64_t *sizes);
+/* The preprocessed images, what the reference calls pixel_values: pixels[count][3][height][width].
+ * Every image must come out at this size (EMBED_ERANGE). Needs no weights: EMBED_OPEN_NO_ENCODER. */
+EMBED_API int32_t embed_pixel_values(embed_session *session, const embed_input *input,
+                                     const embed_encode_options *options, float *pixels,
+                                     int64_t height, int64_t width);
+
 /* ---- Helpers on vectors, usable on their own ---------------------------------- */
 
 /* One vector out[hidden_size] from hidden[tokens][hidden_size]. attention_mask[tokens] of 0 and 1, or
- * NULL for all 1. Every EMBED_POOL_* but DEFAULT and POOLER. Sums are made in double, in token order. */
+ * NULL for all 1. Every EMBED_POOL_* but DEFAULT, POOLER, PATCHES and PROJECTION. Sums are made in double, in token order. */
 EMBED_API int32_t embed_pool(const float *hidden, int64_t tokens, int64_t hidden_size,
                              const int32_t *attention_mask, int32_t pooling, float *out);
 /* Mean of rows begin .. end-1 (begin < end <= tokens); one token is begin = t, end = t + 1. */

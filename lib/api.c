@@ -45,7 +45,9 @@ static int32_t copy_encode_options(embed_encode_options *options, const embed_en
     return status < 0 ? status
                       : check_flags(options->flags,
                                     EMBED_NO_MODULES | EMBED_NO_TRUNCATION |
-                                        EMBED_REPLACE_INVALID_UTF8 | EMBED_NO_SPECIAL_TOKENS,
+                                        EMBED_REPLACE_INVALID_UTF8 | EMBED_NO_SPECIAL_TOKENS |
+                                        EMBED_APPLY_EXIF | EMBED_ALPHA_WHITE |
+                                        EMBED_INTERPOLATE_POS_ENCODING,
                                     "options", error);
 }
 
@@ -80,7 +82,7 @@ static int32_t open_model(const char *path, const void *data, size_t size,
     *model = NULL;
     if (!path && !data) return emb_fail(error, EMBED_EINVAL, "expected a path or data, found NULL");
     int32_t status = COPY(options, given, error);
-    if (status == EMBED_OK) status = check_flags(options.flags, EMBED_OPEN_READ, "options", error);
+    if (status == EMBED_OK) status = check_flags(options.flags, EMBED_OPEN_READ | EMBED_OPEN_NO_ENCODER, "options", error);
     if (status < 0) return status;
     if (!options.alloc != !options.free)
         return emb_fail(error, EMBED_EINVAL, "options: alloc and free: expected both or none");
@@ -109,24 +111,31 @@ int64_t embed_model_info(const embed_model *m, int32_t what)
 {
     static const embed_encode_options defaults = EMBED_ENCODE_OPTIONS_INIT;
     if (!m) return EMBED_EINVAL;
-    const emb_architecture *a = &m->encoder.arch;
+    const emb_encoder *e = emb_model_tower(m);
+    const emb_architecture *a = &e->arch, *image = &m->image.arch;
     switch (what) {
     case EMBED_INFO_DIM: return emb_output_dim(m, &defaults, NULL);
     case EMBED_INFO_HIDDEN_SIZE: return a->hidden_size;
     case EMBED_INFO_NUM_LAYERS: return a->num_hidden_layers;
     case EMBED_INFO_NUM_HEADS: return a->num_attention_heads;
     case EMBED_INFO_INTERMEDIATE_SIZE: return a->intermediate_size;
-    case EMBED_INFO_VOCAB_SIZE: return a->vocab_size;
+    case EMBED_INFO_VOCAB_SIZE: return m->text.arch.vocab_size;
     case EMBED_INFO_MAX_LENGTH: return m->max_length;
-    case EMBED_INFO_MAX_POSITIONS: return a->max_position_embeddings;
+    case EMBED_INFO_MAX_POSITIONS: return emb_max_tokens(&m->text.arch);
     case EMBED_INFO_POOLING: return m->modules.pooling[0];
     case EMBED_INFO_NORMALIZES: return emb_modules_normalize(&m->modules);
-    case EMBED_INFO_HAS_POOLER: return emb_encoder_has_pooler(&m->encoder);
+    case EMBED_INFO_HAS_POOLER: return e->has_pooler;
     case EMBED_INFO_SIMILARITY: return m->modules.similarity;
-    case EMBED_INFO_PARAMETERS: return m->encoder.parameters;
-    case EMBED_INFO_WEIGHT_BYTES: return (int64_t)(m->encoder.weight_bytes + m->module_bytes);
+    case EMBED_INFO_PARAMETERS: return m->parameters;
+    case EMBED_INFO_WEIGHT_BYTES: return (int64_t)emb_model_weight_bytes(m);
     case EMBED_INFO_GEMM: return m->gemm_kind;
     case EMBED_INFO_HAS_TOKENIZER: return m->tokenizer != NULL;
+    case EMBED_INFO_TAKES_TEXTS: return m->text.arch.hidden_size > 0;
+    case EMBED_INFO_TAKES_IMAGES: return image->hidden_size > 0;
+    case EMBED_INFO_IMAGE_HIDDEN_SIZE: return image->hidden_size;
+    case EMBED_INFO_IMAGE_NUM_LAYERS: return image->num_hidden_layers;
+    case EMBED_INFO_PATCH_SIZE: return image->image.patch_height;
+    case EMBED_INFO_PREFIX_TOKENS: return image->image.prefix;
     default: return EMBED_EINVAL;
     }
 }
@@ -217,13 +226,15 @@ static int32_t copy_input(embed_session *s, const embed_input *given, embed_inpu
     if (input->flags)
         return emb_fail(error, EMBED_EINVAL, "input: flags: expected 0, found %u",
                         (unsigned)input->flags);
-    if (input->count < 0 || (input->count > 0 && !input->texts == !input->ids) ||
+    int kinds = (input->texts != NULL) + (input->ids != NULL) + (input->images != NULL);
+    if (input->count < 0 || kinds > 1 || (input->count > 0 && kinds == 0) ||
         (input->ids && !input->offsets))
-        return emb_fail(
-            error, EMBED_EINVAL,
-            "input: expected a count and either texts or ids with offsets, found count %lld%s%s%s",
-            (long long)input->count, input->texts ? ", texts" : "", input->ids ? ", ids" : "",
-            input->offsets ? ", offsets" : "");
+        return emb_fail(error, EMBED_EINVAL,
+                        "input: expected a count and texts, ids with offsets, or images, found count "
+                        "%lld%s%s%s%s",
+                        (long long)input->count, input->texts ? ", texts" : "",
+                        input->ids ? ", ids" : "", input->offsets ? ", offsets" : "",
+                        input->images ? ", images" : "");
     return EMBED_OK;
 }
 
@@ -339,6 +350,52 @@ int32_t embed_last_hidden_state_ragged(embed_session *s, const embed_input *inpu
         return emb_fail(emb_session_error(s), EMBED_EINVAL,
                         "offsets: expected an array, found NULL");
     return hidden_state(s, input, options, hidden, capacity, offsets);
+}
+
+/* A call whose inputs are images. */
+static int32_t copy_images(embed_session *s, const embed_input *given,
+                           const embed_encode_options *given_options, embed_input *input,
+                           embed_encode_options *options)
+{
+    int32_t status = copy_input(s, given, input);
+    if (status == EMBED_OK)
+        status = copy_encode_options(options, given_options, emb_session_error(s));
+    if (status == EMBED_OK && input->count && !input->images)
+        status = emb_fail(emb_session_error(s), EMBED_EKIND,
+                          "input: expected images, found none");
+    return status;
+}
+
+int32_t embed_pixel_sizes(embed_session *s, const embed_input *given,
+                          const embed_encode_options *given_options, int64_t *sizes)
+{
+    embed_encode_options options;
+    embed_input input;
+    if (!s) return EMBED_EINVAL;
+    int32_t status = copy_images(s, given, given_options, &input, &options);
+    if (status == EMBED_OK && input.count && !sizes)
+        status = emb_fail(emb_session_error(s), EMBED_EINVAL, "sizes: expected an array, found NULL");
+    return status < 0 ? status
+                      : emb_session_pixel_sizes(s, &input, &options, (int64_t(*)[2])(void *)sizes);
+}
+
+int32_t embed_pixel_values(embed_session *s, const embed_input *given,
+                           const embed_encode_options *given_options, float *pixels, int64_t height,
+                           int64_t width)
+{
+    embed_encode_options options;
+    embed_input input;
+    if (!s) return EMBED_EINVAL;
+    int32_t status = copy_images(s, given, given_options, &input, &options);
+    if (status == EMBED_OK && input.count && (!pixels || height < 1 || width < 1))
+        status = emb_fail(emb_session_error(s), EMBED_EINVAL,
+                          "pixels: expected an array of a positive height and width, found NULL or "
+                          "%lld x %lld", (long long)height, (long long)width);
+    if (status < 0) return status;
+    emb_float_env env = emb_float_enter();
+    status = emb_session_pixel_values(s, &input, &options, pixels, height, width);
+    emb_float_leave(env);
+    return status;
 }
 
 int32_t embed_pooler(embed_session *s, const float *cls, float *out)

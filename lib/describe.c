@@ -4,7 +4,8 @@
 static const char *pooling_name(int32_t pooling)
 {
     static const char *const names[] = {"default",  "cls",      "mean",   "max",     "last",
-                                        "weighted", "sqrt_len", "pooler", "mean_all"};
+                                        "weighted", "sqrt_len", "pooler", "mean_all",
+                                        "patches",  "projection"};
     return names[pooling];
 }
 
@@ -21,7 +22,7 @@ static void member(emb_buffer *b, const char *key, const char *text)
     else emb_buffer_printf(b, "null");
 }
 
-static void describe_architecture(emb_buffer *b, const emb_architecture *a)
+static void describe_sizes(emb_buffer *b, const emb_architecture *a)
 {
     const struct {
         const char *key;
@@ -35,12 +36,22 @@ static void describe_architecture(emb_buffer *b, const emb_architecture *a)
         {"vocab_size", a->vocab_size},
         {"max_position_embeddings", a->max_position_embeddings},
         {"type_vocab_size", a->type_vocab_size},
+        {"image_height", a->image.height},
+        {"image_width", a->image.width},
+        {"patch_size", a->image.patch_height},
+        {"num_patches", a->image.grid_height * a->image.grid_width},
+        {"prefix_tokens", a->image.prefix},
+        {"num_register_tokens", a->image.register_tokens},
+        {"projection_dim", a->projection_size},
     };
-    emb_buffer_printf(b, "\"family\":\"%s\"", a->model_type);
+    bool images = emb_takes_images(a);
     for (int64_t i = 0; i < EMB_COUNT(sizes); i++)
-        emb_buffer_printf(b, ",\"%s\":%lld", sizes[i].key, (long long)sizes[i].value);
+        if (sizes[i].value || (!images && strcmp(sizes[i].key, "type_vocab_size") == 0))
+            emb_buffer_printf(b, ",\"%s\":%lld", sizes[i].key, (long long)sizes[i].value);
     emb_buffer_printf(b, ",\"hidden_act\":\"%s\",\"layer_norm_eps\":%g",
                       emb_activation_name(a->hidden_act), a->layer_norm_eps);
+    if (images)
+        emb_buffer_printf(b, ",\"takes_any_image_size\":%s", a->image.any_size ? "true" : "false");
 }
 
 static void describe_modules(emb_buffer *b, const emb_modules *m)
@@ -49,7 +60,7 @@ static void describe_modules(emb_buffer *b, const emb_modules *m)
     for (int64_t i = 0; i < m->pooling_count; i++)
         emb_buffer_printf(b, "%s\"%s\"", i ? "," : "", pooling_name(m->pooling[i]));
     emb_buffer_printf(b, "],\"include_prompt\":%s", m->include_prompt ? "true" : "false");
-    member(b, "source", m->present ? "modules.json" : "no modules.json: the [CLS] vector");
+    member(b, "source", m->pooling_folder ? "modules.json" : "no Pooling module: the model's own");
     emb_buffer_printf(b, "},\"modules\":[");
     for (int64_t i = 0; i < m->count; i++) {
         const emb_module *module = &m->list[i];
@@ -79,19 +90,29 @@ static void describe_modules(emb_buffer *b, const emb_modules *m)
 bool emb_model_describe(embed_model *m)
 {
     emb_buffer *b = &m->description;
-    emb_buffer_printf(b, "{");
-    describe_architecture(b, &m->encoder.arch);
-    emb_buffer_printf(
-        b, ",\"pooler\":%s,\"tokenizer\":", emb_encoder_has_pooler(&m->encoder) ? "true" : "false");
+    const emb_encoder *e = emb_model_tower(m);
+    emb_buffer_printf(b, "{\"family\":");
+    if (e->arch.model_type) emb_buffer_json(b, e->arch.model_type);
+    else emb_buffer_printf(b, "null");
+    emb_buffer_printf(b, ",\"takes\":[%s%s%s]", m->text.arch.hidden_size ? "\"texts\"" : "",
+                      m->text.arch.hidden_size && m->image.arch.hidden_size ? "," : "",
+                      m->image.arch.hidden_size ? "\"images\"" : "");
+    if (e->arch.hidden_size) describe_sizes(b, &e->arch);
+    emb_buffer_printf(b, ",\"pooler\":%s,\"image\":", e->has_pooler ? "true" : "false");
+    if (m->has_processor) emb_image_processor_describe(&m->processor, b);
+    else emb_buffer_printf(b, "null");
+    emb_buffer_printf(b, ",\"tokenizer\":");
     if (m->tokenizer) emb_tokenizer_describe(m->tokenizer, b);
     else emb_buffer_printf(b, "null");
-    emb_buffer_printf(b, ",\"max_length\":%lld", (long long)m->max_length);
-    member(b, "max_length_from", m->max_length_from);
+    if (m->max_length) {
+        emb_buffer_printf(b, ",\"max_length\":%lld", (long long)m->max_length);
+        member(b, "max_length_from", m->max_length_from);
+    }
     describe_modules(b, &m->modules);
     member(b, "isa", m->kernels->name);
     member(b, "gemm", emb_gemm_name(m->gemm));
     emb_buffer_printf(b, ",\"parameters\":%lld,\"weight_bytes\":%zu,\"warnings\":[",
-                      (long long)m->encoder.parameters, m->encoder.weight_bytes + m->module_bytes);
+                      (long long)m->parameters, emb_model_weight_bytes(m));
     for (int64_t i = 0; i < m->warning_count; i++) {
         if (i) emb_buffer_printf(b, ",");
         emb_buffer_json(b, m->warnings[i]);

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { LONGEST_WITHOUT_ENCODER = 8192 }; /* tokens of a text, where no positions say it */
+
 static int32_t warn(embed_model *m, embed_error *error, const char *format, ...) EMB_PRINTF(3, 4);
 static int32_t warn(embed_model *m, embed_error *error, const char *format, ...)
 {
@@ -36,30 +38,59 @@ static int32_t choose_kernels(embed_model *m, const embed_open_options *o, embed
     return emb_gemm_for(m->gemm_kind, &m->gemm, error);
 }
 
-/* config.json; the document stays open for what else is asked of it. */
-static int32_t read_config(embed_model *m, emb_json_document **document, emb_architecture *arch,
-                           embed_error *error)
+/* config.json, the document of which stays open for what else is asked of it, and what it says of the
+ * towers. Without an encoder (no tower wanted) it may be missing, or of a family that nobody knows. */
+static int32_t read_config(embed_model *m, bool encoder, emb_json_document **document,
+                           emb_architecture towers[2], embed_error *error)
 {
     const char *folder = m->modules.folder;
     char file[256];
     snprintf(file, sizeof file, "%s%sconfig.json", folder, *folder ? "/" : "");
+    towers[0] = towers[1] = (emb_architecture){0};
     int32_t status = emb_directory_json(m->dir, folder, "config.json", document, error);
-    if (status < 0) return status;
+    if (status < 0 || (!encoder && !*document)) return status;
     if (!*document)
         return emb_fail(error, EMBED_EIO, "%s: expected the model's configuration, found none",
                         file);
-    emb_config config = {emb_json_root(*document), file, error, EMBED_OK};
+    emb_config config = {emb_json_root(*document), file, error, EMBED_OK, NULL};
     if (!emb_json_is(config.root, EMB_JSON_OBJECT))
         return emb_fail(error, EMBED_EFORMAT, "%s: expected an object, found %s", file,
                         emb_json_kind_name(config.root));
-    return emb_architecture_read(&config, arch);
+    return encoder ? emb_architecture_read(&config, &towers[0], &towers[1]) : EMBED_OK;
+}
+
+/* What processor_config.json has of it, or preprocessor_config.json: in the reference's order. */
+static int32_t open_processor(embed_model *m, const emb_json *config, embed_error *error)
+{
+    static const struct {
+        const char *file, *member;
+    } places[] = {
+        {"processor_config.json", "image_processor"},
+        {"preprocessor_config.json", NULL},
+    };
+    const char *model_type = emb_json_text(emb_json_get(config, "model_type"));
+    for (int64_t i = 0; i < EMB_COUNT(places) && !m->has_processor; i++) {
+        emb_json_document *document;
+        int32_t status =
+            emb_directory_json(m->dir, m->modules.folder, places[i].file, &document, error);
+        if (status < 0) return status;
+        const emb_json *root = emb_json_root(document);
+        if (places[i].member) root = emb_json_get(root, places[i].member);
+        if (root) {
+            status = emb_image_processor_read(&m->processor, root, places[i].file, model_type, error);
+            m->has_processor = status == EMBED_OK;
+        }
+        emb_json_free(document);
+        if (status < 0) return status;
+    }
+    return EMBED_OK;
 }
 
 static int32_t open_tokenizer(embed_model *m, const emb_json *config, const emb_architecture *arch,
                               embed_error *error)
 {
     emb_tokenizer_files f = {
-        .model_type = arch->model_type,
+        .model_type = emb_json_text(emb_json_get(config, "model_type")),
         .tokenizer_class = emb_json_text(emb_json_get(config, "tokenizer_class")),
         .lowercase_first = m->modules.do_lower_case,
     };
@@ -79,13 +110,14 @@ static int32_t open_tokenizer(embed_model *m, const emb_json *config, const emb_
                                             files[i].size, error);
         if (status < 0) return status;
     }
+    if (!f.tokenizer_json && !f.vocab_txt && !arch->hidden_size) return EMBED_OK;
     if (!f.tokenizer_json && !f.vocab_txt)
         return warn(m, error,
                     "no tokenizer.json or vocab.txt: token ids can be encoded, texts cannot");
     int32_t status = emb_tokenizer_open(&m->tokenizer, &f, &m->allocator, error);
     if (status < 0) return status;
     int64_t vocab = emb_tokenizer_vocab_size(m->tokenizer);
-    if (vocab > arch->vocab_size)
+    if (arch->hidden_size && vocab > arch->vocab_size)
         return warn(m, error,
                     "the tokenizer has ids up to %lld, the embedding table %lld rows: texts that "
                     "need more fail",
@@ -96,10 +128,16 @@ static int32_t open_tokenizer(embed_model *m, const emb_json *config, const emb_
 /* max_seq_length, else the tokenizer's model_max_length; never more than there are positions. */
 static int32_t decide_max_length(embed_model *m, embed_error *error)
 {
-    int64_t positions = m->encoder.arch.max_position_embeddings;
+    int64_t positions = emb_max_tokens(&m->text.arch);
     int64_t tokenizer = m->tokenizer ? emb_tokenizer_model_max_length(m->tokenizer) : 0;
     m->max_length = positions;
     m->max_length_from = "config.json: max_position_embeddings";
+    if (!positions) { /* no texts, or no encoder to limit them */
+        bool limited = tokenizer > 0 && tokenizer <= LONGEST_WITHOUT_ENCODER;
+        m->max_length = !m->tokenizer ? 0 : limited ? tokenizer : LONGEST_WITHOUT_ENCODER;
+        m->max_length_from = limited ? "tokenizer_config.json: model_max_length" : "no encoder";
+        return EMBED_OK;
+    }
     if (m->modules.max_seq_length) {
         m->max_length = m->modules.max_seq_length;
         m->max_length_from = "sentence_bert_config.json: max_seq_length";
@@ -115,7 +153,30 @@ static int32_t decide_max_length(embed_model *m, embed_error *error)
                 (long long)asked, (long long)positions);
 }
 
-static int32_t load_weights(embed_model *m, const emb_architecture *arch, embed_error *error)
+/* What the model's authors made of token vectors; where they made nothing, [CLS] of a text and the
+ * mean of an image's tokens. */
+static int32_t default_pooling(const emb_encoder *e)
+{
+    if (e->arch.projection_size) return EMBED_POOL_PROJECTION;
+    if (e->arch.pooler == EMB_POOLER_HEAD) return EMBED_POOL_POOLER;
+    return emb_takes_images(&e->arch) ? EMBED_POOL_MEAN_ALL : EMBED_POOL_CLS;
+}
+
+static int64_t pooled_size(const emb_encoder *e, int32_t pooling)
+{
+    if (pooling == EMBED_POOL_PROJECTION) return e->arch.projection_size;
+    return pooling == EMBED_POOL_POOLER ? e->arch.pooler_size : e->arch.hidden_size;
+}
+
+static int32_t load_tower(emb_encoder *e, const emb_architecture *arch, emb_loader *loader)
+{
+    if (!arch->hidden_size) return EMBED_OK;
+    loader->parameters = 0;
+    loader->bytes = 0;
+    return emb_encoder_load(e, arch, loader);
+}
+
+static int32_t load_weights(embed_model *m, const emb_architecture towers[2], embed_error *error)
 {
     emb_weights *weights;
     int32_t status = emb_directory_weights(m->dir, m->modules.folder, &weights, error);
@@ -127,34 +188,43 @@ static int32_t load_weights(embed_model *m, const emb_architecture *arch, embed_
         .allocator = &m->allocator,
         .error = error,
     };
-    status = emb_encoder_load(&m->encoder, arch, &loader);
+    status = load_tower(&m->text, &towers[0], &loader);
+    if (status == EMBED_OK) status = load_tower(&m->image, &towers[1], &loader);
     if (status < 0) return status;
-    status = emb_modules_load(&m->modules, m->dir, arch->hidden_size, &loader);
+    const emb_encoder *e = emb_model_tower(m);
+    if (!m->modules.pooling[0]) m->modules.pooling[0] = default_pooling(e);
+    loader.parameters = 0;
+    loader.bytes = 0;
+    status = emb_modules_load(&m->modules, m->dir, pooled_size(e, m->modules.pooling[0]), &loader);
     if (status < 0) return status;
-    m->module_bytes = loader.bytes - m->encoder.weight_bytes;
-    m->encoder.parameters = loader.parameters;
+    m->module_bytes = loader.bytes;
+    m->parameters = m->text.parameters + m->image.parameters + loader.parameters;
     emb_directory_release(m->dir);
-    if (arch->names->pooler && !emb_encoder_has_pooler(&m->encoder))
-        return warn(m, error, "%s: no %s tensors: the model has no pooler output",
-                    emb_weights_name(weights), arch->names->pooler);
+    if (m->image.arch.hidden_size && !m->has_processor)
+        return warn(m, error, "no preprocessor_config.json: pixel values can be encoded, images "
+                              "cannot");
     return EMBED_OK;
 }
 
 static int32_t open_parts(embed_model *m, const char *path, const void *data, size_t size,
                           const embed_open_options *o, embed_error *error)
 {
-    emb_architecture arch;
+    emb_architecture towers[2];
     emb_json_document *config = NULL;
+    bool encoder = !(o->flags & EMBED_OPEN_NO_ENCODER);
     int32_t status = choose_kernels(m, o, error);
     if (status == EMBED_OK)
         status = path ? emb_directory_open(&m->dir, path, !(o->flags & EMBED_OPEN_READ),
                                            &m->allocator, error)
                       : emb_directory_open_memory(&m->dir, data, size, &m->allocator, error);
     if (status == EMBED_OK) status = emb_modules_read(&m->modules, m->dir, &m->allocator, error);
-    if (status == EMBED_OK) status = read_config(m, &config, &arch, error);
-    if (status == EMBED_OK) status = open_tokenizer(m, emb_json_root(config), &arch, error);
+    if (status == EMBED_OK) status = read_config(m, encoder, &config, towers, error);
+    if (status == EMBED_OK && (!encoder || towers[0].hidden_size))
+        status = open_tokenizer(m, emb_json_root(config), &towers[0], error);
+    if (status == EMBED_OK && (!encoder || towers[1].hidden_size))
+        status = open_processor(m, emb_json_root(config), error);
     emb_json_free(config);
-    if (status == EMBED_OK) status = load_weights(m, &arch, error);
+    if (status == EMBED_OK && encoder) status = load_weights(m, towers, error);
     if (status == EMBED_OK) status = decide_max_length(m, error);
     if (status == EMBED_OK && !emb_model_describe(m))
         status = emb_fail(error, EMBED_ENOMEM, "out of memory for the model's description");
@@ -185,7 +255,8 @@ void emb_model_free(embed_model *m)
 {
     if (!m) return;
     emb_allocator a = m->allocator;
-    emb_encoder_free(&m->encoder, &a);
+    emb_encoder_free(&m->text, &a);
+    emb_encoder_free(&m->image, &a);
     emb_modules_free(&m->modules, &a);
     emb_tokenizer_free(m->tokenizer);
     emb_directory_free(m->dir);
@@ -196,5 +267,5 @@ void emb_model_free(embed_model *m)
 
 int64_t emb_model_longest(const embed_model *m)
 {
-    return EMB_MAX(m->encoder.arch.max_position_embeddings, m->max_length);
+    return EMB_MAX(emb_max_tokens(&m->text.arch), m->max_length);
 }

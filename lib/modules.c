@@ -81,7 +81,7 @@ static int32_t read_transformer(const reader *r)
     char place[300];
     snprintf(place, sizeof place, "%s: modality_config.text", label);
     emb_config text = {emb_json_get(emb_json_get(c.root, "modality_config"), "text"), place,
-                       r->error, c.status};
+                       r->error, c.status, NULL};
     emb_config_only_string(&text, "method", "forward");
     emb_config_only_string(&text, "method_output_name", "last_hidden_state");
     c.status = text.status;
@@ -263,14 +263,15 @@ static int32_t read_entry(const reader *r, int64_t index, emb_config *c)
     if (c->status < 0) return c->status;
     const char *kind = module_type(type);
     if (index == 0) {
-        if (!is_transformer(kind))
+        m->own_pooling = strcmp(kind, "CLIPModel") == 0;
+        if (!m->own_pooling && !is_transformer(kind))
             return emb_fail(c->error, EMBED_EUNSUPPORTED,
-                            "%s: module 0: expected a Transformer, found \"%s\"", c->file,
+                            "%s: module 0: expected a Transformer or CLIPModel, found \"%s\"", c->file,
                             emb_excerpt_of(type, strlen(type)).text);
         m->folder = emb_strdup(r->allocator, path, strlen(path));
         return m->folder ? EMBED_OK : no_memory(r->error);
     }
-    if (index == 1) {
+    if (index == 1 && !m->own_pooling) {
         if (strcmp(kind, "Pooling") != 0)
             return emb_fail(c->error, EMBED_EUNSUPPORTED,
                             "%s: module 1: expected Pooling, found \"%s\"", c->file,
@@ -300,8 +301,8 @@ static int32_t read_modules(const reader *r)
     if (!emb_json_is(root, EMB_JSON_ARRAY)) {
         status = emb_fail(r->error, EMBED_EFORMAT, "%s: expected an array of modules, found %s",
                           file, emb_json_kind_name(root));
-    } else if (n < 2 || n > MAX_MODULES) {
-        status = emb_fail(r->error, EMBED_EFORMAT, "%s: expected 2 to %d modules, found %lld", file,
+    } else if (n < 1 || n > MAX_MODULES) {
+        status = emb_fail(r->error, EMBED_EFORMAT, "%s: expected 1 to %d modules, found %lld", file,
                           MAX_MODULES, (long long)n);
     } else if (!(r->m->list = emb_calloc(r->allocator, (size_t)n, sizeof *r->m->list))) {
         status = no_memory(r->error);
@@ -309,9 +310,12 @@ static int32_t read_modules(const reader *r)
     int64_t index = 0;
     for (const emb_json *v = emb_json_first(root); v && status == EMBED_OK;
          v = emb_json_next_sibling(v)) {
-        emb_config c = {v, file, r->error, EMBED_OK};
+        emb_config c = {v, file, r->error, EMBED_OK, NULL};
         status = read_entry(r, index++, &c);
     }
+    if (status == EMBED_OK && index == 1 && !r->m->own_pooling)
+        status = emb_fail(r->error, EMBED_EFORMAT,
+                          "%s: expected a Pooling module after the Transformer, found none", file);
     emb_json_free(document);
     return status;
 }
@@ -339,7 +343,7 @@ static int32_t read_prompts(const reader *r, emb_config *c)
                         MAX_PROMPTS, emb_json_kind_name(prompts));
     m->prompts = emb_calloc(r->allocator, (size_t)n + 2, sizeof *m->prompts);
     if (!m->prompts) return no_memory(r->error);
-    emb_config entries = {prompts, c->file, c->error, c->status};
+    emb_config entries = {prompts, c->file, c->error, c->status, NULL};
     int32_t status = c->status;
     for (const emb_json *v = emb_json_first(prompts); v && status == EMBED_OK;
          v = emb_json_next_sibling(v)) {
@@ -410,7 +414,7 @@ int32_t emb_modules_read(emb_modules *m, emb_directory *dir, const emb_allocator
                          embed_error *error)
 {
     *m = (emb_modules){
-        .pooling = {EMBED_POOL_CLS},
+        .pooling = {EMBED_POOL_DEFAULT},
         .pooling_count = 1,
         .include_prompt = true,
         .similarity = EMBED_SIMILARITY_COSINE,
@@ -448,15 +452,15 @@ static void load_module(emb_module *module, emb_directory *dir, emb_loader *l)
                         &module->residual);
 }
 
-int32_t emb_modules_load(emb_modules *m, emb_directory *dir, int64_t hidden_size, emb_loader *l)
+int32_t emb_modules_load(emb_modules *m, emb_directory *dir, int64_t size, emb_loader *l)
 {
-    if (m->pooling_dimension && m->pooling_dimension != hidden_size)
+    if (m->pooling_dimension && m->pooling_dimension != size)
         return l->status = emb_fail(l->error, EMBED_EFORMAT,
                                     "%s/config.json: embedding dimension: expected the model's "
                                     "hidden_size %lld, found %lld",
-                                    m->pooling_folder, (long long)hidden_size,
+                                    m->pooling_folder, (long long)size,
                                     (long long)m->pooling_dimension);
-    int64_t dim = m->pooling_count * hidden_size;
+    int64_t dim = m->pooling_count * size;
     for (int64_t i = 0; i < m->count && l->status == EMBED_OK; i++) {
         emb_module *module = &m->list[i];
         if (module->kind == EMB_MODULE_NORMALIZE) module->in = module->out = dim;

@@ -5,7 +5,7 @@
 #define EMB_MODULES_H
 
 #include "models/models.h"
-#include "weights.h"
+#include "encoder/weights.h"
 
 typedef enum { EMB_MODULE_DENSE, EMB_MODULE_LAYER_NORM, EMB_MODULE_NORMALIZE } emb_module_kind;
 
@@ -28,8 +28,10 @@ typedef struct emb_prompt {
 typedef struct emb_modules {
     bool present;                    /* there is a modules.json; otherwise all below are defaults */
     char *folder;                    /* of the Transformer: "" or "0_Transformer" */
-    char *pooling_folder;            /* of the Pooling module; NULL without modules.json */
-    int32_t pooling[EMB_POOL_MODES]; /* EMBED_POOL_*, concatenated */
+    bool own_pooling; /* CLIPModel: the model pools by itself */
+    char *pooling_folder;            /* of the Pooling module; NULL: there is none */
+    int32_t pooling[EMB_POOL_MODES]; /* EMBED_POOL_*, concatenated; DEFAULT until the model decides,
+                                        where no Pooling module does */
     int64_t pooling_count;
     int64_t pooling_dimension; /* of one mode, as the pooling module says; 0: it does not */
     bool include_prompt;
@@ -48,9 +50,9 @@ typedef struct emb_modules {
 /* Read everything but weights. */
 int32_t emb_modules_read(emb_modules *m, emb_directory *dir, const emb_allocator *a,
                          embed_error *error);
-/* Check the chain of sizes from hidden_size on, and load the weights. loader: kernels, gemm,
+/* Check the chain of sizes from `size` numbers of each pooling on, and load the weights. loader: kernels, gemm,
  * allocator, error. */
-int32_t emb_modules_load(emb_modules *m, emb_directory *dir, int64_t hidden_size,
+int32_t emb_modules_load(emb_modules *m, emb_directory *dir, int64_t size,
                          emb_loader *loader);
 void emb_modules_free(emb_modules *m, const emb_allocator *a);
 

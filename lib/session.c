@@ -1,7 +1,5 @@
 /* A session's workspace, and the cutting of a batch of inputs into passes. */
-#include "session.h"
-
-#include <stdio.h>
+#include "inputs.h"
 
 enum {
     DEFAULT_BATCH_TOKENS = 1024,
@@ -11,30 +9,26 @@ enum {
     MAX_THREADS = 1024
 };
 
-struct embed_session {
-    const embed_model *model;
-    emb_device device;
-    emb_pool *pool; /* NULL: one thread, or the host's */
-    void *owned;    /* the workspace, where embed_session_free gives it back */
-    int64_t batch_tokens, max_sequences, max_text_bytes;
-    void *tokenizer_scratch;
-    int32_t *ids, *type_ids; /* [2 * batch_tokens]: a pass, and the input that did not fit it */
-    int32_t *mask;           /* [batch_tokens] */
-    int64_t *starts;         /* [max_sequences + 1] */
-    float *pooled[3];        /* [max_sequences][widest] */
-    emb_encoder_scratch encoder;
-    embed_error error;
-};
-
 embed_error *emb_session_error(embed_session *s) { return &s->error; }
+
+static emb_encoder_scratch *scratch_of(embed_session *s, const emb_call *c)
+{
+    return &s->scratch[c->encoder == &s->model->image ? EMB_IMAGE : EMB_TEXT];
+}
 
 /* ---- workspace ----------------------------------------------------------------- */
 
 static int64_t widest_vector(const embed_model *m)
 {
-    int64_t h = m->encoder.arch.hidden_size, widest;
-    emb_modules_dim(&m->modules, EMB_MAX(m->modules.pooling_count, 1) * h, &widest);
-    return widest;
+    int64_t widest = 0, chain;
+    const emb_encoder *towers[] = {&m->text, &m->image};
+    for (int64_t i = 0; i < EMB_COUNT(towers); i++) {
+        const emb_architecture *a = &towers[i]->arch;
+        int64_t tokens = EMB_MAX(m->modules.pooling_count, 1) * a->hidden_size;
+        widest = EMB_MAX(widest, EMB_MAX(tokens, EMB_MAX(a->pooler_size, a->projection_size)));
+    }
+    emb_modules_dim(&m->modules, widest, &chain);
+    return EMB_MAX(widest, chain);
 }
 
 /* Cut the workspace: over a planning arena this only counts. */
@@ -42,18 +36,24 @@ static void plan(embed_session *s, const embed_model *m, int32_t threads, bool p
                  emb_arena *arena)
 {
     size_t tokens = (size_t)s->batch_tokens, sequences = (size_t)s->max_sequences;
-    s->ids = emb_arena_take(arena, 2 * tokens, sizeof *s->ids);
-    s->type_ids = emb_arena_take(arena, 2 * tokens, sizeof *s->type_ids);
-    s->mask = emb_arena_take(arena, tokens, sizeof *s->mask);
     s->starts = emb_arena_take(arena, sequences + 1, sizeof *s->starts);
+    s->failed = emb_arena_take(arena, sequences, sizeof *s->failed);
+    s->told = emb_arena_take(arena, sequences, sizeof *s->told);
+    s->pool = pool ? emb_arena_take(arena, emb_pool_size(threads), 1) : NULL;
     for (int i = 0; i < 3; i++)
         s->pooled[i] = emb_arena_take(arena, sequences, (size_t)widest_vector(m) * sizeof(float));
+    s->mask = emb_arena_take(arena, tokens, sizeof *s->mask);
+    s->ids = emb_arena_take(arena, 2 * tokens, sizeof *s->ids);
+    s->type_ids = emb_arena_take(arena, 2 * tokens, sizeof *s->type_ids);
     if (m->tokenizer)
         s->tokenizer_scratch = emb_arena_take(
             arena,
             emb_tokenizer_scratch_size(m->tokenizer, s->max_text_bytes, emb_model_longest(m)), 1);
-    s->pool = pool ? emb_arena_take(arena, emb_pool_size(threads), 1) : NULL;
-    emb_encoder_plan(&m->encoder, s->batch_tokens, threads, arena, &s->encoder);
+    emb_images_plan(s, m, threads, arena);
+    if (m->text.arch.hidden_size)
+        emb_encoder_plan(&m->text, s->batch_tokens, threads, arena, &s->scratch[EMB_TEXT]);
+    if (m->image.arch.hidden_size)
+        emb_encoder_plan(&m->image, s->batch_tokens, threads, arena, &s->scratch[EMB_IMAGE]);
 }
 
 static int32_t check_options(const embed_session_options *o, embed_error *error)
@@ -67,7 +67,21 @@ static int32_t check_options(const embed_session_options *o, embed_error *error)
     if (o->max_text_bytes < 0)
         return emb_fail(error, EMBED_EINVAL, "max_text_bytes: expected 0 or more, found %lld",
                         (long long)o->max_text_bytes);
+    if (o->max_image_side < 0 || o->max_image_side > EMB_MAX_SIDE)
+        return emb_fail(error, EMBED_EINVAL, "max_image_side: expected 0 to %lld, found %lld",
+                        (long long)EMB_MAX_SIDE, (long long)o->max_image_side);
     return EMBED_OK;
+}
+
+/* Tokens of the longest input that the model's own files make. */
+static int64_t usual_tokens(const embed_model *m)
+{
+    const emb_image_tokens *t = &m->image.arch.image;
+    int64_t longest = emb_model_longest(m), size[2] = {t->height, t->width};
+    if (!m->image.arch.hidden_size) return longest;
+    if (m->has_processor) emb_image_processor_size(&m->processor, t->width, t->height, size, NULL);
+    return EMB_MAX(longest,
+                   t->prefix + (size[0] / t->patch_height) * (size[1] / t->patch_width));
 }
 
 int32_t emb_session_init(const embed_model *m, const embed_session_options *o, void *workspace,
@@ -80,8 +94,9 @@ int32_t emb_session_init(const embed_model *m, const embed_session_options *o, v
     embed_session wanted = {
         .model = m,
         .batch_tokens =
-            o->batch_tokens ? o->batch_tokens : EMB_MAX(DEFAULT_BATCH_TOKENS, emb_model_longest(m)),
+            o->batch_tokens ? o->batch_tokens : EMB_MAX(DEFAULT_BATCH_TOKENS, usual_tokens(m)),
         .max_text_bytes = o->max_text_bytes ? o->max_text_bytes : DEFAULT_TEXT_BYTES,
+        .max_image_side = o->max_image_side,
     };
     wanted.max_sequences = EMB_MIN(wanted.batch_tokens, MAX_SEQUENCES);
 
@@ -142,222 +157,101 @@ void emb_session_free(embed_session *s)
     emb_free(&s->model->allocator, s->owned);
 }
 
-/* ---- a call: options resolved ------------------------------------------------------ */
+/* ---- a call ---------------------------------------------------------------------------- */
 
-typedef struct call {
-    const embed_encode_options *options;
-    const embed_input *input;
-    emb_text prompt;       /* its prefix alone is used; NULL: none */
-    int64_t prompt_tokens; /* tokens that pooling leaves out; 0: none */
-    int64_t max_length;    /* tokens of one input, at most */
-    emb_tokenize_options tokenize;
-    int64_t layer;
-} call;
-
-static int32_t resolve_prompt(embed_session *s, call *c)
+static int32_t resolve_layer(embed_session *s, emb_call *c)
 {
-    const emb_modules *modules = &s->model->modules;
-    const embed_encode_options *o = c->options;
-    const char *prompt = o->prompt;
-    if (!prompt && o->prompt_name) {
-        prompt = emb_prompt_text(modules, o->prompt_name);
-        if (!prompt)
-            return emb_fail(&s->error, EMBED_EMISSING,
-                            "prompt \"%s\": the model has no prompt of this name",
-                            emb_excerpt_of(o->prompt_name, strlen(o->prompt_name)).text);
-    } else if (!prompt) {
-        prompt = modules->default_prompt;
-    }
-    if (prompt && *prompt) {
-        c->prompt.prefix = prompt;
-        c->prompt.prefix_size = strlen(prompt);
-    }
-    return EMBED_OK;
-}
-
-static int32_t resolve_tokenizing(embed_session *s, call *c, bool truncate_by_default)
-{
-    const embed_model *m = s->model;
-    const embed_encode_options *o = c->options;
-    int64_t longest = emb_model_longest(m);
-    if (o->max_length < 0 || o->max_length > longest)
-        return emb_fail(&s->error, EMBED_ERANGE,
-                        "max_length: expected 1 to the model's %lld tokens, found %lld",
-                        (long long)longest, (long long)o->max_length);
-    if (o->truncation_side < 0 || o->truncation_side > EMBED_TRUNCATE_LEFT)
-        return emb_fail(&s->error, EMBED_EINVAL,
-                        "truncation_side: expected an EMBED_TRUNCATE_ value, found %d",
-                        (int)o->truncation_side);
-    if (o->strategy < 0 || o->strategy > EMBED_STRATEGY_ONLY_SECOND)
-        return emb_fail(&s->error, EMBED_EINVAL,
-                        "strategy: expected an EMBED_STRATEGY_ value, found %d", (int)o->strategy);
-    c->max_length = o->max_length ? o->max_length : m->max_length;
-    bool cut = !(o->flags & EMBED_NO_TRUNCATION) && (truncate_by_default || o->max_length);
-    bool left = o->truncation_side ? o->truncation_side == EMBED_TRUNCATE_LEFT
-                                   : m->tokenizer && emb_tokenizer_truncates_left(m->tokenizer);
-    c->tokenize = (emb_tokenize_options){
-        .max_length = cut ? c->max_length : 0,
-        .left = left,
-        .strategy = o->strategy,
-        .add_special_tokens = !(o->flags & EMBED_NO_SPECIAL_TOKENS),
-        .replace_invalid = (o->flags & EMBED_REPLACE_INVALID_UTF8) != 0,
-    };
-    return resolve_prompt(s, c);
-}
-
-/* Tokens of the prompt alone, its closing special token left out: what include_prompt = false
- * excludes. */
-static int32_t count_prompt_tokens(embed_session *s, call *c)
-{
-    if (s->model->modules.include_prompt || !c->prompt.prefix || !s->model->tokenizer)
-        return EMBED_OK;
-    emb_text text = {.data = c->prompt.prefix, .size = c->prompt.prefix_size};
-    emb_token_arrays out = {.capacity = s->batch_tokens, .sequence_ids = s->mask};
-    int64_t n =
-        emb_tokenize(s->model->tokenizer, s->tokenizer_scratch, s->max_text_bytes,
-                     emb_model_longest(s->model), &text, NULL, &c->tokenize, &out, &s->error);
-    if (n < 0) return (int32_t)n;
-    c->prompt_tokens = n > 0 && n <= s->batch_tokens && s->mask[n - 1] < 0 ? n - 1 : n;
-    return EMBED_OK;
-}
-
-static int32_t resolve_layer(embed_session *s, call *c)
-{
-    int64_t layers = s->model->encoder.arch.num_hidden_layers;
-    c->layer = c->options->layer ? (int64_t)c->options->layer - 1 : layers;
-    if (c->layer < 0 || c->layer > layers)
+    int64_t layers = c->encoder->arch.num_hidden_layers;
+    c->layer = c->options->layer ? (int64_t)c->options->layer - 1 : EMB_LAST;
+    if (c->options->layer && (c->layer < 0 || c->layer > layers))
         return emb_fail(&s->error, EMBED_ERANGE, "layer: expected 0 to %lld, found %lld",
                         (long long)layers, (long long)c->layer);
     return EMBED_OK;
 }
 
 static int32_t resolve(embed_session *s, const embed_input *input, const embed_encode_options *o,
-                       call *c)
+                       emb_call *c)
 {
-    *c = (call){.options = o, .input = input};
-    int32_t status = EMBED_OK;
-    if (!input->ids && input->count > 0 && !s->model->tokenizer)
-        return emb_fail(&s->error, EMBED_EKIND,
-                        "the model directory has no tokenizer: it takes token ids alone");
-    status = resolve_tokenizing(s, c, true);
-    if (status == EMBED_OK) status = resolve_layer(s, c);
-    if (status == EMBED_OK && !input->ids) status = count_prompt_tokens(s, c);
-    return status;
+    const embed_model *m = s->model;
+    bool images = input->images || (!input->texts && !input->ids && !m->text.arch.hidden_size);
+    *c = (emb_call){.options = o, .input = input, .encoder = images ? &m->image : &m->text};
+    if (!c->encoder->arch.hidden_size)
+        return !m->image.arch.hidden_size && !m->text.arch.hidden_size
+                   ? emb_fail(&s->error, EMBED_EMISSING, "the model was opened without an encoder")
+                   : emb_fail(&s->error, EMBED_EKIND, "the model takes no %s, it takes %s",
+                              images ? "images" : "texts", images ? "texts" : "images");
+    int32_t status = resolve_layer(s, c);
+    if (status < 0) return status;
+    return images ? emb_images_resolve(s, c) : emb_texts_resolve(s, c);
 }
 
-/* ---- inputs -> tokens ----------------------------------------------------------------- */
-
-static size_t size_of(const char *text, const int64_t *sizes, int64_t i)
+int32_t emb_call_failed(embed_session *s, const emb_call *c, int64_t i)
 {
-    return sizes ? (size_t)sizes[i] : strlen(text);
+    const char *path = c->input->images ? c->input->images[i].path : NULL;
+    if (path && strncmp(s->error.message, path, strlen(path)) != 0)
+        emb_fail_in(&s->error, "%s", path);
+    else if (!path && c->input->count > 1)
+        emb_fail_in(&s->error, "input %lld", (long long)i);
+    if (c->options->failed &&
+        c->options->failed(c->options->failed_user, i, s->error.status, s->error.message) == 0)
+        return EMBED_OK;
+    return s->error.status;
 }
 
-static int64_t tokenize_text(embed_session *s, const call *c, int64_t i, int64_t at)
-{
-    const embed_input *in = c->input;
-    emb_text text = c->prompt, pair = {0};
-    if (!in->texts[i] || (in->text_sizes && in->text_sizes[i] < 0) ||
-        (in->pairs && (!in->pairs[i] || (in->pair_sizes && in->pair_sizes[i] < 0))))
-        return emb_fail(&s->error, EMBED_EINVAL,
-                        "expected a text and its size, found NULL or a negative size");
-    text.data = in->texts[i];
-    text.size = size_of(text.data, in->text_sizes, i);
-    if (in->pairs) {
-        pair.data = in->pairs[i];
-        pair.size = size_of(pair.data, in->pair_sizes, i);
-    }
-    emb_token_arrays out = {
-        .capacity = s->batch_tokens,
-        .ids = s->ids + at,
-        .type_ids = s->type_ids + at,
-    };
-    return emb_tokenize(s->model->tokenizer, s->tokenizer_scratch, s->max_text_bytes,
-                        emb_model_longest(s->model), &text, in->pairs ? &pair : NULL, &c->tokenize,
-                        &out, &s->error);
-}
-
-static int64_t copy_ids(embed_session *s, const call *c, int64_t i, int64_t at)
-{
-    const embed_input *in = c->input;
-    int64_t begin = in->offsets[i], end = in->offsets[i + 1];
-    if (begin < 0 || end < begin)
-        return emb_fail(&s->error, EMBED_EINVAL,
-                        "offsets: expected ascending numbers, found %lld and %lld",
-                        (long long)begin, (long long)end);
-    for (int64_t t = 0; t < end - begin && t < s->batch_tokens; t++) {
-        s->ids[at + t] = in->ids[begin + t];
-        s->type_ids[at + t] = in->type_ids ? in->type_ids[begin + t] : 0;
-    }
-    return end - begin;
-}
-
-/* What would read outside the embedding tables. */
-static int32_t check_tokens(embed_session *s, const call *c, int64_t n, int64_t at)
-{
-    const emb_architecture *a = &s->model->encoder.arch;
-    if (n > c->max_length && !c->input->ids && (c->options->flags & EMBED_NO_TRUNCATION))
-        return emb_fail(&s->error, EMBED_ERANGE,
-                        "expected at most max_length = %lld tokens, found %lld",
-                        (long long)c->max_length, (long long)n);
-    if (n > a->max_position_embeddings)
-        return emb_fail(&s->error, EMBED_ERANGE,
-                        "expected at most the model's %lld positions, found %lld tokens",
-                        (long long)a->max_position_embeddings, (long long)n);
-    if (n > s->batch_tokens)
-        return emb_fail(&s->error, EMBED_ERANGE,
-                        "expected at most the session's batch_tokens = %lld, found %lld tokens",
-                        (long long)s->batch_tokens, (long long)n);
-    for (int64_t t = at; t < at + n; t++) {
-        if (s->ids[t] < 0 || s->ids[t] >= a->vocab_size)
-            return emb_fail(&s->error, EMBED_ETOKEN,
-                            "token %lld: expected an id from 0 to %lld, found %d",
-                            (long long)(t - at), (long long)a->vocab_size - 1, (int)s->ids[t]);
-        if (a->type_vocab_size && (s->type_ids[t] < 0 || s->type_ids[t] >= a->type_vocab_size))
-            return emb_fail(
-                &s->error, EMBED_ETOKEN, "token %lld: expected a type id from 0 to %lld, found %d",
-                (long long)(t - at), (long long)a->type_vocab_size - 1, (int)s->type_ids[t]);
-    }
-    return EMBED_OK;
-}
-
-/* Tokens of input i into ids[at..]; how many, or a negative status with the input named. */
-static int64_t load_input(embed_session *s, const call *c, int64_t i, int64_t at)
-{
-    int64_t n = c->input->ids ? copy_ids(s, c, i, at) : tokenize_text(s, c, i, at);
-    int32_t status = n < 0 ? (int32_t)n : check_tokens(s, c, n, at);
-    if (status < 0 && c->input->count > 1)
-        return emb_fail_in(&s->error, "input %lld", (long long)i);
-    return status < 0 ? status : n;
-}
-
-/* ---- passes --------------------------------------------------------------------------------- */
-
-/* A pass: inputs first .. first + batch.sequences - 1, packed. */
-typedef int32_t (*pass_fn)(embed_session *s, const call *c, int64_t first, const emb_batch *batch,
-                           void *user);
-
-static int32_t run_pass(embed_session *s, const call *c, int64_t first, int64_t sequences,
-                        pass_fn pass, void *user)
+int32_t emb_call_progress(embed_session *s, const emb_call *c, int64_t done)
 {
     const embed_encode_options *o = c->options;
-    emb_batch batch = {sequences, s->starts[sequences], s->starts, s->ids, s->type_ids};
-    int32_t status = pass(s, c, first, &batch, user);
-    if (status == EMBED_OK && o->progress &&
-        o->progress(o->progress_user, first + sequences, c->input->count))
-        status = emb_fail(&s->error, EMBED_ECANCELED,
-                          "canceled by the progress callback after %lld of %lld inputs",
-                          (long long)(first + sequences), (long long)c->input->count);
-    return status;
+    if (!o->progress || o->progress(o->progress_user, done, c->input->count) == 0) return EMBED_OK;
+    return emb_fail(&s->error, EMBED_ECANCELED,
+                    "canceled by the progress callback after %lld of %lld inputs", (long long)done,
+                    (long long)c->input->count);
 }
 
-static int32_t run_passes(embed_session *s, const call *c, pass_fn pass, void *user)
+/* ---- passes ---------------------------------------------------------------------------------- */
+
+/* A pass: inputs first .. first + batch.sequences - 1, packed. Those in s->failed have no vectors. */
+typedef int32_t (*pass_fn)(embed_session *s, const emb_call *c, int64_t first,
+                           const emb_batch *batch, void *user);
+
+static int32_t run_pass(embed_session *s, const emb_call *c, int64_t first, int64_t sequences,
+                        pass_fn pass, void *user)
 {
-    int64_t first = 0, sequences = 0, used = 0;
+    emb_batch batch = {
+        .sequences = sequences,
+        .tokens = s->starts[sequences],
+        .starts = s->starts,
+        .ids = s->ids,
+        .type_ids = s->type_ids,
+        .grid_height = s->grid[0],
+        .grid_width = s->grid[1],
+        .pixels = s->pixels,
+    };
+    int32_t status = pass(s, c, first, &batch, user);
+    return status < 0 ? status : emb_call_progress(s, c, first + sequences);
+}
+
+/* Input i joins the pass behind `used` tokens; how many it has, 0 if it cannot be used and that is
+ * known, or a negative status. */
+static int64_t add_input(embed_session *s, const emb_call *c, int64_t i, int64_t used,
+                         int64_t grid[2], bool *failed)
+{
+    int64_t n =
+        c->input->images ? emb_image_measure(s, c, i, grid) : emb_text_load(s, c, i, used);
+    *failed = n < 0;
+    return n < 0 ? emb_call_failed(s, c, i) : n;
+}
+
+static int32_t run_passes(embed_session *s, const emb_call *c, pass_fn pass, void *user)
+{
+    int64_t first = 0, sequences = 0, used = 0, grid[2] = {0};
+    bool failed;
     s->starts[0] = 0;
+    s->grid[0] = s->grid[1] = 0;
     for (int64_t i = 0; i < c->input->count; i++) {
-        int64_t n = load_input(s, c, i, used);
+        int64_t n = add_input(s, c, i, used, grid, &failed);
         if (n < 0) return (int32_t)n;
-        if (used + n > s->batch_tokens || sequences == s->max_sequences) {
+        bool other = !failed && s->grid[0] && (grid[0] != s->grid[0] || grid[1] != s->grid[1]);
+        if (used + n > s->batch_tokens || sequences == s->max_sequences || other) {
             int32_t status = run_pass(s, c, first, sequences, pass, user);
             if (status < 0) return status;
             memmove(s->ids, s->ids + used, (size_t)n * sizeof *s->ids);
@@ -365,25 +259,40 @@ static int32_t run_passes(embed_session *s, const call *c, pass_fn pass, void *u
             first = i;
             sequences = used = 0;
         }
+        if (!failed) memcpy(s->grid, grid, sizeof grid);
+        s->failed[sequences] = s->told[sequences] = failed;
         used += n;
         s->starts[++sequences] = used;
     }
     return sequences ? run_pass(s, c, first, sequences, pass, user) : EMBED_OK;
 }
 
-/* ---- token vectors ------------------------------------------------------------------------------
- */
+/* The token vectors of a pass, [tokens][hidden_size]. */
+static int32_t run_encoder(embed_session *s, const emb_call *c, int64_t first, const emb_batch *b,
+                           const float **x)
+{
+    int32_t status = c->input->images ? emb_images_load(s, c, first, b->sequences) : EMBED_OK;
+    if (status == EMBED_OK)
+        *x = emb_encoder_run(c->encoder, &s->device, b, c->layer, scratch_of(s, c));
+    return status;
+}
+
+static void fill_nan(float *out, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) out[i] = NAN;
+}
+
+/* ---- token vectors ---------------------------------------------------------------------------- */
 
 typedef struct hidden_out {
     float *hidden;
     int64_t tokens, *offsets;
 } hidden_out;
 
-static int32_t hidden_pass(embed_session *s, const call *c, int64_t first, const emb_batch *b,
-                           void *user)
+/* Room for the rows of a pass. *fits false: there is none, and only the counting goes on. */
+static int32_t place_rows(embed_session *s, int64_t first, const emb_batch *b,
+                          const hidden_out *out, bool *fits)
 {
-    const hidden_out *out = user;
-    int64_t h = s->model->encoder.arch.hidden_size;
     for (int64_t q = 0; q < b->sequences; q++) {
         int64_t n = b->starts[q + 1] - b->starts[q];
         if (out->offsets) out->offsets[first + q + 1] = out->offsets[first + q] + n;
@@ -392,17 +301,28 @@ static int32_t hidden_pass(embed_session *s, const call *c, int64_t first, const
                             "input %lld: expected at most tokens = %lld, found %lld",
                             (long long)(first + q), (long long)out->tokens, (long long)n);
     }
-    /* ragged, and past the capacity: go on counting */
-    if (out->offsets && out->offsets[first + b->sequences] > out->tokens) return EMBED_OK;
-    if (out->tokens == 0) return EMBED_OK; /* no rows: hidden may be NULL */
+    *fits = out->tokens > 0 && !(out->offsets && out->offsets[first + b->sequences] > out->tokens);
+    return EMBED_OK;
+}
 
-    const float *x = emb_encoder_run(&s->model->encoder, &s->device, b, c->layer, &s->encoder);
+static int32_t hidden_pass(embed_session *s, const emb_call *c, int64_t first, const emb_batch *b,
+                           void *user)
+{
+    const hidden_out *out = user;
+    int64_t h = c->encoder->arch.hidden_size;
+    bool fits = false;
+    const float *x;
+    int32_t status = place_rows(s, first, b, out, &fits);
+    if (status < 0 || !fits) return status;
+    status = run_encoder(s, c, first, b, &x);
+    if (status < 0) return status;
     for (int64_t q = 0; q < b->sequences; q++) {
         int64_t n = b->starts[q + 1] - b->starts[q];
         int64_t row = out->offsets ? out->offsets[first + q] : (first + q) * out->tokens;
         float *to = out->hidden + row * h;
         memcpy(to, x + b->starts[q] * h, (size_t)(n * h) * sizeof *to);
         if (!out->offsets) memset(to + n * h, 0, (size_t)((out->tokens - n) * h) * sizeof *to);
+        if (s->failed[q]) fill_nan(to, (out->offsets ? n : out->tokens) * h);
     }
     return EMBED_OK;
 }
@@ -411,7 +331,7 @@ int32_t emb_session_hidden(embed_session *s, const embed_input *input,
                            const embed_encode_options *o, float *hidden, int64_t tokens,
                            int64_t *offsets)
 {
-    call c;
+    emb_call c;
     hidden_out out = {hidden, tokens, offsets};
     int32_t status = resolve(s, input, o, &c);
     if (offsets) offsets[0] = 0;
@@ -422,7 +342,7 @@ int32_t emb_session_hidden(embed_session *s, const embed_input *input,
     return status;
 }
 
-static int32_t count_pass(embed_session *s, const call *c, int64_t first, const emb_batch *b,
+static int32_t count_pass(embed_session *s, const emb_call *c, int64_t first, const emb_batch *b,
                           void *user)
 {
     int64_t *counts = user;
@@ -435,72 +355,77 @@ static int32_t count_pass(embed_session *s, const call *c, int64_t first, const 
 int32_t emb_session_count(embed_session *s, const embed_input *input, const embed_encode_options *o,
                           int64_t *counts)
 {
-    call c;
+    emb_call c;
     int32_t status = resolve(s, input, o, &c);
     return status < 0 ? status : run_passes(s, &c, count_pass, counts);
 }
 
-int64_t emb_session_tokenize(embed_session *s, const char *text, int64_t size, const char *pair,
-                             int64_t pair_size, const embed_encode_options *o,
-                             emb_token_arrays *out)
-{
-    const embed_model *m = s->model;
-    call c = {.options = o};
-    if (!m->tokenizer)
-        return emb_fail(&s->error, EMBED_EKIND, "the model directory has no tokenizer");
-    int32_t status = resolve_tokenizing(s, &c, false);
-    if (status < 0) return status;
-    emb_text a = c.prompt,
-             b = {.data = pair,
-                  .size = pair ? size_of(pair, pair_size < 0 ? NULL : &pair_size, 0) : 0};
-    a.data = text;
-    a.size = size_of(text, size < 0 ? NULL : &size, 0);
-    return emb_tokenize(m->tokenizer, s->tokenizer_scratch, s->max_text_bytes, emb_model_longest(m),
-                        &a, pair ? &b : NULL, &c.tokenize, out, &s->error);
-}
-
-/* ---- one vector per input
- * ------------------------------------------------------------------------ */
+/* ---- one vector per input ----------------------------------------------------------------------- */
 
 typedef struct recipe {
     const int32_t *pooling;
     int64_t pooling_count;
+    int64_t pooled_dim; /* floats in all poolings together */
     bool modules, normalize_module, normalize;
     int64_t dim, full_dim; /* floats kept, and before the cut */
 } recipe;
 
+static bool by_pooler(const recipe *r)
+{
+    return r->pooling[0] == EMBED_POOL_POOLER || r->pooling[0] == EMBED_POOL_PROJECTION;
+}
+
+static int32_t resolve_pooling(const embed_model *m, const embed_encode_options *o, recipe *r,
+                               embed_error *error)
+{
+    const emb_encoder *e = m->text.arch.hidden_size ? &m->text : &m->image;
+    const emb_architecture *a = &e->arch;
+    r->pooling = o->pooling ? &o->pooling : m->modules.pooling;
+    r->pooling_count = o->pooling ? 1 : m->modules.pooling_count;
+    r->pooled_dim = r->pooling_count * a->hidden_size;
+    if (o->pooling < 0 || o->pooling > EMBED_POOL_PROJECTION)
+        return emb_fail(error, EMBED_EINVAL, "pooling: expected an EMBED_POOL_ value, found %d",
+                        (int)o->pooling);
+    if (!a->hidden_size)
+        return emb_fail(error, EMBED_EMISSING, "the model was opened without an encoder");
+    if (r->pooling[0] == EMBED_POOL_PATCHES && !emb_takes_images(a))
+        return emb_fail(error, EMBED_EKIND, "pooling: patches are of images, the model takes texts");
+    if (!by_pooler(r)) return EMBED_OK;
+    bool projected = r->pooling[0] == EMBED_POOL_PROJECTION;
+    if (!e->has_pooler || (projected && !a->projection_size))
+        return emb_fail(error, EMBED_EMISSING, "pooling: the model has no %s",
+                        projected ? "projection" : "pooler");
+    int64_t layer = (int64_t)o->layer - 1;
+    if (o->layer && (layer != a->num_hidden_layers || e->final_norm.gamma))
+        return emb_fail(error, EMBED_EINVAL,
+                        "layer: expected the last one, which the pooler is made for, found %lld",
+                        (long long)layer);
+    r->pooled_dim = emb_pooler_dim(e, projected);
+    return EMBED_OK;
+}
+
 static int32_t resolve_recipe(const embed_model *m, const embed_encode_options *o, recipe *r,
                               embed_error *error)
 {
-    int64_t h = m->encoder.arch.hidden_size, widest, wanted;
+    int64_t widest, wanted;
     *r = (recipe){
-        .pooling = o->pooling ? &o->pooling : m->modules.pooling,
-        .pooling_count = o->pooling ? 1 : m->modules.pooling_count,
         .modules = !(o->flags & EMBED_NO_MODULES),
         .normalize_module = o->normalize != EMBED_NORMALIZE_OFF,
         .normalize = o->normalize == EMBED_NORMALIZE_ON,
     };
-    if (o->pooling < 0 || o->pooling > EMBED_POOL_MEAN_ALL)
-        return emb_fail(error, EMBED_EINVAL, "pooling: expected an EMBED_POOL_ value, found %d",
-                        (int)o->pooling);
+    int32_t status = resolve_pooling(m, o, r, error);
+    if (status < 0) return status;
     if (o->normalize < 0 || o->normalize > EMBED_NORMALIZE_OFF)
         return emb_fail(error, EMBED_EINVAL,
                         "normalize: expected an EMBED_NORMALIZE_ value, found %d",
                         (int)o->normalize);
-    if (o->pooling == EMBED_POOL_POOLER && !emb_encoder_has_pooler(&m->encoder))
-        return emb_fail(error, EMBED_EMISSING, "pooling: the model has no pooler");
-    int64_t layer = (int64_t)o->layer - 1;
-    if (o->pooling == EMBED_POOL_POOLER && o->layer && layer != m->encoder.arch.num_hidden_layers)
-        return emb_fail(error, EMBED_EINVAL,
-                        "layer: expected the last one, which the pooler is made for, found %lld",
-                        (long long)layer);
-    if (r->modules && !emb_modules_take(&m->modules, r->pooling_count * h, &wanted))
+    if (r->modules && !emb_modules_take(&m->modules, r->pooled_dim, &wanted))
         return emb_fail(
             error, EMBED_EINVAL,
             "pooling: the module after it takes %lld numbers, not %lld: leave modules out",
-            (long long)wanted, (long long)(r->pooling_count * h));
-    r->full_dim = r->pooling_count * h;
-    if (r->modules) r->full_dim = emb_modules_dim(&m->modules, r->full_dim, &widest);
+            (long long)wanted, (long long)r->pooled_dim);
+    r->full_dim =
+        r->modules ? emb_modules_dim(&m->modules, r->pooled_dim, &widest) : r->pooled_dim;
     r->dim = o->dim                    ? o->dim
              : m->modules.truncate_dim ? EMB_MIN(m->modules.truncate_dim, r->full_dim)
                                        : r->full_dim;
@@ -523,54 +448,68 @@ typedef struct encode_out {
     int64_t stride;
 } encode_out;
 
-/* Pool every sequence into pooled[0][sequences][pooling_count * hidden]. */
-static int32_t pool_sequences(embed_session *s, const call *c, int64_t first, const emb_batch *b,
-                              const float *x, const recipe *r)
+/* All poolings of one sequence to out[pooled_dim]. */
+static void pool_one(embed_session *s, const emb_call *c, const float *x, int64_t n,
+                     const recipe *r, float *out)
 {
-    int64_t h = s->model->encoder.arch.hidden_size, width = r->pooling_count * h;
-    for (int64_t q = 0; q < b->sequences; q++) {
-        int64_t n = b->starts[q + 1] - b->starts[q];
-        const float *rows = x + b->starts[q] * h;
-        if (n == 0)
-            return emb_fail(&s->error, EMBED_EINVAL,
-                            "input %lld: expected at least one token to pool, found none",
-                            (long long)(first + q));
-        for (int64_t t = 0; t < n; t++) s->mask[t] = t >= c->prompt_tokens;
-        for (int64_t k = 0; k < r->pooling_count; k++) {
-            int32_t pooling = r->pooling[k] == EMBED_POOL_POOLER ? EMBED_POOL_CLS : r->pooling[k];
-            const int32_t *mask =
-                c->prompt_tokens && r->pooling[k] != EMBED_POOL_POOLER ? s->mask : NULL;
-            emb_pool_one(pooling, n, h, rows, h, mask, 0, s->pooled[0] + q * width + k * h);
+    int64_t h = c->encoder->arch.hidden_size;
+    for (int64_t t = 0; c->prompt_tokens && t < n; t++) s->mask[t] = t >= c->prompt_tokens;
+    for (int64_t k = 0; k < r->pooling_count; k++, out += h) {
+        bool patches = r->pooling[k] == EMBED_POOL_PATCHES;
+        int64_t skip = patches ? c->encoder->arch.image.prefix : 0;
+        emb_pool_one(patches ? EMBED_POOL_MEAN : r->pooling[k], n - skip, h, x + skip * h, h,
+                     c->prompt_tokens ? s->mask : NULL, 0, out);
+    }
+}
+
+/* Pool every sequence into pooled[0][sequences][pooled_dim]. */
+static int32_t pool_sequences(embed_session *s, const emb_call *c, int64_t first,
+                              const emb_batch *b, const float *x, const recipe *r)
+{
+    for (int64_t q = 0; q < b->sequences; q++)
+        if (!s->failed[q] && b->starts[q] == b->starts[q + 1]) {
+            emb_fail(&s->error, EMBED_EINVAL, "expected at least one token to pool, found none");
+            int32_t status = emb_call_failed(s, c, first + q);
+            if (status < 0) return status;
+            s->failed[q] = true;
         }
+    if (by_pooler(r)) {
+        emb_encoder_scratch *scratch = scratch_of(s, c);
+        emb_pooler_rows(c->encoder, &s->device, b, x, scratch, s->pooled[1]);
+        emb_pooler_finish(c->encoder, &s->device, b->sequences,
+                          r->pooling[0] == EMBED_POOL_PROJECTION, s->pooled[1], scratch,
+                          s->pooled[0]);
+        return EMBED_OK;
+    }
+    int64_t h = c->encoder->arch.hidden_size;
+    for (int64_t q = 0; q < b->sequences; q++) {
+        float *out = s->pooled[0] + q * r->pooled_dim;
+        if (s->failed[q]) memset(out, 0, (size_t)r->pooled_dim * sizeof *out);
+        else pool_one(s, c, x + b->starts[q] * h, b->starts[q + 1] - b->starts[q], r, out);
     }
     return EMBED_OK;
 }
 
-static int32_t encode_pass(embed_session *s, const call *c, int64_t first, const emb_batch *b,
+static int32_t encode_pass(embed_session *s, const emb_call *c, int64_t first, const emb_batch *b,
                            void *user)
 {
     const encode_out *out = user;
     const recipe *r = &out->recipe;
     const embed_model *m = s->model;
-    const float *hidden = emb_encoder_run(&m->encoder, &s->device, b, c->layer, &s->encoder);
-    int32_t status = pool_sequences(s, c, first, b, hidden, r);
+    const float *hidden;
+    int32_t status = run_encoder(s, c, first, b, &hidden);
+    if (status == EMBED_OK) status = pool_sequences(s, c, first, b, hidden, r);
     if (status < 0) return status;
 
-    int64_t h = m->encoder.arch.hidden_size;
-    float *x = s->pooled[0];
-    float *buffers[3] = {s->pooled[0], s->pooled[1], s->pooled[2]};
-    if (r->pooling[0] == EMBED_POOL_POOLER) {
-        emb_linear_run(&s->device, &m->encoder.pooler, b->sequences, x, h, s->pooled[1], h);
-        x = buffers[0] = s->pooled[1];
-        buffers[1] = s->pooled[0];
-    }
+    const float *x = s->pooled[0];
     if (r->modules)
         x = emb_modules_run(&m->modules, &s->device, r->normalize_module, b->sequences,
-                            r->pooling_count * h, buffers);
+                            r->pooled_dim, s->pooled);
     for (int64_t q = 0; q < b->sequences; q++) {
         float *vector = out->vectors + (first + q) * out->stride;
         memcpy(vector, x + q * r->full_dim, (size_t)r->dim * sizeof *vector);
-        if (r->normalize) emb_normalize_rows(m->kernels, vector, 1, r->dim, r->dim);
+        if (s->failed[q]) fill_nan(vector, r->dim);
+        else if (r->normalize) emb_normalize_rows(m->kernels, vector, 1, r->dim, r->dim);
     }
     return EMBED_OK;
 }
@@ -578,7 +517,7 @@ static int32_t encode_pass(embed_session *s, const call *c, int64_t first, const
 int32_t emb_session_encode(embed_session *s, const embed_input *input,
                            const embed_encode_options *o, float *vectors, int64_t stride)
 {
-    call c;
+    emb_call c;
     encode_out out = {.vectors = vectors, .stride = stride};
     int32_t status = resolve_recipe(s->model, o, &out.recipe, &s->error);
     if (status == EMBED_OK && stride < out.recipe.dim)
@@ -590,9 +529,13 @@ int32_t emb_session_encode(embed_session *s, const embed_input *input,
 
 int32_t emb_session_pooler(embed_session *s, const float *cls, float *out)
 {
-    const emb_encoder *e = &s->model->encoder;
-    if (!emb_encoder_has_pooler(e))
-        return emb_fail(&s->error, EMBED_EMISSING, "the model has no pooler");
-    emb_linear_run(&s->device, &e->pooler, 1, cls, e->arch.hidden_size, out, e->arch.hidden_size);
+    const embed_model *m = s->model;
+    const emb_encoder *e = m->text.arch.hidden_size ? &m->text : &m->image;
+    if (!e->has_pooler) return emb_fail(&s->error, EMBED_EMISSING, "the model has no pooler");
+    if (e->arch.pooler != EMB_POOLER_CLS)
+        return emb_fail(&s->error, EMBED_EMISSING,
+                        "the model's pooler needs all tokens: encode with EMBED_POOL_POOLER");
+    memcpy(s->pooled[1], cls, (size_t)e->arch.hidden_size * sizeof *cls);
+    emb_pooler_finish(e, &s->device, 1, false, s->pooled[1], &s->scratch[e == &m->image], out);
     return EMBED_OK;
 }

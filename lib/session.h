@@ -30,6 +30,11 @@ int32_t emb_session_encode(embed_session *s, const embed_input *input,
 int32_t emb_session_hidden(embed_session *s, const embed_input *input,
                            const embed_encode_options *o, float *hidden, int64_t tokens,
                            int64_t *offsets);
+int32_t emb_session_pixel_sizes(embed_session *s, const embed_input *input,
+                                const embed_encode_options *o, int64_t (*sizes)[2]);
+int32_t emb_session_pixel_values(embed_session *s, const embed_input *input,
+                                 const embed_encode_options *o, float *pixels, int64_t height,
+                                 int64_t width);
 int32_t emb_session_pooler(embed_session *s, const float *cls, float *out);
 
 /* Floats in a vector by these options, or a negative status. */

@@ -4,18 +4,20 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-# Layers point one way. A file may include its own layer and those named beside it. encoder is
-# lib/encoder.[ch] and lib/weights.[ch]; api is every other file that lies directly in lib/.
+# Layers point one way. A file may include its own layer and those named beside it. api is every file
+# that lies directly in lib/.
 layers='
 base
 kernels   base
 format    base
 text      base format/json.h
+image     base format/json.h kernels
 gemm      base kernels
+image     base kernels format/json.h
 nn        base kernels gemm
 models    base kernels format gemm nn
 encoder   base kernels format gemm nn models
-api       base kernels format text gemm nn models encoder
+api       base kernels format text gemm image nn models encoder
 '
 
 # Of the C library, everyone may include these. Any other header has its places.
@@ -26,6 +28,10 @@ cblas.h       lib/gemm/blas
 dlfcn.h       lib/gemm/blas
 immintrin.h   lib/kernels/ lib/base/
 arm_neon.h    lib/kernels/
+stb_image.h   lib/image/decode_stb
+jpeglib.h     lib/image/decode_jpeg.c
+jerror.h      lib/image/decode_jpeg.c
+setjmp.h      lib/image/decode_jpeg.c
 other         lib/base/
 '
 
@@ -53,7 +59,7 @@ function layer_of(path) {
     if (path !~ /^lib\//) return "user"
     sub(/^lib\//, "", path)
     if (path ~ /\//) { sub(/\/.*/, "", path); return path }
-    return path ~ /^(encoder|weights)\./ ? "encoder" : "api"
+    return "api"
 }
 
 function resolved(path) { # relative to the including file, without "x/.."

@@ -17,6 +17,8 @@ pkg-config  pkg-config            pkgconf-pkg-config  pkgconf       pkgconf
 openblas    libopenblas-dev       openblas-devel      openblas-dev  openblas
 cjson       libcjson-dev          cjson-devel         cjson-dev     cjson
 utf8proc    libutf8proc-dev       utf8proc-devel      utf8proc-dev  utf8proc
+stb         libstb-dev            stb_image-devel,stb_image_write-devel stb stb
+jpeg        libjpeg-dev           libjpeg-turbo-devel libjpeg-turbo-dev jpeg-turbo
 cmocka      libcmocka-dev         libcmocka-devel     cmocka-dev    cmocka
 ----
 curl        curl,ca-certificates  curl                curl          curl
@@ -35,6 +37,8 @@ have() {
     openblas) [ "${BLAS:-}" = none ] || module openblas || [ -d "$keg" ] ||
         echo '#include <cblas.h>' | works ${CC:-cc} -x c -E - ;;
     cjson) module libcjson ;;
+    stb) module stb || [ -f /usr/include/stb/stb_image.h ] ;;
+    jpeg) [ "${JPEG:-}" = stb ] || module libjpeg ;;
     utf8proc) module libutf8proc ;;
     cmocka) module cmocka ;;
     curl) works command -v curl ;;

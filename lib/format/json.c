@@ -257,7 +257,7 @@ static const emb_json *wrap(const cJSON *v)
 
 const emb_json *emb_json_root(const emb_json_document *document)
 {
-    return wrap(document->root);
+    return document ? wrap(document->root) : NULL;
 }
 
 static emb_json_event kind_of(const emb_json *v)

@@ -63,7 +63,7 @@ typedef struct emb_json emb_json; /* a value inside a document; opaque */
 emb_json_document *emb_json_parse(const char *name, const char *text, size_t size, const char *skip,
                                   const emb_allocator *a, embed_error *error);
 void emb_json_free(emb_json_document *document); /* NULL is fine */
-const emb_json *emb_json_root(const emb_json_document *document);
+const emb_json *emb_json_root(const emb_json_document *document); /* NULL of NULL */
 
 /* Every function here takes v == NULL as absent. */
 bool emb_json_is(const emb_json *v, emb_json_event kind); /* of a value: NULL to OBJECT, ARRAY */

@@ -21,6 +21,7 @@
 
 #define EMB_LANES 16
 #define EMB_PANEL 16 /* output columns in one panel of packed weights */
+#define EMB_RESAMPLE_BITS 22 /* after the point of an image's resampling weights, as Pillow's */
 
 /* Length of the blocks that a dot product over k is cut into. Shorter blocks are more exact: short
  * products (scores of a head, small models) can afford 32, long ones take 128 at no cost. */
@@ -65,6 +66,20 @@ typedef struct emb_kernels {
     void (*divide_rows_f32)(int64_t m, int64_t n, float *y, int64_t ldy, const float *divisors);
     /* y[n] = (a + b) + c; b and c may be NULL: sums of embedding table rows */
     void (*add_rows_f32)(int64_t n, const float *a, const float *b, const float *c, float *y);
+    /* y[m][n] += (x + bias) * scale[n], each operation rounded; bias and scale may be NULL: a block's
+     * product joins the residual stream */
+    void (*add_block_f32)(int64_t m, int64_t n, const float *x, int64_t ldx, const float *bias,
+                          const float *scale, float *y, int64_t ldy);
+    /* y[m][n] *= x: gated activations */
+    void (*multiply_f32)(int64_t m, int64_t n, const float *x, int64_t ldx, float *y, int64_t ldy);
+    /* p[m][n] = p * scale + bias[m][ldb], fused: scores with relative positions */
+    void (*add_scores_f32)(int64_t m, int64_t n, float *p, int64_t ldp, float scale,
+                           const float *bias, int64_t ldb);
+    /* rotary positions, in place: in each of heads parts y[dim] of m rows, with h = dim / 2,
+     * angles[m][dim] = cosines[h] then sines[h]: y[i] = y[i] c[i] - y[h+i] s[i],
+     * y[h+i] = y[h+i] c[i] + y[i] s[i], each operation rounded */
+    void (*rope_f32)(int64_t m, int64_t heads, int64_t dim, const float *angles, float *y,
+                     int64_t ldy);
     /* 16-lane sum of squares of x[n], and y = x / divisor */
     float (*sum_squares_f32)(int64_t n, const float *x);
     void (*scale_f32)(int64_t n, const float *x, float divisor, float *y);
@@ -74,6 +89,20 @@ typedef struct emb_kernels {
     void (*widen_f16)(int64_t n, const void *x, float *y);
     void (*widen_bf16)(int64_t n, const void *x, float *y);
     void (*narrow_f64)(int64_t n, const void *x, float *y);
+
+    /* pixels (pixels.h); y overlaps nothing */
+    /* y[n][m] = x[m][n] */
+    void (*transpose_u8)(int64_t m, int64_t n, const uint8_t *x, int64_t ldx, uint8_t *y,
+                         int64_t ldy);
+    /* y[n] = a weighted sum of taps rows x[n]: 2^21 + the sum of weights[t] * x in 32 bits (which
+     * wrap), shifted right by EMB_RESAMPLE_BITS, clamped to 0..255 */
+    void (*resample_u8)(int64_t n, int64_t taps, const uint8_t *x, int64_t ldx,
+                        const int32_t *weights, uint8_t *y);
+    /* the same in float: one chain of fused multiply-adds in ascending order from +0 */
+    void (*resample_f32)(int64_t n, int64_t taps, const float *x, int64_t ldx,
+                         const float *weights, float *y);
+    /* y[n] = table[x[n]] */
+    void (*look_up_u8)(int64_t n, const uint8_t *x, const float *table, float *y);
 } emb_kernels;
 
 /* The table of an instruction set, by name ("c", "avx2", "avx512"; NULL: the best of this CPU).

@@ -1,8 +1,11 @@
 /* Kernels for AVX2 with FMA and F16C: the operations of kernels_c.c and math.h, eight at a time.
  * Two vectors make the sixteen lanes of a row. Row ends use masks: nothing outside a row is
  * touched. */
+#include "elementwise.h"
 #include "kernels.h"
 #include "math.h"
+#include "pixels.h"
+#include "transpose_x86.h"
 
 #if !defined(__AVX2__) || !defined(__FMA__) || !defined(__F16C__)
 #error "compile this file with -mavx2 -mfma -mf16c"
@@ -544,6 +547,31 @@ static void narrow_f64(int64_t n, const void *x, float *y)
     }
 }
 
+/* ---- pixels ---------------------------------------------------------------------------------- */
+
+static void resample_u8(int64_t n, int64_t taps, const uint8_t *x, int64_t ldx,
+                        const int32_t *weights, uint8_t *y)
+{
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        __m256i low = _mm256_set1_epi32(1 << (EMB_RESAMPLE_BITS - 1)), high = low, both;
+        const uint8_t *p = x + i;
+        for (int64_t t = 0; t < taps; t++, p += ldx) {
+            const __m256i w = _mm256_set1_epi32(weights[t]);
+            const __m128i levels = _mm_loadu_si128((const __m128i *)p);
+            const __m128i upper = _mm_unpackhi_epi64(levels, levels);
+            low = _mm256_add_epi32(low, _mm256_mullo_epi32(w, _mm256_cvtepu8_epi32(levels)));
+            high = _mm256_add_epi32(high, _mm256_mullo_epi32(w, _mm256_cvtepu8_epi32(upper)));
+        }
+        low = _mm256_srai_epi32(low, EMB_RESAMPLE_BITS);
+        high = _mm256_srai_epi32(high, EMB_RESAMPLE_BITS);
+        both = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xD8);
+        _mm_storeu_si128((__m128i *)(y + i), _mm_packus_epi16(_mm256_castsi256_si128(both),
+                                                              _mm256_extracti128_si256(both, 1)));
+    }
+    resample_rest(i, n, taps, x, ldx, weights, y);
+}
+
 const emb_kernels emb_kernels_avx2 = {
     .name = "avx2",
     .gemm_f32 = gemm_f32,
@@ -554,9 +582,17 @@ const emb_kernels emb_kernels_avx2 = {
     .softmax_f32 = softmax_f32,
     .divide_rows_f32 = divide_rows_f32,
     .add_rows_f32 = add_rows_f32,
+    .add_block_f32 = add_block_f32,
+    .multiply_f32 = multiply_f32,
+    .add_scores_f32 = add_scores_f32,
+    .rope_f32 = rope_f32,
     .sum_squares_f32 = sum_squares_f32,
     .scale_f32 = scale_f32,
     .widen_f16 = widen_f16,
     .widen_bf16 = widen_bf16,
     .narrow_f64 = narrow_f64,
+    .transpose_u8 = transpose_u8,
+    .resample_u8 = resample_u8,
+    .resample_f32 = resample_f32,
+    .look_up_u8 = look_up_u8,
 };

@@ -1,8 +1,11 @@
 /* Kernels for AVX-512 (F, BW, DQ, VL): the operations of kernels_c.c and math.h, sixteen at a
  * time. One vector is the sixteen lanes of a row. Row ends use masks: nothing outside a row is
  * touched. */
+#include "elementwise.h"
 #include "kernels.h"
 #include "math.h"
+#include "pixels.h"
+#include "transpose_x86.h"
 
 #if !defined(__AVX512F__) || !defined(__AVX512BW__) || !defined(__AVX512DQ__) || \
     !defined(__AVX512VL__)
@@ -398,6 +401,23 @@ static void narrow_f64(int64_t n, const void *x, float *y)
     }
 }
 
+/* ---- pixels ---------------------------------------------------------------------------------- */
+
+static void resample_u8(int64_t n, int64_t taps, const uint8_t *x, int64_t ldx,
+                        const int32_t *weights, uint8_t *y)
+{
+    for (int64_t i = 0; i < n; i += 16) {
+        __m512i sum = _mm512_set1_epi32(1 << (EMB_RESAMPLE_BITS - 1));
+        const uint8_t *p = x + i;
+        for (int64_t t = 0; t < taps; t++, p += ldx) {
+            const __m512i levels = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first(n - i), p));
+            sum = _mm512_add_epi32(sum, _mm512_mullo_epi32(_mm512_set1_epi32(weights[t]), levels));
+        }
+        sum = _mm512_max_epi32(_mm512_srai_epi32(sum, EMB_RESAMPLE_BITS), _mm512_setzero_si512());
+        _mm_mask_storeu_epi8(y + i, first(n - i), _mm512_cvtusepi32_epi8(sum));
+    }
+}
+
 const emb_kernels emb_kernels_avx512 = {
     .name = "avx512",
     .gemm_f32 = gemm_f32,
@@ -408,9 +428,17 @@ const emb_kernels emb_kernels_avx512 = {
     .softmax_f32 = softmax_f32,
     .divide_rows_f32 = divide_rows_f32,
     .add_rows_f32 = add_rows_f32,
+    .add_block_f32 = add_block_f32,
+    .multiply_f32 = multiply_f32,
+    .add_scores_f32 = add_scores_f32,
+    .rope_f32 = rope_f32,
     .sum_squares_f32 = sum_squares_f32,
     .scale_f32 = scale_f32,
     .widen_f16 = widen_f16,
     .widen_bf16 = widen_bf16,
     .narrow_f64 = narrow_f64,
+    .transpose_u8 = transpose_u8,
+    .resample_u8 = resample_u8,
+    .resample_f32 = resample_f32,
+    .look_up_u8 = look_up_u8,
 };

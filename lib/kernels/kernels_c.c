@@ -1,8 +1,10 @@
 /* Every kernel in plain C: the reference that kernels.h describes and the vector files are
  * compared with. Written for clearness; kernels_c_avx2.c builds it once more where fmaf is an
  * instruction. */
+#include "elementwise.h"
 #include "kernels.h"
 #include "math.h"
+#include "pixels.h"
 
 #ifndef EMB_KERNELS_C
 #define EMB_KERNELS_C emb_kernels_c
@@ -239,6 +241,29 @@ static void narrow_f64(int64_t n, const void *x, float *y)
     }
 }
 
+/* ---- pixels ---------------------------------------------------------------------------------- */
+
+static void transpose_u8(int64_t m, int64_t n, const uint8_t *x, int64_t ldx, uint8_t *y,
+                         int64_t ldy)
+{
+    transpose_rest(0, 0, m, n, x, ldx, y, ldy);
+}
+
+static void resample_u8(int64_t n, int64_t taps, const uint8_t *x, int64_t ldx,
+                        const int32_t *weights, uint8_t *y)
+{
+    int64_t i = 0;
+    for (; i + EMB_LANES <= n; i += EMB_LANES) {
+        uint32_t sums[EMB_LANES];
+        for (int j = 0; j < EMB_LANES; j++) sums[j] = UINT32_C(1) << (EMB_RESAMPLE_BITS - 1);
+        for (int64_t t = 0; t < taps; t++)
+            for (int j = 0; j < EMB_LANES; j++)
+                sums[j] += (uint32_t)weights[t] * x[t * ldx + i + j];
+        for (int j = 0; j < EMB_LANES; j++) y[i + j] = resampled_level(sums[j]);
+    }
+    resample_rest(i, n, taps, x, ldx, weights, y);
+}
+
 const emb_kernels EMB_KERNELS_C = {
     .name = "c",
     .gemm_f32 = gemm_f32,
@@ -249,9 +274,17 @@ const emb_kernels EMB_KERNELS_C = {
     .softmax_f32 = softmax_f32,
     .divide_rows_f32 = divide_rows_f32,
     .add_rows_f32 = add_rows_f32,
+    .add_block_f32 = add_block_f32,
+    .multiply_f32 = multiply_f32,
+    .add_scores_f32 = add_scores_f32,
+    .rope_f32 = rope_f32,
     .sum_squares_f32 = sum_squares_f32,
     .scale_f32 = scale_f32,
     .widen_f16 = widen_f16,
     .widen_bf16 = widen_bf16,
     .narrow_f64 = narrow_f64,
+    .transpose_u8 = transpose_u8,
+    .resample_u8 = resample_u8,
+    .resample_f32 = resample_f32,
+    .look_up_u8 = look_up_u8,
 };

@@ -5,8 +5,8 @@
 
 static const emb_names names = {
     .prefix = "distilbert.",
-    .word_embeddings = "embeddings.word_embeddings",
-    .position_embeddings = "embeddings.position_embeddings",
+    .word_embeddings = "embeddings.word_embeddings.weight",
+    .position_embeddings = "embeddings.position_embeddings.weight",
     .embeddings_norm = "embeddings.LayerNorm",
     .query = "transformer.layer.%d.attention.q_lin",
     .key = "transformer.layer.%d.attention.k_lin",
@@ -16,7 +16,7 @@ static const emb_names names = {
     .intermediate = "transformer.layer.%d.ffn.lin1",
     .output = "transformer.layer.%d.ffn.lin2",
     .output_norm = "transformer.layer.%d.output_layer_norm",
-    .tied_embeddings = "vocab_projector",
+    .tied_embeddings = "vocab_projector.weight",
 };
 
 /* transformers' attribute_map: the common name wins where both are given. */
@@ -27,7 +27,7 @@ static int64_t aliased_size(emb_config *c, const char *key, const char *common, 
 
 static void describe(emb_config *c, emb_architecture *a)
 {
-    a->names = &names;
+    a->names = names;
     a->vocab_size = emb_config_size(c, "vocab_size", 30522);
     a->hidden_size = aliased_size(c, "dim", "hidden_size", 768);
     a->embedding_size = a->hidden_size;
@@ -39,4 +39,4 @@ static void describe(emb_config *c, emb_architecture *a)
     a->layer_norm_eps = 1e-12; /* nn.LayerNorm(eps=1e-12) in the code */
 }
 
-const emb_family emb_family_distilbert = {"distilbert", describe};
+const emb_family emb_family_distilbert = {"distilbert", describe, NULL};

@@ -5,9 +5,9 @@
 
 static const emb_names names = {
     .prefix = "electra.",
-    .word_embeddings = "embeddings.word_embeddings",
-    .position_embeddings = "embeddings.position_embeddings",
-    .token_type_embeddings = "embeddings.token_type_embeddings",
+    .word_embeddings = "embeddings.word_embeddings.weight",
+    .position_embeddings = "embeddings.position_embeddings.weight",
+    .token_type_embeddings = "embeddings.token_type_embeddings.weight",
     .embeddings_norm = "embeddings.LayerNorm",
     .embeddings_project = "embeddings_project",
     .query = "encoder.layer.%d.attention.self.query",
@@ -18,12 +18,12 @@ static const emb_names names = {
     .intermediate = "encoder.layer.%d.intermediate.dense",
     .output = "encoder.layer.%d.output.dense",
     .output_norm = "encoder.layer.%d.output.LayerNorm",
-    .tied_embeddings = "generator_lm_head",
+    .tied_embeddings = "generator_lm_head.weight",
 };
 
 static void describe(emb_config *c, emb_architecture *a)
 {
-    a->names = &names;
+    a->names = names;
     emb_config_only_string(c, "position_embedding_type", "absolute");
     a->vocab_size = emb_config_size(c, "vocab_size", 30522);
     a->embedding_size = emb_config_size(c, "embedding_size", 128);
@@ -37,4 +37,4 @@ static void describe(emb_config *c, emb_architecture *a)
     a->layer_norm_eps = emb_config_float(c, "layer_norm_eps", 1e-12);
 }
 
-const emb_family emb_family_electra = {"electra", describe};
+const emb_family emb_family_electra = {"electra", describe, NULL};

@@ -1,10 +1,28 @@
 /* The table of families, and the readers of config.json that they share. */
 #include "models.h"
 
+#include <stdio.h>
+
 static const emb_family *const families[] = {
     &emb_family_bert,
+    &emb_family_roberta,
+    &emb_family_xlm_roberta,
+    &emb_family_camembert,
+    &emb_family_albert,
     &emb_family_distilbert,
     &emb_family_electra,
+    &emb_family_vit,
+    &emb_family_deit,
+    &emb_family_beit,
+    &emb_family_dinov2,
+    &emb_family_dinov2_with_registers,
+    &emb_family_dinov3_vit,
+    &emb_family_clip,
+    &emb_family_clip_vision_model,
+    &emb_family_siglip,
+    &emb_family_siglip_vision_model,
+    &emb_family_siglip2,
+    &emb_family_siglip2_vision_model,
 };
 
 static const struct {
@@ -37,11 +55,17 @@ const char *emb_activation_name(emb_activation act)
 
 /* ---- config ------------------------------------------------------------------- */
 
+/* The object that has the say on a key. */
+static const emb_json *holder(const emb_config *c, const char *key)
+{
+    return emb_json_get(c->over, key) ? c->over : c->root;
+}
+
 int64_t emb_config_int(emb_config *c, const char *key, int64_t fallback, int64_t min, int64_t max)
 {
     int64_t value = fallback;
     if (c->status == EMBED_OK)
-        c->status = emb_json_read_int(c->file, c->root, key, fallback, min, max, &value, c->error);
+        c->status = emb_json_read_int(c->file, holder(c, key), key, fallback, min, max, &value, c->error);
     return value;
 }
 
@@ -49,7 +73,7 @@ double emb_config_float(emb_config *c, const char *key, double fallback)
 {
     double value = fallback;
     if (c->status == EMBED_OK)
-        c->status = emb_json_read_float(c->file, c->root, key, fallback, &value, c->error);
+        c->status = emb_json_read_float(c->file, holder(c, key), key, fallback, &value, c->error);
     return value;
 }
 
@@ -57,7 +81,7 @@ bool emb_config_bool(emb_config *c, const char *key, bool fallback)
 {
     bool value = fallback;
     if (c->status == EMBED_OK)
-        c->status = emb_json_read_bool(c->file, c->root, key, fallback, &value, c->error);
+        c->status = emb_json_read_bool(c->file, holder(c, key), key, fallback, &value, c->error);
     return value;
 }
 
@@ -65,7 +89,7 @@ const char *emb_config_string(emb_config *c, const char *key, const char *fallba
 {
     const char *value = fallback;
     if (c->status == EMBED_OK)
-        c->status = emb_json_read_string(c->file, c->root, key, fallback, &value, c->error);
+        c->status = emb_json_read_string(c->file, holder(c, key), key, fallback, &value, c->error);
     return c->status == EMBED_OK ? value : fallback;
 }
 
@@ -79,7 +103,7 @@ emb_activation emb_config_activation(emb_config *c, const char *key, const char 
     const char *name = emb_config_string(c, key, fallback);
     for (int64_t i = 0; i < EMB_COUNT(activations); i++)
         if (strcmp(name, activations[i].name) == 0) return activations[i].act;
-    char known[256] = "";
+    char known[512] = "";
     for (int64_t i = 0; i < EMB_COUNT(activations); i++) {
         if (i) strncat(known, ", ", sizeof known - strlen(known) - 1);
         strncat(known, activations[i].name, sizeof known - strlen(known) - 1);
@@ -106,13 +130,83 @@ void emb_config_only_false(emb_config *c, const char *key)
                      "%s: %s: expected false, found true, which is not implemented", c->file, key);
 }
 
+emb_config emb_config_section(const emb_config *c, const char *key, char where[256])
+{
+    emb_config section = *c;
+    section.root = emb_json_get(c->root, key);
+    snprintf(where, 256, "%s: %s", c->file, key);
+    section.file = where;
+    if (section.root && !emb_json_is(section.root, EMB_JSON_OBJECT) &&
+        !emb_json_is(section.root, EMB_JSON_NULL) && c->status == EMBED_OK)
+        section.status = emb_fail(c->error, EMBED_EFORMAT, "%s: expected an object, found %s", where,
+                                  emb_json_kind_name(section.root));
+    return section;
+}
+
+void emb_config_layers(emb_config *c, emb_architecture *a)
+{
+    const char *act = emb_activation_name(a->hidden_act ? a->hidden_act : EMB_ACT_GELU);
+    a->hidden_size = emb_config_size(c, "hidden_size", a->hidden_size ? a->hidden_size : 768);
+    a->num_hidden_layers = emb_config_size(c, "num_hidden_layers", 12);
+    a->num_attention_heads = emb_config_size(
+        c, "num_attention_heads", a->num_attention_heads ? a->num_attention_heads : 12);
+    a->intermediate_size = emb_config_size(c, "intermediate_size",
+                                           a->intermediate_size ? a->intermediate_size : 3072);
+    a->hidden_act = emb_config_activation(c, "hidden_act", act);
+    a->layer_norm_eps = emb_config_float(c, "layer_norm_eps", a->layer_norm_eps);
+}
+
+/* A size for both sides, or [height, width]. */
+static void read_sides(emb_config *c, const char *key, int64_t fallback, int64_t max,
+                       int64_t sides[2])
+{
+    const emb_json *v = emb_json_get(holder(c, key), key);
+    if (!emb_json_is(v, EMB_JSON_ARRAY)) {
+        sides[0] = sides[1] = emb_config_int(c, key, fallback, 1, max);
+        return;
+    }
+    const emb_json *side = emb_json_first(v);
+    bool good = emb_json_length(v) == 2;
+    for (int i = 0; i < 2 && good; i++, side = emb_json_next_sibling(side))
+        good = emb_json_to_int(side, &sides[i]) && sides[i] >= 1 && sides[i] <= max;
+    if (!good && c->status == EMBED_OK)
+        c->status = emb_fail(c->error, EMBED_EFORMAT,
+                             "%s: line %lld: %s: expected a size or [height, width], from 1 to %lld",
+                             c->file, (long long)emb_json_value_line(v), key, (long long)max);
+}
+
+void emb_config_image(emb_config *c, emb_architecture *a, int64_t image_size, int64_t patch_size)
+{
+    int64_t sides[2] = {1, 1}, patch[2] = {1, 1};
+    if (emb_config_int(c, "num_channels", 3, 1, EMB_SIZE_MAX) != 3 && c->status == EMBED_OK)
+        c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
+                             "%s: num_channels: expected 3, which is all that is implemented",
+                             c->file);
+    read_sides(c, "image_size", image_size, EMB_MAX_SIDE, sides);
+    read_sides(c, "patch_size", patch_size, EMB_MAX_PATCH_SIDE, patch);
+    a->image.height = sides[0];
+    a->image.width = sides[1];
+    a->image.patch_height = patch[0];
+    a->image.patch_width = patch[1];
+    a->image.grid_height = sides[0] / patch[0];
+    a->image.grid_width = sides[1] / patch[1];
+    if (c->status == EMBED_OK &&
+        (a->image.grid_height < 1 || a->image.grid_width < 1 ||
+         a->image.grid_height * a->image.grid_width > EMB_MAX_PATCHES))
+        c->status = emb_fail(c->error, EMBED_EFORMAT,
+                             "%s: image_size: expected 1 to %lld patches, found %lld x %lld pixels "
+                             "and patches of %lld x %lld",
+                             c->file, (long long)EMB_MAX_PATCHES, (long long)sides[0],
+                             (long long)sides[1], (long long)patch[0], (long long)patch[1]);
+}
+
 /* ---- families ------------------------------------------------------------------ */
 
 /* Another model behind a known name, or a form of weights that no family implements. */
 static void refuse_foreign(emb_config *c)
 {
     static const char *const unset[] = {"quantization_config", "pruned_heads"};
-    emb_config map = {emb_json_get(c->root, "auto_map"), c->file, c->error, c->status};
+    emb_config map = {emb_json_get(c->root, "auto_map"), c->file, c->error, c->status, NULL};
     const char *code = emb_config_string(&map, "AutoModel", NULL);
     c->status = map.status;
     if (code)
@@ -135,7 +229,7 @@ static void refuse_foreign(emb_config *c)
 
 static int32_t unknown_family(const emb_config *c, const char *model_type)
 {
-    char known[256] = "";
+    char known[512] = "";
     for (int64_t i = 0; i < EMB_COUNT(families); i++) {
         if (i) strncat(known, ", ", sizeof known - strlen(known) - 1);
         strncat(known, families[i]->model_type, sizeof known - strlen(known) - 1);
@@ -148,7 +242,39 @@ static int32_t unknown_family(const emb_config *c, const char *model_type)
                     emb_excerpt_of(model_type, strlen(model_type)).text);
 }
 
-int32_t emb_architecture_read(emb_config *c, emb_architecture *out)
+/* What holds for every description. */
+static void check_tower(emb_config *c, emb_architecture *a)
+{
+    if (c->status < 0) return;
+    if (a->hidden_size % a->num_attention_heads) {
+        c->status = emb_fail(
+            c->error, EMBED_EFORMAT,
+            "%s: hidden_size: expected a multiple of the %lld attention heads, found %lld", c->file,
+            (long long)a->num_attention_heads, (long long)a->hidden_size);
+        return;
+    }
+    a->head_dim = a->hidden_size / a->num_attention_heads;
+    if (a->num_hidden_layers > EMB_MAX_LAYERS)
+        c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
+                             "%s: num_hidden_layers: expected at most %d, found %lld", c->file,
+                             EMB_MAX_LAYERS, (long long)a->num_hidden_layers);
+    else if (a->position_offset && emb_max_tokens(a) < 1)
+        c->status = emb_fail(c->error, EMBED_EFORMAT,
+                             "%s: max_position_embeddings: expected more than pad_token_id + 1, found "
+                             "%lld", c->file, (long long)a->max_position_embeddings);
+    else if (!(a->layer_norm_eps >= 0 && a->layer_norm_eps <= 1))
+        c->status = emb_fail(c->error, EMBED_EFORMAT,
+                             "%s: layer_norm_eps: expected a number from 0 to 1, found %g", c->file,
+                             a->layer_norm_eps);
+    else if (!(a->rope_theta >= 0 && a->rope_theta <= 1e12) ||
+             (a->rope_theta > 0 && a->head_dim % 4))
+        c->status = emb_fail(c->error, EMBED_EFORMAT,
+                             "%s: rope_theta: expected a positive number and heads of a multiple of "
+                             "4, found %g and heads of %lld",
+                             c->file, a->rope_theta, (long long)a->head_dim);
+}
+
+int32_t emb_architecture_read(emb_config *c, emb_architecture *text, emb_architecture *image)
 {
     const char *model_type = emb_config_string(c, "model_type", "");
     const emb_family *family = NULL;
@@ -157,23 +283,15 @@ int32_t emb_architecture_read(emb_config *c, emb_architecture *out)
     if (c->status < 0) return c->status;
     if (!family) return unknown_family(c, model_type);
 
-    *out = (emb_architecture){.model_type = family->model_type};
+    *text = *image = (emb_architecture){.model_type = family->model_type};
     refuse_foreign(c);
-    family->describe(c, out);
-    if (c->status < 0) return c->status;
-    if (out->hidden_size % out->num_attention_heads)
-        return emb_fail(
-            c->error, EMBED_EFORMAT,
-            "%s: hidden_size: expected a multiple of the %lld attention heads, found %lld", c->file,
-            (long long)out->num_attention_heads, (long long)out->hidden_size);
-    if (out->num_hidden_layers > EMB_MAX_LAYERS)
-        return emb_fail(c->error, EMBED_EUNSUPPORTED,
-                        "%s: num_hidden_layers: expected at most %d, found %lld", c->file,
-                        EMB_MAX_LAYERS, (long long)out->num_hidden_layers);
-    out->head_dim = out->hidden_size / out->num_attention_heads;
-    if (!(out->layer_norm_eps >= 0 && out->layer_norm_eps <= 1))
-        return emb_fail(c->error, EMBED_EFORMAT,
-                        "%s: layer_norm_eps: expected a number from 0 to 1, found %g", c->file,
-                        out->layer_norm_eps);
-    return EMBED_OK;
+    if (family->describe_text) {
+        family->describe_text(c, text);
+        check_tower(c, text);
+    }
+    if (family->describe_image) {
+        family->describe_image(c, image);
+        check_tower(c, image);
+    }
+    return c->status;
 }

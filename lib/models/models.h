@@ -14,6 +14,7 @@ typedef struct emb_config {
     const char *file; /* for messages */
     embed_error *error;
     int32_t status;
+    const emb_json *over; /* an object whose keys go before root's, or NULL (CLIP) */
 } emb_config;
 int64_t emb_config_int(emb_config *config, const char *key, int64_t fallback, int64_t min,
                        int64_t max);
@@ -23,49 +24,161 @@ const char *emb_config_string(emb_config *config, const char *key, const char *f
 /* A size: from 1 to EMB_SIZE_MAX. */
 #define EMB_SIZE_MAX   (INT64_C(1) << 28)
 #define EMB_MAX_LAYERS 4096
+#define EMB_MAX_REGISTERS 1024
+#define EMB_MAX_SIDE (INT64_C(1) << 20)     /* of an image, in pixels */
+#define EMB_MAX_PATCH_SIDE 1024
+#define EMB_MAX_PATCHES (INT64_C(1) << 20) /* of one image */
 int64_t emb_config_size(emb_config *config, const char *key, int64_t fallback);
 emb_activation emb_config_activation(emb_config *config, const char *key, const char *fallback);
 const char *emb_activation_name(emb_activation act);
+/* The config below key (absent: empty, so that every key takes its default). where is room for what
+ * messages call it. The caller takes its status back. */
+emb_config emb_config_section(const emb_config *config, const char *key, char where[256]);
 /* Refuse any value of key but absent, null and the one given. */
 void emb_config_only_string(emb_config *config, const char *key, const char *only);
 void emb_config_only_false(emb_config *config, const char *key);
 
-/* Tensor names, without ".weight" and ".bias", below the family's prefix. "%d" is the layer. NULL:
- * the family has no such tensor. */
+/* Tensor names below the family's prefix. A Linear, Conv2d or norm is named without ".weight" and
+ * ".bias", any other tensor by its whole name; "%d" is the layer (ALBERT: the group, and the layer in
+ * it). NULL: the family has no such tensor. */
 typedef struct emb_names {
     const char *prefix; /* "bert.": every name is looked for with it and without */
-    const char *word_embeddings, *position_embeddings, *token_type_embeddings, *embeddings_norm;
+
+    /* texts */
+    const char *word_embeddings, *token_type_embeddings;
+    const char *tied_embeddings;    /* the head's name under which a tied table may have survived */
     const char *embeddings_project; /* embedding_size -> hidden_size, where they differ */
-    const char *query, *key, *value, *attention_output, *attention_norm;
-    const char *intermediate, *output, *output_norm;
-    const char *pooler; /* may be missing from the weights */
-    const char
-        *tied_embeddings; /* the head's name under which a tied embedding table may have survived */
+
+    /* images */
+    const char *patch_embeddings;                                     /* Conv2d, or Linear */
+    const char *class_token, *distillation_token, *register_tokens; /* in this order */
+
+    /* both */
+    const char *position_embeddings, *embeddings_norm;
+
+    /* layers: a block's norm stands after it, or before it (pre_norm); its scale is LayerScale */
+    const char *query, *key, *value, *attention_output, *attention_norm, *attention_scale;
+    const char *relative_positions;  /* [relative distances][heads], added to scores */
+    const char *gate, *intermediate; /* one name for both: halves of one tensor, gate first */
+    const char *output, *output_norm, *output_scale;
+    const char *final_norm;
+
+    /* pooler_output */
+    const char *pooler_norm;
+    const char *pooler;      /* Linear; may be missing from the weights */
+    const char *pooler_head; /* SigLIP's attention pooling: what stands before ".probe" */
+    const char *projection;  /* pooler_output to the space that texts and images share */
 } emb_names;
+
+typedef enum { /* what pooler_output is made of, by pooler_norm and then pooler where there are any */
+    EMB_POOLER_NONE,
+    EMB_POOLER_CLS,     /* the first token of last_hidden_state */
+    EMB_POOLER_PATCHES, /* the mean of the patches */
+    EMB_POOLER_HEAD     /* attention of a learned query over all tokens */
+} emb_pooler_kind;
+
+typedef enum { /* how a table of positions is made to fit another grid of patches (torch's) */
+    EMB_RESIZE_BICUBIC,           /* a = -0.75 */
+    EMB_RESIZE_BICUBIC_ANTIALIAS, /* a = -0.5, wider when shrinking */
+    EMB_RESIZE_BILINEAR,
+    EMB_RESIZE_BILINEAR_ANTIALIAS
+} emb_position_resize;
+
+enum { /* emb_architecture.no_bias: Linears of a layer that have none */
+    EMB_NO_BIAS_QUERY = 1 << 0,
+    EMB_NO_BIAS_KEY = 1 << 1,
+    EMB_NO_BIAS_VALUE = 1 << 2,
+    EMB_NO_BIAS_QKV = EMB_NO_BIAS_QUERY | EMB_NO_BIAS_KEY | EMB_NO_BIAS_VALUE,
+    EMB_NO_BIAS_ATTENTION_OUTPUT = 1 << 3,
+    EMB_NO_BIAS_MLP = 1 << 4,
+    EMB_NO_BIAS_PATCHES = 1 << 5
+};
+
+/* How images become tokens: prefix tokens, then patches row by row. */
+typedef struct emb_image_tokens {
+    int64_t patch_height, patch_width;      /* pixels; 0: the model takes texts */
+    int64_t height, width;                  /* pixels that the model is made for */
+    int64_t grid_height, grid_width;        /* patches that positions are made for */
+    int64_t register_tokens;                /* how many */
+    int64_t prefix;                         /* tokens before the patches, registers included */
+    int64_t positioned;                     /* of them, with a row in the table of positions */
+    emb_position_resize resize;
+    bool any_size;              /* positions are made to fit every image, not only on demand */
+    bool patch_channels_last;   /* a patch is [y][x][channel], not [channel][y][x] */
+} emb_image_tokens;
 
 /* The description of an encoder: all that the forward pass needs to know of a model. Sizes are
  * positive and bounded; hidden_size = num_attention_heads * head_dim. */
 typedef struct emb_architecture {
     const char *model_type;
-    const emb_names *names;
-    int64_t vocab_size, hidden_size, embedding_size, num_hidden_layers, num_attention_heads,
-        head_dim, intermediate_size, max_position_embeddings;
-    int64_t type_vocab_size; /* 0: the family has no token types and ignores type ids */
+    emb_names names;
+    const emb_names *other_names; /* of those in use, that some checkpoints spell so; or NULL */
+    int64_t hidden_size, num_hidden_layers, num_attention_heads, head_dim, intermediate_size;
     emb_activation hidden_act;
     double layer_norm_eps;
+
+    /* texts */
+    int64_t vocab_size, embedding_size, max_position_embeddings;
+    int64_t type_vocab_size; /* 0: the family has no token types and ignores type ids */
+    bool always_project;     /* ALBERT: embeddings_project even where the sizes are equal */
+    /* RoBERTa: the first token has this position, tokens of id position_offset - 1 (padding) are not
+     * counted and have that position themselves; 0: positions are counted from 0 */
+    int64_t position_offset;
+
+    emb_image_tokens image;
+
+    int64_t layer_groups, group_layers; /* ALBERT: the same layers over and over: so many groups, of so
+                                         * many layers each, share num_hidden_layers; 0: no */
+    bool pre_norm;       /* x + block(norm(x)), not norm(x + block(x)) */
+    uint32_t no_bias;    /* EMB_NO_BIAS_* */
+    double rope_theta;   /* rotary positions of the patches (DINOv3); 0: none */
+    bool shared_relative_positions; /* one table for all layers */
+
+    emb_pooler_kind pooler;
+    emb_activation pooler_act;
+    int64_t pooler_size;     /* numbers in pooler_output */
+    int64_t projection_size; /* 0: no projection */
 } emb_architecture;
+
+/* Tokens of the longest text that the table of positions has room for. */
+static inline int64_t emb_max_tokens(const emb_architecture *a)
+{
+    return a->max_position_embeddings - a->position_offset;
+}
+
+static inline bool emb_takes_images(const emb_architecture *a)
+{
+    return a->image.patch_height > 0;
+}
 
 typedef struct emb_family {
     const char *model_type; /* config.json's */
-    /* Read config.json into a description, all of it but model_type and head_dim. A value that the
-     * library does not implement is refused by name (EMBED_EUNSUPPORTED). */
-    void (*describe)(emb_config *config, emb_architecture *out);
+    /* Read config.json into the description of a tower, all of it but model_type and head_dim. A
+     * value that the library does not implement is refused by name (EMBED_EUNSUPPORTED). NULL: the
+     * family has no such tower. */
+    void (*describe_text)(emb_config *config, emb_architecture *out);
+    void (*describe_image)(emb_config *config, emb_architecture *out);
 } emb_family;
 
-extern const emb_family emb_family_bert, emb_family_distilbert, emb_family_electra;
+extern const emb_family emb_family_albert, emb_family_bert, emb_family_roberta;
+extern const emb_family emb_family_xlm_roberta;
+extern const emb_family emb_family_camembert, emb_family_distilbert, emb_family_electra;
+extern const emb_family emb_family_vit, emb_family_deit, emb_family_beit;
+extern const emb_family emb_family_dinov2, emb_family_dinov2_with_registers, emb_family_dinov3_vit;
+extern const emb_family emb_family_clip, emb_family_clip_vision_model;
+extern const emb_family emb_family_siglip, emb_family_siglip_vision_model;
+extern const emb_family emb_family_siglip2, emb_family_siglip2_vision_model;
 
-/* config.json -> description, by its model_type; an unknown one is refused with the list of those
- * known. */
-int32_t emb_architecture_read(emb_config *config, emb_architecture *out);
+/* What most families read under the same names: hidden_size, num_hidden_layers,
+ * num_attention_heads, intermediate_size, hidden_act and layer_norm_eps, with the fallbacks already
+ * in out. */
+void emb_config_layers(emb_config *config, emb_architecture *out);
+/* num_channels, image_size and patch_size -> out->image. */
+void emb_config_image(emb_config *config, emb_architecture *out, int64_t image_size,
+                      int64_t patch_size);
+
+/* config.json -> a description for each tower, by its model_type; hidden_size 0: no such tower. An
+ * unknown model_type is refused with the list of those known. */
+int32_t emb_architecture_read(emb_config *config, emb_architecture *text, emb_architecture *image);
 
 #endif

@@ -37,18 +37,42 @@ typedef struct emb_norm { /* LayerNorm */
 void emb_norm_run(const emb_device *d, const emb_norm *n, int64_t rows, int64_t size,
                   const float *x, const float *bias, const float *residual, float *y);
 
-/* context[tokens][heads*head_dim] = softmax(scale Q K^T) V, per sequence and head; q, k, v are
- * columns of qkv[tokens][ld]: head h of q at q + h*head_dim. scratch: emb_attention_scratch
+/* y[rows][size] += (x + bias) * scale; bias and scale may be NULL: the residual stream takes a block */
+void emb_add_run(const emb_device *d, int64_t rows, int64_t size, const float *x, const float *bias,
+                 const float *scale, float *y);
+/* y[rows][ld] = act(y) * x[rows][ld] in its first size columns: a gated MLP */
+void emb_gate_run(const emb_device *d, emb_activation act, int64_t rows, int64_t size,
+                  const float *x, float *y, int64_t ld);
+
+/* What BEiT adds to scores: a number for each head and each distance between two patches of a grid,
+ * and three for pairs with the one token before the patches. */
+typedef struct emb_relative_positions {
+    int64_t height, width; /* of the grid */
+    /* [heads][(2 height - 1)(2 width - 1) + 3]: rows of distances down from -(height - 1), in each the
+     * distances across from width - 1 down, so that a row of keys reads them along; then prefix to
+     * patch, patch to prefix, prefix to itself */
+    const float *table;
+} emb_relative_positions;
+
+/* context[tokens][heads*head_dim] = softmax(scale Q K^T + relative) V, per sequence and head; q, k, v
+ * are columns of qkv[tokens][ld]: head h of q at q + h*head_dim. scratch: emb_attention_scratch
  * bytes per thread. */
 typedef struct emb_attention {
     int64_t heads, head_dim;
     float scale;
+    bool has_relative; /* scratch has room for them */
 } emb_attention;
 size_t emb_attention_scratch(const emb_attention *a, int64_t max_tokens); /* bytes, of one thread */
-void emb_attention_run(const emb_device *d, const emb_attention *a, int64_t sequences,
-                       const int64_t *starts,
-                       const float *q, const float *k, const float *v, int64_t ld, float *context,
-                       int64_t ldc, void *scratch, size_t scratch_per_thread);
+void emb_attention_run(const emb_device *d, const emb_attention *a,
+                       const emb_relative_positions *relative, /* or NULL */
+                       int64_t sequences, const int64_t *starts, const float *q, const float *k,
+                       const float *v, int64_t ld, float *context, int64_t ldc, void *scratch,
+                       size_t scratch_per_thread);
+/* The same for one query q[heads*head_dim] of every sequence: context[sequences][ldc]. */
+void emb_attention_pool(const emb_device *d, const emb_attention *a, int64_t sequences,
+                        const int64_t *starts, const float *q, const float *k, const float *v,
+                        int64_t ld, float *context, int64_t ldc, void *scratch,
+                        size_t scratch_per_thread);
 
 /* Pooling (EMBED_POOL_*, but DEFAULT and POOLER) of one sequence, hidden[tokens][ld] -> out[size].
  * Sums in double, in token order. mask NULL: all 1. padding: rows before the text's first token,

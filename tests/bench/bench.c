@@ -290,7 +290,7 @@ static batch_job batch_of(const embed_model *m, int64_t batch, int64_t tokens, i
     int32_t *ids = memory((size_t)(batch * tokens), sizeof(*ids));
 
     for (int64_t i = 0; i < batch * tokens; i++)
-        ids[i] = (int32_t)((i * 7919 + 1009) % m->encoder.arch.vocab_size);
+        ids[i] = (int32_t)((i * 7919 + 1009) % m->text.arch.vocab_size);
     for (int64_t i = 0; i <= batch; i++)
         offsets[i] = i * tokens;
     j.input = (embed_input){.struct_size = sizeof(j.input), .count = batch, .ids = ids,
@@ -320,7 +320,7 @@ static void bench_models(const embed_model *m)
 {
     static const int64_t shapes[][2] = {
         {1, 8}, {1, 16}, {1, 32}, {1, 128}, {1, 512}, {8, 128}, {32, 16}, {32, 128}};
-    const emb_architecture *a = &m->encoder.arch;
+    const emb_architecture *a = &m->text.arch;
     char shape[32];
 
     printf("Whole batches of token ids, vectors out\n%-14s %8s %10s %10s %10s %8s %8s\n",
@@ -359,11 +359,11 @@ static double lap(double *since)
     return took;
 }
 
-/* The layers of lib/encoder.c, each step timed. */
+/* The layers of lib/encoder/encoder.c, each step timed. */
 static void time_parts(const embed_model *m, const emb_device *d, const emb_batch *b,
                        const emb_encoder_scratch *s, double *took)
 {
-    const emb_encoder *e = &m->encoder;
+    const emb_encoder *e = &m->text;
     const int64_t h = e->arch.hidden_size, ld = 3 * e->part, n = b->tokens;
     const int64_t wide = e->arch.intermediate_size;
 
@@ -372,8 +372,8 @@ static void time_parts(const embed_model *m, const emb_device *d, const emb_batc
         double at = now();
         emb_linear_run(d, &l->qkv, n, s->x, h, s->qkv, ld);
         took[QKV] += lap(&at);
-        emb_attention_run(d, &e->attention, b->sequences, b->starts, s->qkv, s->qkv + e->part,
-                          s->qkv + 2 * e->part, ld, s->context, h, s->attention,
+        emb_attention_run(d, &e->attention, NULL, b->sequences, b->starts, s->qkv,
+                          s->qkv + e->part, s->qkv + 2 * e->part, ld, s->context, h, s->attention,
                           s->attention_per_thread);
         took[ATTENTION] += lap(&at);
         emb_linear_product(d, &l->attention_output, n, s->context, h, s->qkv, h);
@@ -395,7 +395,8 @@ static void bench_shape_parts(const embed_model *m, int64_t batch, int64_t token
 {
     batch_job j = batch_of(m, batch, tokens, 1);
     const emb_device d = device_of(m, 1);
-    const emb_batch b = {batch, batch * tokens, j.input.offsets, NULL, NULL};
+    const emb_batch b = {
+        .sequences = batch, .tokens = batch * tokens, .starts = j.input.offsets};
     double times[PARTS][MAX_RUNS], known = 0;
     emb_encoder_scratch s;
     emb_arena arena;
@@ -403,10 +404,10 @@ static void bench_shape_parts(const embed_model *m, int64_t batch, int64_t token
     int64_t runs = 0;
 
     emb_arena_init(&arena, NULL, 0);
-    emb_encoder_plan(&m->encoder, b.tokens, 1, &arena, &s);
+    emb_encoder_plan(&m->text, b.tokens, 1, &arena, &s);
     emb_arena_init(&arena, memory(arena.used, 1), arena.used);
-    emb_encoder_plan(&m->encoder, b.tokens, 1, &arena, &s);
-    fill(s.x, b.tokens * m->encoder.arch.hidden_size, 1.0f);
+    emb_encoder_plan(&m->text, b.tokens, 1, &arena, &s);
+    fill(s.x, b.tokens * m->text.arch.hidden_size, 1.0f);
     snprintf(shape, sizeof(shape), "%" PRId64 "x%" PRId64, batch, tokens);
     for (const double start = now(); runs < MAX_RUNS && (runs < 5 || now() - start < 2 * seconds);
          runs++) {
@@ -433,7 +434,7 @@ static void bench_parts(const embed_model *m)
     double shares[EMB_COUNT(shapes)][PARTS], totals[EMB_COUNT(shapes)] = {0};
     int64_t count = EMB_COUNT(shapes);
 
-    while (shapes[count - 1][1] > m->encoder.arch.max_position_embeddings)
+    while (shapes[count - 1][1] > m->text.arch.max_position_embeddings)
         count--;
     printf("Where one thread's time goes, in per cent\n%-20s", "batch x tokens");
     for (int64_t i = 0; i < count; i++) {

@@ -159,20 +159,20 @@ static void test_null_calls(void **state)
     assert_failed(s, embed_encode(s, &input, NULL, NULL, MAX_WIDTH), EMBED_EINVAL,
                   "vectors: expected an array, found NULL");
     assert_failed(s, embed_encode_texts(s, NULL, NULL, 1, NULL, vector, MAX_WIDTH), EMBED_EINVAL,
-                  "input: expected a count and either texts or ids with offsets, found count 1");
+                  "input: expected a count and texts, ids with offsets, or images, found count 1");
     assert_failed(s, embed_encode_texts(s, &text, NULL, -1, NULL, vector, MAX_WIDTH),
                   EMBED_EINVAL,
-                  "input: expected a count and either texts or ids with offsets, found count -1, "
+                  "input: expected a count and texts, ids with offsets, or images, found count -1, "
                   "texts");
     none.count = 2;
     none.ids = plain->ids;
     assert_failed(s, embed_encode(s, &none, NULL, vector, MAX_WIDTH), EMBED_EINVAL,
-                  "input: expected a count and either texts or ids with offsets, found count 2, "
+                  "input: expected a count and texts, ids with offsets, or images, found count 2, "
                   "ids");
     none.offsets = plain->offsets;
     none.texts = &text;
     assert_failed(s, embed_encode(s, &none, NULL, vector, MAX_WIDTH), EMBED_EINVAL,
-                  "input: expected a count and either texts or ids with offsets, found count 2, "
+                  "input: expected a count and texts, ids with offsets, or images, found count 2, "
                   "texts, ids, offsets");
     assert_failed(s, embed_last_hidden_state(s, &input, NULL, NULL, 24), EMBED_EINVAL,
                   "hidden: expected an array of rows, found NULL or a negative number of them");
@@ -284,9 +284,9 @@ static void test_unknown_flags(void **state)
     embed_input input = texts_of(plain);
     embed_encode_options options = EMBED_ENCODE_OPTIONS_INIT;
     embed_tokens tokens = EMBED_TOKENS_INIT;
-    options.flags = 1u << 4;
+    options.flags = 1u << 7;
     assert_failed(s, embed_encode(s, &input, &options, vector, MAX_WIDTH), EMBED_EINVAL,
-                  "options: flags: expected bits of 0xF, found 0x10");
+                  "options: flags: expected bits of 0x7F, found 0x80");
     assert_int_equal(embed_output_dim(plain->model, &options), EMBED_EINVAL);
     input.flags = 1;
     assert_failed(s, embed_encode(s, &input, NULL, vector, MAX_WIDTH), EMBED_EINVAL,
@@ -318,7 +318,7 @@ static void test_info(void **state)
     assert_int_equal(embed_model_info(plain->model, EMBED_INFO_GEMM), EMBED_GEMM_PACKED);
     assert_int_equal(embed_model_info(plain->model, EMBED_INFO_HAS_TOKENIZER), 1);
     assert_int_equal(embed_model_info(plain->model, 0), EMBED_EINVAL);
-    assert_int_equal(embed_model_info(plain->model, 17), EMBED_EINVAL);
+    assert_int_equal(embed_model_info(plain->model, EMBED_INFO_PREFIX_TOKENS + 1), EMBED_EINVAL);
     assert_non_null(strstr(embed_model_describe(plain->model), "\"family\":\"bert\""));
     assert_null(embed_model_warning(plain->model, 0));
     assert_null(embed_model_warning(plain->model, -1));

@@ -320,6 +320,60 @@ static void check_scale(const emb_kernels *k)
     }
 }
 
+static void check_add_block(const emb_kernels *k)
+{
+    for (int64_t round = 0; round < 2 * ROUNDS; round++) {
+        const int64_t n = some_columns(round % ROUNDS), m = 1 + below(3);
+        const matrix x = make(0, m, n, SPECIAL), bias = make(1, 1, n, SPECIAL);
+        const matrix scale = make(2, 1, n, SPECIAL);
+        const float *pb = below(2) ? bias.data : NULL, *ps = below(2) ? scale.data : NULL;
+        matrix found = make(3, m, n, SPECIAL), expected = copy_of(found);
+
+        plain->add_block_f32(m, n, x.data, x.ld, pb, ps, expected.data, found.ld);
+        k->add_block_f32(m, n, x.data, x.ld, pb, ps, found.data, found.ld);
+        compare("add_block_f32", found, expected);
+    }
+}
+
+static void check_multiply(const emb_kernels *k)
+{
+    for (int64_t round = 0; round < ROUNDS; round++) {
+        const matrix x = make(0, 1 + below(3), some_columns(round), SPECIAL);
+        matrix found = make(1, x.rows, x.columns, SPECIAL), expected = copy_of(found);
+
+        plain->multiply_f32(x.rows, x.columns, x.data, x.ld, expected.data, found.ld);
+        k->multiply_f32(x.rows, x.columns, x.data, x.ld, found.data, found.ld);
+        compare("multiply_f32", found, expected);
+    }
+}
+
+static void check_add_scores(const emb_kernels *k)
+{
+    for (int64_t round = 0; round < ROUNDS; round++) {
+        const matrix bias = make(0, 1 + below(3), some_columns(round), SPECIAL);
+        const float scale = value(SPECIAL);
+        matrix found = make(1, bias.rows, bias.columns, SPECIAL), expected = copy_of(found);
+
+        plain->add_scores_f32(bias.rows, bias.columns, expected.data, found.ld, scale, bias.data,
+                              bias.ld);
+        k->add_scores_f32(bias.rows, bias.columns, found.data, found.ld, scale, bias.data, bias.ld);
+        compare("add_scores_f32", found, expected);
+    }
+}
+
+static void check_rope(const emb_kernels *k)
+{
+    for (int64_t round = 0; round < ROUNDS; round++) {
+        const int64_t dim = 2 * (1 + below(40)), heads = 1 + below(4), m = 1 + below(5);
+        const matrix flat = make(0, 1, m * dim, round % 4 ? PLAIN : SPECIAL);
+        matrix found = make(1, m, heads * dim, SPECIAL), expected = copy_of(found);
+
+        plain->rope_f32(m, heads, dim, flat.data, expected.data, found.ld);
+        k->rope_f32(m, heads, dim, flat.data, found.data, found.ld);
+        compare("rope_f32", found, expected);
+    }
+}
+
 typedef void widen_fn(int64_t n, const void *x, float *y);
 
 static void check_widen(const char *name, widen_fn *tested, widen_fn *reference, size_t size)
@@ -366,6 +420,82 @@ static void check_narrow_f64(const emb_kernels *k)
     check_widen("narrow_f64", k->narrow_f64, plain->narrow_f64, 8);
 }
 
+/* ---- pixels ---- */
+
+static uint8_t *random_bytes(int slot, int64_t n)
+{
+    uint8_t *bytes = guarded(slot, (size_t)n);
+    for (int64_t i = 0; i < n; i++) bytes[i] = below(8) ? (uint8_t)random_bits() : 255;
+    return bytes;
+}
+
+static void check_transpose(const emb_kernels *k)
+{
+    for (int64_t round = 0; round < ROUNDS; round++) {
+        const int64_t m = 1 + below(40), n = 1 + below(70), ldx = n + below(9), ldy = m + below(9);
+        const int64_t size = (n - 1) * ldy + m;
+        const uint8_t *x = random_bytes(0, (m - 1) * ldx + n);
+        uint8_t *found = random_bytes(1, size), *expected = malloc((size_t)size);
+        memcpy(expected, found, (size_t)size);
+        for (int64_t i = 0; i < m; i++)
+            for (int64_t j = 0; j < n; j++) expected[j * ldy + i] = x[i * ldx + j];
+        k->transpose_u8(m, n, x, ldx, found, ldy);
+        assert_memory_equal(found, expected, (size_t)size);
+        free(expected);
+    }
+}
+
+static void check_resample_u8(const emb_kernels *k)
+{
+    for (int64_t round = 0; round < ROUNDS; round++) {
+        const int64_t n = 1 + below(200), taps = below(20), ldx = n + below(9);
+        const uint8_t *x = random_bytes(0, taps ? (taps - 1) * ldx + n : 0);
+        int32_t weights[20];
+        uint8_t *found = random_bytes(1, n), *expected = malloc((size_t)n);
+        for (int64_t t = 0; t < taps; t++)
+            weights[t] = (int32_t)random_bits() >> (round % 2 ? 8 : 10);
+        for (int64_t i = 0; i < n; i++) {
+            int64_t sum = INT64_C(1) << 21;
+            for (int64_t t = 0; t < taps; t++) sum += (int64_t)weights[t] * x[t * ldx + i];
+            int32_t level = (int32_t)(uint32_t)sum >> 22;
+            expected[i] = (uint8_t)(level < 0 ? 0 : level > 255 ? 255 : level);
+        }
+        k->resample_u8(n, taps, x, ldx, weights, found);
+        assert_memory_equal(found, expected, (size_t)n);
+        free(expected);
+    }
+}
+
+static void check_resample_f32(const emb_kernels *k)
+{
+    for (int64_t round = 0; round < ROUNDS; round++) {
+        const int64_t n = some_columns(round), taps = 1 + below(20);
+        const matrix x = make(0, taps, n, round % 4 ? PLAIN : SPECIAL);
+        const matrix weights = make(1, 1, taps, PLAIN);
+        matrix found = make(2, 1, n, PLAIN), expected = copy_of(found);
+        for (int64_t i = 0; i < n; i++) {
+            expected.data[i] = 0.0f;
+            for (int64_t t = 0; t < taps; t++)
+                expected.data[i] = fmaf(weights.data[t], x.data[t * x.ld + i], expected.data[i]);
+        }
+        k->resample_f32(n, taps, x.data, x.ld, weights.data, found.data);
+        compare("resample_f32", found, expected);
+    }
+}
+
+static void check_look_up(const emb_kernels *k)
+{
+    for (int64_t round = 0; round < ROUNDS; round++) {
+        const matrix table = make(0, 1, 256, SPECIAL);
+        const int64_t n = some_columns(round);
+        const uint8_t *x = random_bytes(1, n);
+        matrix found = make(2, 1, n, PLAIN), expected = copy_of(found);
+        for (int64_t i = 0; i < n; i++) expected.data[i] = table.data[x[i]];
+        k->look_up_u8(n, x, table.data, found.data);
+        compare("look_up_u8", found, expected);
+    }
+}
+
 static const struct {
     size_t offset;
     void (*check)(const emb_kernels *k);
@@ -378,11 +508,19 @@ static const struct {
     {offsetof(emb_kernels, softmax_f32), check_softmax},
     {offsetof(emb_kernels, divide_rows_f32), check_divide_rows},
     {offsetof(emb_kernels, add_rows_f32), check_add_rows},
+    {offsetof(emb_kernels, add_block_f32), check_add_block},
+    {offsetof(emb_kernels, multiply_f32), check_multiply},
+    {offsetof(emb_kernels, add_scores_f32), check_add_scores},
+    {offsetof(emb_kernels, rope_f32), check_rope},
     {offsetof(emb_kernels, sum_squares_f32), check_sum_squares},
     {offsetof(emb_kernels, scale_f32), check_scale},
     {offsetof(emb_kernels, widen_f16), check_widen_f16},
     {offsetof(emb_kernels, widen_bf16), check_widen_bf16},
     {offsetof(emb_kernels, narrow_f64), check_narrow_f64},
+    {offsetof(emb_kernels, transpose_u8), check_transpose},
+    {offsetof(emb_kernels, resample_u8), check_resample_u8},
+    {offsetof(emb_kernels, resample_f32), check_resample_f32},
+    {offsetof(emb_kernels, look_up_u8), check_look_up},
 };
 
 static void every_entry_has_a_check(void **unused)

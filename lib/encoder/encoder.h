@@ -1,0 +1,150 @@
+/* encoder: the one forward pass, which runs a description (models/models.h) over prepared weights.
+ * load.c finds the weights, tokens.c makes the rows that enter the first layer, encoder.c runs the
+ * layers, pooler.c makes pooler_output of what comes out. */
+#ifndef EMB_ENCODER_H
+#define EMB_ENCODER_H
+
+#include "../models/models.h"
+#include "../nn/nn.h"
+#include "weights.h"
+
+typedef struct emb_layer {
+    emb_linear qkv; /* [3 * part][hidden]: query, key, value, each part whole panels: see
+                       emb_encoder.part */
+    emb_linear attention_output;
+    emb_norm attention_norm;
+    const float *attention_scale; /* [hidden], or NULL */
+    const float *relative;        /* a table of emb_relative_positions, or NULL */
+    emb_linear intermediate;      /* gated: [2 * gate_part][hidden]: gate, then what it lets through */
+    emb_linear output;
+    emb_norm output_norm;
+    const float *output_scale;
+} emb_layer;
+
+typedef struct emb_pooler { /* what has no weights is left out */
+    emb_norm norm;
+    emb_linear dense, projection;
+    /* EMB_POOLER_HEAD */
+    const float *query;   /* [hidden]: the learned one, projected */
+    emb_linear key_value; /* [2 * part][hidden] */
+    emb_linear output, mlp[2];
+} emb_pooler;
+
+typedef struct emb_encoder {
+    emb_architecture arch; /* hidden_size 0: there is no such tower */
+    emb_attention attention;
+    int64_t part;      /* hidden_size rounded up to whole panels: columns of query, of key and of
+                          value in qkv */
+    int64_t gate_part; /* intermediate_size likewise; 0: the MLP has no gate */
+    /* texts */
+    const emb_tensor *word_embeddings; /* rows are widened as they are looked up: the table stays in
+                                          its file */
+    const float *token_type_embeddings; /* [type_vocab_size][embedding_size], or NULL */
+    emb_linear embeddings_project; /* without weights where embedding_size = hidden_size */
+    /* images */
+    emb_linear patches;        /* [hidden][channels * patch_height * patch_width] */
+    const float *prefix;       /* [image.prefix][hidden], positions added */
+    /* both */
+    const float *positions; /* [max_position_embeddings][embedding_size], or one for each patch of the
+                               grid; NULL: none */
+    emb_norm embeddings_norm; /* without gamma: none */
+    emb_layer *layers; /* [layer_count]: emb_layer_at */
+    int64_t layer_count;
+    emb_norm final_norm; /* without gamma: none */
+    const float *relative; /* one for all layers, or NULL */
+    emb_pooler pooler;
+    bool has_pooler;
+    int64_t parameters;  /* numbers in all of them */
+    size_t weight_bytes; /* bytes prepared in memory */
+} emb_encoder;
+
+/* The weights of layer i, which ALBERT uses more than once. */
+static inline const emb_layer *emb_layer_at(const emb_encoder *e, int64_t i)
+{
+    int64_t inner = e->arch.group_layers;
+    if (!inner) return &e->layers[i];
+    double repeats = (double)(e->arch.num_hidden_layers / inner);
+    int64_t group = (int64_t)((double)(i / inner) / (repeats / (double)e->arch.layer_groups));
+    return &e->layers[group * inner + i % inner];
+}
+
+/* Find, check and prepare the weights of a description. */
+int32_t emb_encoder_load(emb_encoder *e, const emb_architecture *arch, emb_loader *loader);
+void emb_encoder_free(emb_encoder *e, const emb_allocator *a);
+
+/* A packed batch. */
+typedef struct emb_batch {
+    int64_t sequences, tokens;
+    const int64_t *starts; /* [sequences + 1] */
+    /* texts */
+    const int32_t *ids;      /* [tokens], each from 0 to vocab_size - 1 */
+    const int32_t *type_ids; /* [tokens], each from 0 to type_vocab_size - 1 */
+    /* images, all of one grid */
+    int64_t grid_height, grid_width; /* patches */
+    const float *pixels; /* of sequence s at starts[s] * patch numbers: [3][pixel rows][columns] */
+} emb_batch;
+
+/* Scratch of a forward pass over at most max_tokens tokens, cut from an arena. */
+typedef struct emb_encoder_scratch {
+    float *x;       /* [tokens][hidden]: the residual stream, and the result */
+    float *context; /* [tokens][max(hidden, embedding_size)] */
+    float *qkv;     /* [tokens][3 * part]; after attention, products [tokens][hidden] */
+    float *mlp;     /* [tokens][what the MLP's first product has, or a patch] */
+    void *attention;
+    size_t attention_per_thread;
+    /* made for one grid of patches, and kept until another comes */
+    int64_t grid_height, grid_width;
+    float *positions; /* [patches][hidden], where they are not the table's own */
+    float *angles;    /* [patches][head_dim]: cosines and sines */
+    float *relative;  /* a table for one layer */
+} emb_encoder_scratch;
+void emb_encoder_plan(const emb_encoder *e, int64_t max_tokens, int32_t threads, emb_arena *arena,
+                      emb_encoder_scratch *out);
+
+/* hidden_states[layer] of a batch (0: what enters the first layer), or last_hidden_state (layer
+ * EMB_LAST) -> [tokens][hidden_size] inside scratch, valid until the next run. */
+#define EMB_LAST (-1)
+const float *emb_encoder_run(const emb_encoder *e, const emb_device *d, const emb_batch *batch,
+                             int64_t layer, emb_encoder_scratch *scratch);
+
+/* Numbers of a patch. */
+static inline int64_t emb_patch_size(const emb_architecture *a)
+{
+    return 3 * a->image.patch_height * a->image.patch_width;
+}
+
+/* ---- tokens.c: what enters the first layer ------------------------------------------------ */
+
+void emb_tokens_plan(const emb_encoder *e, int64_t max_tokens, emb_arena *arena,
+                     emb_encoder_scratch *out);
+void emb_tokens_run(const emb_encoder *e, const emb_device *d, const emb_batch *b,
+                    emb_encoder_scratch *s);
+
+/* A layer's table of relative positions, made to fit the batch's grid if it is another. */
+const float *emb_relative_table(const emb_encoder *e, const float *table, const emb_batch *b,
+                                const emb_encoder_scratch *s);
+
+/* ---- positions.c: tables of positions for another grid -------------------------------------- */
+
+/* table[height][width][size] -> out[out_height][out_width][size], as
+ * torch.nn.functional.interpolate(align_corners=False), in double. */
+void emb_resize_positions(emb_position_resize resize, int64_t height, int64_t width, int64_t size,
+                          const float *table, int64_t out_height, int64_t out_width, float *out);
+/* Cosines and sines of rotary positions, angles[height * width][dim]: the centres of patches go from
+ * -1 to 1 along each side (DINOv3). */
+void emb_rope_angles(double theta, int64_t dim, int64_t height, int64_t width, float *angles);
+
+/* ---- pooler.c: pooler_output, and its projection ---------------------------------------------- */
+
+/* Numbers in pooler_output, or in its projection. */
+int64_t emb_pooler_dim(const emb_encoder *e, bool projected);
+/* last_hidden_state x of a batch, as emb_encoder_run left it -> rows[sequences][hidden_size], what
+ * pooler_output starts from: the [CLS] vectors, the means of patches, or the attention of a learned
+ * query. Uses up the scratch, but for x. */
+void emb_pooler_rows(const emb_encoder *e, const emb_device *d, const emb_batch *b, const float *x,
+                     emb_encoder_scratch *s, float *rows);
+/* rows[count][hidden_size], used up -> out[count][emb_pooler_dim]; count is at most max_tokens. */
+void emb_pooler_finish(const emb_encoder *e, const emb_device *d, int64_t count, bool projected,
+                       float *rows, emb_encoder_scratch *s, float *out);
+
+#endif

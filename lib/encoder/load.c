@@ -1,0 +1,328 @@
+/* The weights of a description: found by name, checked, prepared. */
+#include <math.h>
+#include <stdio.h>
+
+#include "encoder.h"
+
+typedef struct name {
+    char text[192];
+} name;
+
+/* Of a layer in a group, the pattern has both numbers. */
+static name layer_name(const emb_encoder *e, const char *pattern, int64_t layer)
+{
+    int64_t inner = EMB_MAX(e->arch.group_layers, 1);
+    name n;
+    snprintf(n.text, sizeof n.text, pattern, (int)(layer / inner), (int)(layer % inner));
+    return n;
+}
+
+static name member(const char *of, const char *what)
+{
+    name n;
+    snprintf(n.text, sizeof n.text, "%.150s.%.40s", of, what); /* names are far shorter */
+    return n;
+}
+
+/* ---- what enters the first layer --------------------------------------------------------- */
+
+static void load_words(emb_encoder *e, emb_loader *l)
+{
+    const emb_architecture *a = &e->arch;
+    const emb_names *names = &a->names;
+    const char *words = names->word_embeddings, *tied = names->tied_embeddings;
+    int64_t shape[2] = {a->vocab_size, a->embedding_size};
+    if (tied && !emb_load_find(l, words) && emb_load_find(l, tied)) words = tied;
+    e->word_embeddings = emb_load_tensor(l, words, 2, shape);
+    l->parameters += a->vocab_size * a->embedding_size;
+    e->positions = emb_load_floats(l, names->position_embeddings, a->max_position_embeddings,
+                                   a->embedding_size);
+    if (a->type_vocab_size)
+        e->token_type_embeddings = emb_load_floats(l, names->token_type_embeddings,
+                                                   a->type_vocab_size, a->embedding_size);
+    if (a->embedding_size != a->hidden_size || a->always_project)
+        emb_load_linear(l, names->embeddings_project, a->hidden_size, a->embedding_size, true,
+                        EMB_ACT_NONE, &e->embeddings_project);
+}
+
+/* Tokens that stand before the patches, with their positions added. */
+static void load_prefix(emb_encoder *e, emb_loader *l, const float *positions)
+{
+    const emb_names *names = &e->arch.names;
+    int64_t h = e->arch.hidden_size, row = 0;
+    const struct {
+        const char *name;
+        int64_t count;
+    } tokens[] = {
+        {names->class_token, 1},
+        {names->distillation_token, 1},
+        {names->register_tokens, e->arch.image.register_tokens},
+    };
+    float *prefix = emb_calloc(l->allocator, (size_t)e->arch.image.prefix, (size_t)h * sizeof *prefix);
+    e->prefix = prefix;
+    if (!prefix) l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for prefix tokens");
+    for (int64_t i = 0; i < EMB_COUNT(tokens); i++) {
+        if (!tokens[i].name || tokens[i].count < 1) continue;
+        const float *rows = emb_load_floats(l, tokens[i].name, tokens[i].count, h);
+        if (!rows) return;
+        memcpy(prefix + row * h, rows, (size_t)(tokens[i].count * h) * sizeof *prefix);
+        emb_floats_free(rows, l->allocator);
+        row += tokens[i].count;
+    }
+    for (int64_t i = 0; positions && i < e->arch.image.positioned * h; i++)
+        prefix[i] += positions[i];
+}
+
+static void load_patches(emb_encoder *e, emb_loader *l)
+{
+    const emb_architecture *a = &e->arch;
+    const emb_image_tokens *image = &a->image;
+    int64_t h = a->hidden_size, patches = image->grid_height * image->grid_width;
+    float *positions = NULL;
+    emb_load_linear(l, a->names.patch_embeddings, h, emb_patch_size(a),
+                    !(a->no_bias & EMB_NO_BIAS_PATCHES), EMB_ACT_NONE, &e->patches);
+    if (a->names.position_embeddings)
+        e->positions = positions = (float *)(uintptr_t)emb_load_floats(
+            l, a->names.position_embeddings, image->positioned + patches, h);
+    if (image->prefix && l->status == EMBED_OK) load_prefix(e, l, positions);
+    if (positions) /* those of prefix tokens have gone where they belong */
+        memmove(positions, positions + image->positioned * h,
+                (size_t)(patches * h) * sizeof *positions);
+}
+
+/* ---- layers ------------------------------------------------------------------------------- */
+
+static void load_qkv(emb_encoder *e, emb_loader *l, int64_t i, emb_linear *qkv)
+{
+    const emb_architecture *a = &e->arch;
+    const char *patterns[3] = {a->names.query, a->names.key, a->names.value};
+    name weights[3], biases[3];
+    emb_part parts[3];
+    int64_t h = a->hidden_size;
+    for (int k = 0; k < 3; k++) {
+        name n = layer_name(e, patterns[k], i);
+        weights[k] = member(n.text, "weight");
+        biases[k] = member(n.text, "bias");
+        bool has_bias = !(a->no_bias & (uint32_t)EMB_NO_BIAS_QUERY << k);
+        parts[k] = (emb_part){weights[k].text, has_bias ? biases[k].text : NULL, 0, h};
+    }
+    emb_load_parts(l, parts, 3, e->part, h, h, qkv);
+}
+
+/* Gate and intermediate: two tensors, or the halves of one. */
+static void load_gated(emb_encoder *e, emb_loader *l, int64_t i, emb_linear *linear)
+{
+    const emb_architecture *a = &e->arch;
+    bool halves = strcmp(a->names.gate, a->names.intermediate) == 0;
+    bool has_bias = !(a->no_bias & EMB_NO_BIAS_MLP);
+    int64_t n = a->intermediate_size, rows = halves ? 2 * n : n;
+    const char *patterns[2] = {a->names.gate, a->names.intermediate};
+    name weights[2], biases[2];
+    emb_part parts[2];
+    for (int k = 0; k < 2; k++) {
+        name base = layer_name(e, patterns[k], i);
+        weights[k] = member(base.text, "weight");
+        biases[k] = member(base.text, "bias");
+        parts[k] = (emb_part){weights[k].text, has_bias ? biases[k].text : NULL,
+                              halves && k ? n : 0, rows};
+    }
+    emb_load_parts(l, parts, 2, e->gate_part, n, a->hidden_size, linear);
+}
+
+/* BEiT's table [distances][heads] in the order that emb_relative_positions reads. */
+static const float *load_relative(emb_encoder *e, emb_loader *l, const char *tensor)
+{
+    const emb_image_tokens *image = &e->arch.image;
+    int64_t heads = e->arch.num_attention_heads, across = 2 * image->grid_width - 1;
+    int64_t pairs = across * (2 * image->grid_height - 1), n = pairs + 3;
+    const float *rows = emb_load_floats(l, tensor, n, heads);
+    float *table = rows ? emb_alloc(l->allocator, (size_t)(n * heads), sizeof *table) : NULL;
+    if (rows && !table)
+        l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for relative positions");
+    for (int64_t i = 0; table && i < n; i++) {
+        int64_t to = i < pairs ? i / across * across + across - 1 - i % across : i;
+        for (int64_t head = 0; head < heads; head++) table[head * n + to] = rows[i * heads + head];
+    }
+    emb_floats_free(rows, l->allocator);
+    return table;
+}
+
+static void load_layer(emb_encoder *e, emb_loader *l, int64_t i)
+{
+    const emb_architecture *a = &e->arch;
+    const emb_names *names = &a->names;
+    emb_layer *layer = &e->layers[i];
+    int64_t h = a->hidden_size, n = a->intermediate_size;
+    bool mlp_bias = !(a->no_bias & EMB_NO_BIAS_MLP);
+
+    load_qkv(e, l, i, &layer->qkv);
+    emb_load_linear(l, layer_name(e, names->attention_output, i).text, h, h,
+                    !(a->no_bias & EMB_NO_BIAS_ATTENTION_OUTPUT), EMB_ACT_NONE,
+                    &layer->attention_output);
+    emb_load_norm(l, layer_name(e, names->attention_norm, i).text, h, a->layer_norm_eps,
+                  &layer->attention_norm);
+    if (names->gate) load_gated(e, l, i, &layer->intermediate);
+    else
+        emb_load_linear(l, layer_name(e, names->intermediate, i).text, n, h, mlp_bias, a->hidden_act,
+                        &layer->intermediate);
+    emb_load_linear(l, layer_name(e, names->output, i).text, h, n, mlp_bias, EMB_ACT_NONE,
+                    &layer->output);
+    emb_load_norm(l, layer_name(e, names->output_norm, i).text, h, a->layer_norm_eps,
+                  &layer->output_norm);
+    if (names->attention_scale) {
+        layer->attention_scale = emb_load_floats(l, layer_name(e, names->attention_scale, i).text, h, 0);
+        layer->output_scale = emb_load_floats(l, layer_name(e, names->output_scale, i).text, h, 0);
+    }
+    if (names->relative_positions && !a->shared_relative_positions)
+        layer->relative = load_relative(e, l, layer_name(e, names->relative_positions, i).text);
+}
+
+static void load_layers(emb_encoder *e, emb_loader *l)
+{
+    const emb_architecture *a = &e->arch;
+    if (l->status < 0) return;
+    e->layer_count = a->group_layers ? a->layer_groups * a->group_layers : a->num_hidden_layers;
+    e->layers = emb_calloc(l->allocator, (size_t)e->layer_count, sizeof *e->layers);
+    if (!e->layers)
+        l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for %lld layers",
+                             (long long)e->layer_count);
+    for (int64_t i = 0; i < e->layer_count && l->status == EMBED_OK; i++) load_layer(e, l, i);
+    if (a->shared_relative_positions)
+        e->relative = load_relative(e, l, a->names.relative_positions);
+    if (a->names.final_norm)
+        emb_load_norm(l, a->names.final_norm, a->hidden_size, a->layer_norm_eps, &e->final_norm);
+}
+
+/* ---- pooler_output ------------------------------------------------------------------------- */
+
+/* SigLIP's head: one learned query attends to all tokens; its projection is made here, once. */
+static void load_pooler_head(emb_encoder *e, emb_loader *l)
+{
+    const char *head = e->arch.names.pooler_head;
+    emb_pooler *p = &e->pooler;
+    int64_t h = e->arch.hidden_size, n = e->arch.intermediate_size;
+    name attention = member(head, "attention"), weight = member(attention.text, "in_proj_weight"),
+         bias = member(attention.text, "in_proj_bias");
+    emb_part parts[3];
+    for (int k = 0; k < 3; k++) parts[k] = (emb_part){weight.text, bias.text, k * h, 3 * h};
+
+    emb_linear query = {0};
+    const float *probe = emb_load_floats(l, member(head, "probe").text, 1, h);
+    emb_load_parts(l, parts, 1, h, h, h, &query);
+    emb_load_parts(l, parts + 1, 2, e->part, h, h, &p->key_value);
+    emb_load_linear(l, member(attention.text, "out_proj").text, h, h, true, EMB_ACT_NONE,
+                    &p->output);
+    emb_load_norm(l, member(head, "layernorm").text, h, e->arch.layer_norm_eps, &p->norm);
+    emb_load_linear(l, member(head, "mlp.fc1").text, n, h, true, e->arch.hidden_act, &p->mlp[0]);
+    emb_load_linear(l, member(head, "mlp.fc2").text, h, n, true, EMB_ACT_NONE, &p->mlp[1]);
+    float *row = l->status == EMBED_OK ? emb_alloc(l->allocator, (size_t)h, sizeof *row) : NULL;
+    if (row) {
+        emb_device alone = {.kernels = l->kernels, .gemm = l->gemm, .threads = 1};
+        emb_linear_run(&alone, &query, 1, probe, h, row, h);
+    } else if (l->status == EMBED_OK) {
+        l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for the pooling query");
+    }
+    p->query = row;
+    emb_linear_free(&query, l->allocator);
+    emb_floats_free(probe, l->allocator);
+}
+
+/* A pooler's Linear and a projection may be missing: the reference would invent them. */
+static bool load_if_there(emb_loader *l, const char *linear, int64_t out, int64_t in, bool has_bias,
+                          emb_activation act, emb_linear *to)
+{
+    if (l->status < 0 || !emb_load_find(l, member(linear, "weight").text)) return false;
+    emb_load_linear(l, linear, out, in, has_bias, act, to);
+    return true;
+}
+
+static void load_pooler(emb_encoder *e, emb_loader *l)
+{
+    const emb_architecture *a = &e->arch;
+    e->has_pooler = a->pooler != EMB_POOLER_NONE;
+    if (a->pooler == EMB_POOLER_HEAD) load_pooler_head(e, l);
+    if (a->names.pooler_norm)
+        emb_load_norm(l, a->names.pooler_norm, a->hidden_size, a->layer_norm_eps, &e->pooler.norm);
+    if (a->names.pooler)
+        e->has_pooler = load_if_there(l, a->names.pooler, a->pooler_size, a->hidden_size, true,
+                                      a->pooler_act, &e->pooler.dense);
+    if (a->projection_size &&
+        !load_if_there(l, a->names.projection, a->projection_size, a->pooler_size, false,
+                       EMB_ACT_NONE, &e->pooler.projection))
+        e->arch.projection_size = 0;
+}
+
+/* Checkpoints of another spelling: all names in use that have one take it. */
+static void choose_names(emb_encoder *e, const emb_loader *l)
+{
+    const emb_names *other = e->arch.other_names;
+    if (!other || emb_load_find(l, member(layer_name(e, e->arch.names.query, 0).text, "weight").text) ||
+        !emb_load_find(l, member(layer_name(e, other->query, 0).text, "weight").text))
+        return;
+    const char *from[sizeof *other / sizeof(char *)], *to[sizeof *other / sizeof(char *)];
+    memcpy(from, other, sizeof *other);
+    memcpy(to, &e->arch.names, sizeof *other);
+    for (int64_t i = 0; i < EMB_COUNT(to); i++)
+        if (to[i] && from[i]) to[i] = from[i];
+    memcpy(&e->arch.names, to, sizeof *other);
+}
+
+/* ---- all ------------------------------------------------------------------------------------ */
+
+static int64_t whole_panels(int64_t n)
+{
+    return (n + EMB_PANEL - 1) / EMB_PANEL * EMB_PANEL;
+}
+
+int32_t emb_encoder_load(emb_encoder *e, const emb_architecture *arch, emb_loader *l)
+{
+    *e = (emb_encoder){
+        .arch = *arch,
+        .attention = {arch->num_attention_heads, arch->head_dim,
+                      (float)(1 / sqrt((double)arch->head_dim)),
+                      arch->names.relative_positions != NULL},
+        .part = whole_panels(arch->hidden_size),
+        .gate_part = arch->names.gate ? whole_panels(arch->intermediate_size) : 0,
+    };
+    l->prefix = arch->names.prefix;
+    choose_names(e, l);
+    if (emb_takes_images(arch)) load_patches(e, l);
+    else load_words(e, l);
+    if (e->arch.names.embeddings_norm)
+        emb_load_norm(l, e->arch.names.embeddings_norm,
+                      emb_takes_images(arch) ? arch->hidden_size : arch->embedding_size,
+                      arch->layer_norm_eps, &e->embeddings_norm);
+    load_layers(e, l);
+    load_pooler(e, l);
+    e->parameters = l->parameters;
+    e->weight_bytes = l->bytes;
+    if (l->status < 0) emb_encoder_free(e, l->allocator);
+    return l->status;
+}
+
+void emb_encoder_free(emb_encoder *e, const emb_allocator *a)
+{
+    emb_pooler *p = &e->pooler;
+    const emb_linear *linears[] = {&e->embeddings_project, &e->patches, &p->dense, &p->projection,
+                                   &p->key_value, &p->output, &p->mlp[0], &p->mlp[1]};
+    const emb_norm *norms[] = {&e->embeddings_norm, &e->final_norm, &p->norm};
+    const float *floats[] = {e->positions, e->token_type_embeddings, e->prefix, e->relative,
+                             p->query};
+    for (int64_t i = 0; i < EMB_COUNT(linears); i++) emb_linear_free(linears[i], a);
+    for (int64_t i = 0; i < EMB_COUNT(norms); i++) emb_norm_free(norms[i], a);
+    for (int64_t i = 0; i < EMB_COUNT(floats); i++) emb_floats_free(floats[i], a);
+    for (int64_t i = 0; e->layers && i < e->layer_count; i++) {
+        const emb_layer *layer = &e->layers[i];
+        emb_linear_free(&layer->qkv, a);
+        emb_linear_free(&layer->attention_output, a);
+        emb_norm_free(&layer->attention_norm, a);
+        emb_floats_free(layer->attention_scale, a);
+        emb_floats_free(layer->relative, a);
+        emb_linear_free(&layer->intermediate, a);
+        emb_linear_free(&layer->output, a);
+        emb_norm_free(&layer->output_norm, a);
+        emb_floats_free(layer->output_scale, a);
+    }
+    emb_free(a, e->layers);
+    *e = (emb_encoder){0};
+}

@@ -1,0 +1,57 @@
+/* pooler_output: what a model's authors make of last_hidden_state with weights of their own. */
+#include "encoder.h"
+
+int64_t emb_pooler_dim(const emb_encoder *e, bool projected)
+{
+    return projected ? e->arch.projection_size : e->arch.pooler_size;
+}
+
+/* context[sequences][hidden]: one learned query over all tokens of each image */
+static void attend(const emb_encoder *e, const emb_device *d, const emb_batch *b, const float *x,
+                   emb_encoder_scratch *s)
+{
+    int64_t h = e->arch.hidden_size, ld = 2 * e->part;
+    emb_linear_run(d, &e->pooler.key_value, b->tokens, x, h, s->qkv, ld);
+    emb_attention_pool(d, &e->attention, b->sequences, b->starts, e->pooler.query, s->qkv,
+                       s->qkv + e->part, ld, s->context, h, s->attention, s->attention_per_thread);
+}
+
+void emb_pooler_rows(const emb_encoder *e, const emb_device *d, const emb_batch *b, const float *x,
+                     emb_encoder_scratch *s, float *rows)
+{
+    int64_t h = e->arch.hidden_size;
+    if (e->arch.pooler == EMB_POOLER_HEAD) {
+        attend(e, d, b, x, s);
+        emb_linear_run(d, &e->pooler.output, b->sequences, s->context, h, rows, h);
+        return;
+    }
+    bool patches = e->arch.pooler == EMB_POOLER_PATCHES;
+    int64_t first = patches ? e->arch.image.prefix : 0;
+    for (int64_t q = 0; q < b->sequences; q++) {
+        int64_t start = b->starts[q] + first, n = b->starts[q + 1] - start;
+        emb_pool_one(patches ? EMBED_POOL_MEAN : EMBED_POOL_CLS, n, h, x + start * h, h, NULL, 0,
+                     rows + q * h);
+    }
+}
+
+void emb_pooler_finish(const emb_encoder *e, const emb_device *d, int64_t count, bool projected,
+                       float *rows, emb_encoder_scratch *s, float *out)
+{
+    const emb_pooler *p = &e->pooler;
+    int64_t h = e->arch.hidden_size, size = e->arch.pooler_size;
+    float *x = rows; /* [count][size] from here on */
+    if (p->mlp[0].weight.data) { /* rows + mlp(norm(rows)) */
+        emb_norm_run(d, &p->norm, count, h, rows, NULL, NULL, s->context);
+        emb_linear_run(d, &p->mlp[0], count, s->context, h, s->mlp, e->arch.intermediate_size);
+        emb_linear_product(d, &p->mlp[1], count, s->mlp, e->arch.intermediate_size, s->context, h);
+        emb_add_run(d, count, h, s->context, p->mlp[1].bias, NULL, rows);
+    } else if (p->norm.gamma) {
+        emb_norm_run(d, &p->norm, count, h, rows, NULL, NULL, rows);
+    }
+    if (p->dense.weight.data) {
+        x = projected ? s->mlp : out;
+        emb_linear_run(d, &p->dense, count, rows, h, x, size);
+    }
+    if (projected) emb_linear_run(d, &p->projection, count, x, size, out, e->arch.projection_size);
+    else if (x != out) memcpy(out, x, (size_t)(count * size) * sizeof *out);
+}

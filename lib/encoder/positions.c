@@ -1,0 +1,107 @@
+/* Tables of positions for a grid of patches: learned ones made to fit another grid, and angles of
+ * rotary ones. All in double, rounded once. */
+#include <math.h>
+
+#include "../kernels/math64.h"
+#include "encoder.h"
+
+/* ---- interpolation: torch.nn.functional.interpolate(align_corners=False) ------------------- */
+
+static double cubic(double x, double a)
+{
+    x = fabs(x);
+    if (x <= 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+    if (x < 2) return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
+    return 0;
+}
+
+/* What one output index of an axis is made of: numbers of the input and their weights, which sum to
+ * 1. Past the edge the last number repeats. */
+typedef struct taps {
+    emb_position_resize resize;
+    int64_t in, first, count;
+    double centre, stretch, total;
+} taps;
+
+static double filter(emb_position_resize resize, double x)
+{
+    switch (resize) {
+    case EMB_RESIZE_BICUBIC: return cubic(x, -0.75);
+    case EMB_RESIZE_BICUBIC_ANTIALIAS: return cubic(x, -0.5);
+    default: return EMB_MAX(1 - fabs(x), 0);
+    }
+}
+
+static double raw_weight(const taps *t, int64_t tap)
+{
+    return filter(t->resize, ((double)(t->first + tap) + 0.5 - t->centre) / t->stretch);
+}
+
+static int64_t tap_index(const taps *t, int64_t tap)
+{
+    return EMB_MIN(EMB_MAX(t->first + tap, 0), t->in - 1);
+}
+
+static taps taps_of(emb_position_resize resize, int64_t in, int64_t out, int64_t index)
+{
+    double scale = (double)in / (double)out, centre = ((double)index + 0.5) * scale;
+    bool is_cubic = resize == EMB_RESIZE_BICUBIC || resize == EMB_RESIZE_BICUBIC_ANTIALIAS;
+    double reach = is_cubic ? 2 : 1;
+    taps t = {.resize = resize, .in = in, .centre = centre, .stretch = 1, .total = 1};
+    if (resize == EMB_RESIZE_BICUBIC || resize == EMB_RESIZE_BILINEAR) {
+        if (!is_cubic) t.centre = EMB_MAX(centre, 0.5); /* as torch: no neighbour before the first */
+        t.first = (int64_t)floor(t.centre - 0.5) - is_cubic;
+        t.count = 2 * (int64_t)reach;
+        return t;
+    }
+    t.stretch = EMB_MAX(scale, 1);
+    t.first = EMB_MAX((int64_t)floor(centre - reach * t.stretch + 0.5), 0);
+    t.count = EMB_MIN((int64_t)floor(centre + reach * t.stretch + 0.5), in) - t.first;
+    double total = 0;
+    for (int64_t i = 0; i < t.count; i++) total += raw_weight(&t, i);
+    t.total = total;
+    return t;
+}
+
+void emb_resize_positions(emb_position_resize resize, int64_t height, int64_t width, int64_t size,
+                          const float *table, int64_t out_height, int64_t out_width, float *out)
+{
+    enum { COLUMNS = 256 };
+    for (int64_t at = 0; at < out_height * out_width; at++) {
+        taps y = taps_of(resize, height, out_height, at / out_width);
+        taps x = taps_of(resize, width, out_width, at % out_width);
+        for (int64_t column = 0; column < size; column += COLUMNS) {
+            int64_t columns = EMB_MIN(size - column, COLUMNS);
+            double sums[COLUMNS] = {0};
+            for (int64_t tap = 0; tap < y.count * x.count; tap++) {
+                int64_t ty = tap / x.count, tx = tap % x.count;
+                double weight = raw_weight(&y, ty) / y.total * (raw_weight(&x, tx) / x.total);
+                const float *row =
+                    table + (tap_index(&y, ty) * width + tap_index(&x, tx)) * size + column;
+                for (int64_t i = 0; i < columns; i++) sums[i] += weight * (double)row[i];
+            }
+            for (int64_t i = 0; i < columns; i++)
+                out[at * size + column + i] = (float)sums[i];
+        }
+    }
+}
+
+/* ---- rotary positions: DINOv3's, from -1 to 1 along each side ---------------------------------- */
+
+void emb_rope_angles(double theta, int64_t dim, int64_t height, int64_t width, float *angles)
+{
+    static const double turn = 0x1.921fb54442d18p+2; /* 2 pi */
+    int64_t quarter = dim / 4;
+    for (int64_t i = 0; i < quarter; i++) {
+        double period = emb_exp64(emb_log64(theta) * 4 * (double)i / (double)dim);
+        for (int64_t at = 0; at < height * width; at++) {
+            double y = 2 * ((double)(at / width) + 0.5) / (double)height - 1;
+            double x = 2 * ((double)(at % width) + 0.5) / (double)width - 1;
+            float *cosines = angles + at * dim, *sines = cosines + 2 * quarter;
+            cosines[i] = (float)emb_cos64(turn * y / period);
+            sines[i] = (float)emb_sin64(turn * y / period);
+            cosines[quarter + i] = (float)emb_cos64(turn * x / period);
+            sines[quarter + i] = (float)emb_sin64(turn * x / period);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+/* Weights: found, checked, widened, and laid out for the GEMM backend. */
+#include "weights.h"
+
+#include <stdio.h>
+
+enum { NAME_SIZE = 256 };
+
+static int32_t fail(emb_loader *l, int32_t status)
+{
+    if (l->status == EMBED_OK) l->status = status;
+    return status;
+}
+
+/* name with its ending replaced: "x.weight" -> "x.gamma". false: no such ending. */
+static bool with_suffix(const char *name, const char *suffix, const char *other,
+                        char out[NAME_SIZE])
+{
+    size_t n = strlen(name), s = strlen(suffix);
+    if (n < s || strcmp(name + n - s, suffix) != 0) return false;
+    snprintf(out, NAME_SIZE, "%.*s%s", (int)(n - s), name, other);
+    return true;
+}
+
+static const emb_tensor *find_prefixed(const emb_loader *l, const char *name)
+{
+    char full[NAME_SIZE];
+    snprintf(full, sizeof full, "%s%s", l->prefix, name);
+    const emb_tensor *t = emb_weights_find(l->weights, full);
+    return t || !*l->prefix ? t : emb_weights_find(l->weights, name);
+}
+
+const emb_tensor *emb_load_find(const emb_loader *l, const char *name)
+{
+    char legacy[NAME_SIZE];
+    const emb_tensor *t = find_prefixed(l, name);
+    if (!t && strstr(name, "LayerNorm")) { /* checkpoints that came from TensorFlow */
+        if (with_suffix(name, ".weight", ".gamma", legacy)) t = find_prefixed(l, legacy);
+        else if (with_suffix(name, ".bias", ".beta", legacy)) t = find_prefixed(l, legacy);
+    }
+    return t;
+}
+
+/* Does a tensor have this shape, but for dimensions of 1 before it? */
+static bool has_shape(const emb_tensor *t, int32_t rank, const int64_t *shape)
+{
+    int32_t skip = 0, more = 0;
+    while (skip < t->rank - 1 && t->shape[skip] == 1) skip++;
+    while (more < rank - 1 && shape[more] == 1) more++;
+    return t->rank - skip == rank - more &&
+           memcmp(t->shape + skip, shape + more, (size_t)(rank - more) * sizeof *shape) == 0;
+}
+
+const emb_tensor *emb_load_tensor(emb_loader *l, const char *name, int32_t rank,
+                                  const int64_t *shape)
+{
+    if (l->status < 0) return NULL;
+    emb_shape_text expected = emb_shape_of(shape, rank);
+    const emb_tensor *t = emb_load_find(l, name);
+    if (!t) {
+        fail(l, emb_fail(l->error, EMBED_ETENSOR,
+                         "%s: tensor \"%s%s\"%s: expected shape %s, found no such tensor",
+                         emb_weights_name(l->weights), l->prefix, name,
+                         *l->prefix ? " (or without that prefix)" : "", expected.text));
+        return NULL;
+    }
+    if (!has_shape(t, rank, shape)) {
+        fail(l, emb_fail(l->error, EMBED_ETENSOR, "%s: tensor \"%s\": expected shape %s, found %s",
+                         t->file, t->name, expected.text, emb_shape_of(t->shape, t->rank).text));
+        return NULL;
+    }
+    if (t->dtype > EMB_F64) {
+        fail(l, emb_fail(l->error, EMBED_ETENSOR,
+                         "%s: tensor \"%s\": expected F32, F16, BF16 or F64, found %s", t->file,
+                         t->name, emb_dtype_name(t->dtype)));
+        return NULL;
+    }
+    return t;
+}
+
+void emb_widen_rows(const emb_kernels *k, const emb_tensor *t, int64_t columns, int64_t first,
+                    int64_t count, float *out)
+{
+    int64_t at = first * columns, n = count * columns;
+    switch (t->dtype) {
+    case EMB_F16: k->widen_f16(n, t->data + 2 * at, out); break;
+    case EMB_BF16: k->widen_bf16(n, t->data + 2 * at, out); break;
+    case EMB_F64: k->narrow_f64(n, t->data + 8 * at, out); break;
+    default: memcpy(out, t->data + 4 * at, 4 * (size_t)n); break;
+    }
+}
+
+static float *take(emb_loader *l, const char *name, size_t floats)
+{
+    float *data = l->status == EMBED_OK ? emb_alloc(l->allocator, floats, sizeof *data) : NULL;
+    if (data) l->bytes += floats * sizeof *data;
+    else if (l->status == EMBED_OK)
+        fail(l, emb_fail(l->error, EMBED_ENOMEM, "%s: tensor \"%s\": out of memory for %zu numbers",
+                         emb_weights_name(l->weights), name, floats));
+    return data;
+}
+
+const float *emb_load_floats(emb_loader *l, const char *name, int64_t rows, int64_t columns)
+{
+    int64_t shape[2] = {rows, columns};
+    const emb_tensor *t = emb_load_tensor(l, name, columns ? 2 : 1, shape);
+    if (!t) return NULL;
+    int64_t n = rows * EMB_MAX(columns, 1); /* both are at most EMB_SIZE_MAX */
+    float *data = take(l, name, (size_t)n);
+    if (!data) return NULL;
+    emb_widen_rows(l->kernels, t, n, 0, 1, data);
+    l->parameters += n;
+    return data;
+}
+
+/* ---- matrices ---------------------------------------------------------------- */
+
+/* Rows first .. first + n - 1 of a matrix from rows from .. of a tensor, some panels at a time. */
+static void fill(emb_loader *l, const emb_tensor *t, emb_matrix *matrix, int64_t first,
+                 int64_t from, int64_t n)
+{
+    enum { ROWS = 4 * EMB_PANEL };
+    int64_t k = matrix->k;
+    l->parameters += n * k;
+    if (t->dtype == EMB_F32 && (uintptr_t)t->data % _Alignof(float) == 0) { /* in place */
+        const float *data = (const float *)(const void *)t->data;
+        emb_matrix_fill(l->gemm, l->kernels, matrix, first, n, data + from * k);
+        return;
+    }
+    float *rows = emb_alloc(l->allocator, (size_t)ROWS * (size_t)k, sizeof *rows);
+    if (!rows) {
+        fail(l, emb_fail(l->error, EMBED_ENOMEM, "%s: tensor \"%s\": out of memory", t->file,
+                         t->name));
+        return;
+    }
+    for (int64_t at = 0; at < n; at += ROWS) {
+        int64_t count = EMB_MIN(n - at, ROWS);
+        emb_widen_rows(l->kernels, t, k, from + at, count, rows);
+        emb_matrix_fill(l->gemm, l->kernels, matrix, first + at, count, rows);
+    }
+    emb_free(l->allocator, rows);
+}
+
+/* A weight [rows][in]: a matrix, or what flattens to one row by row (a Conv2d's kernel). */
+static const emb_tensor *find_weight(emb_loader *l, const char *name, int64_t rows, int64_t in)
+{
+    int64_t shape[2] = {rows, in};
+    size_t n = 1;
+    bool fits = true;
+    const emb_tensor *t = l->status == EMBED_OK ? emb_load_find(l, name) : NULL;
+    if (!t || t->rank < 3) return emb_load_tensor(l, name, 2, shape);
+    for (int32_t i = 1; i < t->rank && fits; i++) fits = emb_mul(n, (size_t)t->shape[i], &n);
+    return fits && t->shape[0] == rows && n == (size_t)in 
+               ? emb_load_tensor(l, name, t->rank, t->shape)
+               : emb_load_tensor(l, name, 2, shape);
+}
+
+void emb_load_parts(emb_loader *l, const emb_part *parts, int64_t count, int64_t part, int64_t out,
+                    int64_t in, emb_linear *linear)
+{
+    size_t floats;
+    bool has_bias = false;
+    for (int64_t i = 0; i < count; i++) {
+        if (parts[i].bias) has_bias = true;
+        if (!find_weight(l, parts[i].weight, parts[i].rows, in)) return;
+    }
+    if (!emb_matrix_floats(l->gemm, count * part, in, &floats)) {
+        fail(l, emb_fail(l->error, EMBED_ENOMEM, "%s: tensor \"%s\": too large",
+                         emb_weights_name(l->weights), parts[0].weight));
+        return;
+    }
+    linear->weight = (emb_matrix){count * part, in, take(l, parts[0].weight, floats)};
+    float *bias = has_bias ? take(l, parts[0].weight, (size_t)(count * part)) : NULL;
+    linear->bias = bias;
+    if (l->status < 0) return;
+    if (part != out) memset(linear->weight.data, 0, floats * sizeof(float)); /* pads each part */
+    if (bias) memset(bias, 0, (size_t)(count * part) * sizeof *bias);
+    for (int64_t i = 0; i < count && l->status == EMBED_OK; i++) {
+        const emb_part *p = &parts[i];
+        const emb_tensor *t = find_weight(l, p->weight, p->rows, in);
+        fill(l, t, &linear->weight, i * part, p->first, out);
+        t = p->bias ? emb_load_tensor(l, p->bias, 1, &p->rows) : NULL;
+        if (!t) continue;
+        emb_widen_rows(l->kernels, t, 1, p->first, out, bias + i * part);
+        l->parameters += out;
+    }
+}
+
+void emb_load_linear(emb_loader *l, const char *name, int64_t out, int64_t in, bool has_bias,
+                     emb_activation act, emb_linear *linear)
+{
+    char weight[NAME_SIZE], bias[NAME_SIZE];
+    snprintf(weight, sizeof weight, "%s.weight", name);
+    snprintf(bias, sizeof bias, "%s.bias", name);
+    linear->act = act;
+    emb_load_parts(l, &(emb_part){weight, has_bias ? bias : NULL, 0, out}, 1, out, out, in, linear);
+}
+
+void emb_load_norm(emb_loader *l, const char *name, int64_t size, double eps, emb_norm *norm)
+{
+    char full[NAME_SIZE];
+    norm->eps = (float)eps;
+    snprintf(full, sizeof full, "%s.weight", name);
+    norm->gamma = emb_load_floats(l, full, size, 0);
+    snprintf(full, sizeof full, "%s.bias", name);
+    norm->beta = emb_load_floats(l, full, size, 0);
+}
+
+/* ---- back to the allocator ----------------------------------------------------- */
+
+void emb_floats_free(const float *floats, const emb_allocator *a)
+{
+    emb_free(a, (void *)(uintptr_t)floats);
+}
+
+void emb_linear_free(const emb_linear *linear, const emb_allocator *a)
+{
+    emb_free(a, linear->weight.data);
+    emb_floats_free(linear->bias, a);
+}
+
+void emb_norm_free(const emb_norm *norm, const emb_allocator *a)
+{
+    emb_floats_free(norm->gamma, a);
+    emb_floats_free(norm->beta, a);
+}

@@ -1,0 +1,54 @@
+/* weights: from tensors in a file to what layers compute with: found by name, checked against the
+ * expected shape, widened to float and laid out for the GEMM backend. */
+#ifndef EMB_WEIGHTS_H
+#define EMB_WEIGHTS_H
+
+#include "../format/directory.h"
+#include "../nn/nn.h"
+
+typedef struct emb_loader {
+    const emb_weights *weights;
+    const char *prefix; /* tried before and left out of every name, "" for none */
+    const emb_kernels *kernels;
+    const emb_gemm *gemm;
+    const emb_allocator *allocator;
+    embed_error *error;
+    int32_t status;     /* the first failure sticks: callers check once, at the end */
+    int64_t parameters; /* numbers loaded so far, and the bytes they take in memory */
+    size_t bytes;
+} emb_loader;
+
+/* The tensor of a name, or NULL. LayerNorm's ".weight" and ".bias" are also found as ".gamma" and
+ * ".beta". */
+const emb_tensor *emb_load_find(const emb_loader *l, const char *name);
+/* The same with its shape and type checked; missing: EMBED_ETENSOR. */
+const emb_tensor *emb_load_tensor(emb_loader *l, const char *name, int32_t rank,
+                                  const int64_t *shape);
+/* count rows of columns numbers, from row first of a tensor, widened to float. */
+void emb_widen_rows(const emb_kernels *k, const emb_tensor *t, int64_t columns, int64_t first,
+                    int64_t count, float *out);
+
+/* A whole tensor as floats [rows][columns] (columns 0: a vector); dimensions of 1 before those are
+ * passed over. NULL on failure. */
+const float *emb_load_floats(emb_loader *l, const char *name, int64_t rows, int64_t columns);
+
+/* Rows of a tensor that become rows of a Linear: the whole of a tensor, or one part of several
+ * stacked in it. */
+typedef struct emb_part {
+    const char *weight, *bias; /* names; bias NULL: none */
+    int64_t first, rows;       /* of the tensor's rows: the first one taken, and all there are */
+} emb_part;
+/* count parts [out][in], one under the other, each padded to `part` outputs (whole panels where
+ * count > 1). A Conv2d's weight [out][...] of in numbers a row is as good. */
+void emb_load_parts(emb_loader *l, const emb_part *parts, int64_t count, int64_t part, int64_t out,
+                    int64_t in, emb_linear *linear);
+/* name.weight [out][in] and, if has_bias, name.bias [out]. */
+void emb_load_linear(emb_loader *l, const char *name, int64_t out, int64_t in, bool has_bias,
+                     emb_activation act, emb_linear *linear);
+void emb_load_norm(emb_loader *l, const char *name, int64_t size, double eps, emb_norm *norm);
+
+void emb_linear_free(const emb_linear *linear, const emb_allocator *a);
+void emb_norm_free(const emb_norm *norm, const emb_allocator *a);
+void emb_floats_free(const float *floats, const emb_allocator *a);
+
+#endif

@@ -1,0 +1,181 @@
+/* Texts and token ids to tokens of a pass. */
+#include "inputs.h"
+
+/* ---- options resolved -------------------------------------------------------------------- */
+
+static int32_t resolve_prompt(embed_session *s, emb_call *c)
+{
+    const emb_modules *modules = &s->model->modules;
+    const embed_encode_options *o = c->options;
+    const char *prompt = o->prompt;
+    if (!prompt && o->prompt_name) {
+        prompt = emb_prompt_text(modules, o->prompt_name);
+        if (!prompt)
+            return emb_fail(&s->error, EMBED_EMISSING,
+                            "prompt \"%s\": the model has no prompt of this name",
+                            emb_excerpt_of(o->prompt_name, strlen(o->prompt_name)).text);
+    } else if (!prompt) {
+        prompt = modules->default_prompt;
+    }
+    if (prompt && *prompt) {
+        c->prompt.prefix = prompt;
+        c->prompt.prefix_size = strlen(prompt);
+    }
+    return EMBED_OK;
+}
+
+static int32_t resolve_tokenizing(embed_session *s, emb_call *c, bool truncate_by_default)
+{
+    const embed_model *m = s->model;
+    const embed_encode_options *o = c->options;
+    int64_t longest = emb_model_longest(m);
+    if (o->max_length < 0 || o->max_length > longest)
+        return emb_fail(&s->error, EMBED_ERANGE,
+                        "max_length: expected 1 to the model's %lld tokens, found %lld",
+                        (long long)longest, (long long)o->max_length);
+    if (o->truncation_side < 0 || o->truncation_side > EMBED_TRUNCATE_LEFT)
+        return emb_fail(&s->error, EMBED_EINVAL,
+                        "truncation_side: expected an EMBED_TRUNCATE_ value, found %d",
+                        (int)o->truncation_side);
+    if (o->strategy < 0 || o->strategy > EMBED_STRATEGY_ONLY_SECOND)
+        return emb_fail(&s->error, EMBED_EINVAL,
+                        "strategy: expected an EMBED_STRATEGY_ value, found %d", (int)o->strategy);
+    c->max_length = o->max_length ? o->max_length : m->max_length;
+    bool cut = !(o->flags & EMBED_NO_TRUNCATION) && (truncate_by_default || o->max_length);
+    bool left = o->truncation_side ? o->truncation_side == EMBED_TRUNCATE_LEFT
+                                   : m->tokenizer && emb_tokenizer_truncates_left(m->tokenizer);
+    c->tokenize = (emb_tokenize_options){
+        .max_length = cut ? c->max_length : 0,
+        .left = left,
+        .strategy = o->strategy,
+        .add_special_tokens = !(o->flags & EMBED_NO_SPECIAL_TOKENS),
+        .replace_invalid = (o->flags & EMBED_REPLACE_INVALID_UTF8) != 0,
+    };
+    return resolve_prompt(s, c);
+}
+
+/* Tokens of the prompt alone, its closing special token left out: what include_prompt = false
+ * excludes. */
+static int32_t count_prompt_tokens(embed_session *s, emb_call *c)
+{
+    if (s->model->modules.include_prompt || !c->prompt.prefix || !s->model->tokenizer)
+        return EMBED_OK;
+    emb_text text = {.data = c->prompt.prefix, .size = c->prompt.prefix_size};
+    emb_token_arrays out = {.capacity = s->batch_tokens, .sequence_ids = s->mask};
+    int64_t n =
+        emb_tokenize(s->model->tokenizer, s->tokenizer_scratch, s->max_text_bytes,
+                     emb_model_longest(s->model), &text, NULL, &c->tokenize, &out, &s->error);
+    if (n < 0) return (int32_t)n;
+    c->prompt_tokens = n > 0 && n <= s->batch_tokens && s->mask[n - 1] < 0 ? n - 1 : n;
+    return EMBED_OK;
+}
+
+int32_t emb_texts_resolve(embed_session *s, emb_call *c)
+{
+    if (!c->input->ids && c->input->count > 0 && !s->model->tokenizer)
+        return emb_fail(&s->error, EMBED_EKIND,
+                        "the model directory has no tokenizer: it takes token ids alone");
+    int32_t status = resolve_tokenizing(s, c, true);
+    return status == EMBED_OK && !c->input->ids ? count_prompt_tokens(s, c) : status;
+}
+
+/* ---- one input ---------------------------------------------------------------------------- */
+
+static size_t size_of(const char *text, const int64_t *sizes, int64_t i)
+{
+    return sizes ? (size_t)sizes[i] : strlen(text);
+}
+
+static int64_t tokenize_text(embed_session *s, const emb_call *c, int64_t i, int64_t at)
+{
+    const embed_input *in = c->input;
+    emb_text text = c->prompt, pair = {0};
+    if (!in->texts[i] || (in->text_sizes && in->text_sizes[i] < 0) ||
+        (in->pairs && (!in->pairs[i] || (in->pair_sizes && in->pair_sizes[i] < 0))))
+        return emb_fail(&s->error, EMBED_EINVAL,
+                        "expected a text and its size, found NULL or a negative size");
+    text.data = in->texts[i];
+    text.size = size_of(text.data, in->text_sizes, i);
+    if (in->pairs) {
+        pair.data = in->pairs[i];
+        pair.size = size_of(pair.data, in->pair_sizes, i);
+    }
+    emb_token_arrays out = {
+        .capacity = s->batch_tokens,
+        .ids = s->ids + at,
+        .type_ids = s->type_ids + at,
+    };
+    return emb_tokenize(s->model->tokenizer, s->tokenizer_scratch, s->max_text_bytes,
+                        emb_model_longest(s->model), &text, in->pairs ? &pair : NULL, &c->tokenize,
+                        &out, &s->error);
+}
+
+static int64_t copy_ids(embed_session *s, const emb_call *c, int64_t i, int64_t at)
+{
+    const embed_input *in = c->input;
+    int64_t begin = in->offsets[i], end = in->offsets[i + 1];
+    if (begin < 0 || end < begin)
+        return emb_fail(&s->error, EMBED_EINVAL,
+                        "offsets: expected ascending numbers, found %lld and %lld",
+                        (long long)begin, (long long)end);
+    for (int64_t t = 0; t < end - begin && t < s->batch_tokens; t++) {
+        s->ids[at + t] = in->ids[begin + t];
+        s->type_ids[at + t] = in->type_ids ? in->type_ids[begin + t] : 0;
+    }
+    return end - begin;
+}
+
+/* What would read outside the embedding tables. */
+static int32_t check_tokens(embed_session *s, const emb_call *c, int64_t n, int64_t at)
+{
+    const emb_architecture *a = &c->encoder->arch;
+    if (n > c->max_length && !c->input->ids && (c->options->flags & EMBED_NO_TRUNCATION))
+        return emb_fail(&s->error, EMBED_ERANGE,
+                        "expected at most max_length = %lld tokens, found %lld",
+                        (long long)c->max_length, (long long)n);
+    if (n > emb_max_tokens(a))
+        return emb_fail(&s->error, EMBED_ERANGE,
+                        "expected at most the model's %lld positions, found %lld tokens",
+                        (long long)emb_max_tokens(a), (long long)n);
+    if (n > s->batch_tokens)
+        return emb_fail(&s->error, EMBED_ERANGE,
+                        "expected at most the session's batch_tokens = %lld, found %lld tokens",
+                        (long long)s->batch_tokens, (long long)n);
+    for (int64_t t = at; t < at + n; t++) {
+        if (s->ids[t] < 0 || s->ids[t] >= a->vocab_size)
+            return emb_fail(&s->error, EMBED_ETOKEN,
+                            "token %lld: expected an id from 0 to %lld, found %d",
+                            (long long)(t - at), (long long)a->vocab_size - 1, (int)s->ids[t]);
+        if (a->type_vocab_size && (s->type_ids[t] < 0 || s->type_ids[t] >= a->type_vocab_size))
+            return emb_fail(
+                &s->error, EMBED_ETOKEN, "token %lld: expected a type id from 0 to %lld, found %d",
+                (long long)(t - at), (long long)a->type_vocab_size - 1, (int)s->type_ids[t]);
+    }
+    return EMBED_OK;
+}
+
+int64_t emb_text_load(embed_session *s, const emb_call *c, int64_t i, int64_t at)
+{
+    int64_t n = c->input->ids ? copy_ids(s, c, i, at) : tokenize_text(s, c, i, at);
+    int32_t status = n < 0 ? (int32_t)n : check_tokens(s, c, n, at);
+    return status < 0 ? status : n;
+}
+
+int64_t emb_session_tokenize(embed_session *s, const char *text, int64_t size, const char *pair,
+                             int64_t pair_size, const embed_encode_options *o,
+                             emb_token_arrays *out)
+{
+    const embed_model *m = s->model;
+    emb_call c = {.options = o};
+    if (!m->tokenizer)
+        return emb_fail(&s->error, EMBED_EKIND, "the model directory has no tokenizer");
+    int32_t status = resolve_tokenizing(s, &c, false);
+    if (status < 0) return status;
+    emb_text a = c.prompt,
+             b = {.data = pair,
+                  .size = pair ? size_of(pair, pair_size < 0 ? NULL : &pair_size, 0) : 0};
+    a.data = text;
+    a.size = size_of(text, size < 0 ? NULL : &size, 0);
+    return emb_tokenize(m->tokenizer, s->tokenizer_scratch, s->max_text_bytes, emb_model_longest(m),
+                        &a, pair ? &b : NULL, &c.tokenize, out, &s->error);
+}
