@@ -17,7 +17,7 @@ run() { # NAME COMMAND...
     status=$?
     if [ $status -eq 0 ]; then
         passed=$((passed + 1))
-        echo "ok      $name"
+        echo "ok      $name$(sed -n '$s/^skipped/ (skipped/p' "$log" | sed 's/$/)/')"
     else
         failed=$((failed + 1))
         echo "FAILED  $name (exit $status)"
@@ -32,13 +32,17 @@ for test in tests/unit/test_*.c; do
     name=$(basename "$test" .c)
     run "$name" "$BUILD/tests/$name"
 done
-for target in model json tokenizer; do
+for target in model json tokenizer image; do
     run "fuzz_$target, replayed and mutated" "$BUILD/fuzz/fuzz_$target" -mutate 200 1 "tests/fuzz/corpus/$target"
 done
 run "the embed command" tests/cli/run.sh
+run "embed map in a browser" tests/cli/map.sh
 for example in examples/*.c; do
     name=$(basename "$example" .c)
-    run "example $name" "$BUILD/examples/$name" "$model"
+    case $name in
+    image_*) run "example $name" "$BUILD/examples/$name" tests/data/models/vit tests/data/images tests/data/images/bmp-00.bmp ;;
+    *) run "example $name" "$BUILD/examples/$name" "$model" ;;
+    esac
 done
 [ -n "$SAN" ] || run "install, use, uninstall" tests/install/run.sh "$model" BUILD="$BUILD" BLAS="$BLAS"
 

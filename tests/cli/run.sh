@@ -89,7 +89,7 @@ expect "version" 0 --version
 grep -q '^embed [0-9]*\.[0-9]*\.[0-9]*$' "$work/out"; verdict $? "no version"
 expect "help" 0 --help; out_has 'Exit status'
 sed 's/\\-/-/g' docs/man/embed.1 > "$work/manual"
-for command in text hidden tokens similar search info; do
+for command in text image hidden tokens similar search map pixels info; do
     expect "$command --help" 0 $command --help; out_has 'Examples:'; out_has "Usage: embed $command "
     keep help.$command
     expect "$command without a model" 2 $command; err_has '-m'; err_has "try embed $command --help"
@@ -326,6 +326,119 @@ expect "unknown query prompt" 1 search -m "$sentence" --query-prompt nope mi; er
 expect "info" 0 info -m "$plain"; out_has 'bert'; out_has 'workspace'; out_has 'cls'
 expect "info --json" 0 info -m "$plain" --json; lines 1; out_has '"workspace_bytes":'; out_has '"family":"bert"'
 expect "info of a budget" 0 info -m "$plain" --batch-tokens 4096 --threads 1; out_has '4096 tokens'
+
+# ---- images ----------------------------------------------------------------------------------
+
+vit=$models/vit # hidden_size 15, images of 9 x 9, 10 tokens
+clip=$models/clip
+photos=$work/photos
+mkdir "$photos" "$photos/b" "$photos/.hidden" "$work/bleak"
+floats() { tail -c "$1" "$work/o/$2.npy" | od -An -v -tf4 | tr -s ' -' '\n' | sed '/^$/d' | sort -u; } # different ones at the end
+picture() { printf 'P3 2 2 255 %s %s %s 255 255 255\n' "$2" "$2" "$2" > "$1"; }
+picture "$photos/z.PPM" '255 0 0'
+picture "$photos/a.pnm" '0 255 0'
+picture "$photos/b/c.jpg" '0 0 255' # told by its content
+picture "$photos/b.ppm" '90 90 90'
+picture "$photos/.dot.ppm" '1 2 3'
+picture "$photos/.hidden/x.ppm" '1 2 3'
+picture "$photos/no-suffix" '1 2 3'
+echo text > "$photos/notes.txt"
+ln -s .. "$photos/b/up"
+red=$photos/z.PPM
+printf 'P6 9 9 255\nshort' > "$work/broken.ppm"
+files_are() # NAME...: the files of JSON lines
+{
+    for file in "$@"; do printf '"file":"%s"\n' "$file"; done > "$work/expected"
+    grep -o '"file":"[^"]*"' "$work/out" | cmp -s - "$work/expected"; verdict $? "files: $(grep -o '"file":"[^"]*"' "$work/out" | tr '\n' ' ')"
+}
+
+expect "a folder" 0 image -m "$vit" "$photos"; lines 4; keep folder
+files_are "$photos/a.pnm" "$photos/b.ppm" "$photos/b/c.jpg" "$photos/z.PPM"
+expect "a folder that ends with a slash" 0 image -m "$vit" "$photos/"; same folder
+out_has '{"index":0,"file":"'
+name="byte order of paths"; find "$photos" -type f ! -path '*/.*' \( -name '*.p*m' -o -name '*.P*M' -o -name '*.jpg' \) | sort > "$work/list"
+expect "a list" 0 image -m "$vit" -f "$work/list"; same folder
+cp "$work/list" "$work/in"; expect "a list on standard input" 0 image -m "$vit" -f -; same folder
+cp "$work/list" "$work/in"; expect "the same without -f" 0 image -m "$vit"; same folder
+tr '\n' '\0' < "$work/list" > "$work/in"; expect "a list ended by NUL" 0 image -m "$vit" --null; same folder
+input '%s\n' "$photos"; expect "a folder in a list" 0 image -m "$vit"; same folder
+expect "a folder as the list" 0 image -m "$vit" -f "$photos"; same folder
+input '{"id":7,"path":"%s"}\n' "$red"; expect "JSON lines of images" 0 image -m "$vit" --jsonl path
+out_has "{\"index\":0,\"file\":\"$red\",\"id\":7,\"embedding\":["
+expect "a file without a suffix" 0 image -m "$vit" "$photos/no-suffix"; lines 1
+cp "$red" "$work/in"; expect "an image on standard input" 0 image -m "$vit" -; out_has '"file":"-"'
+expect "an empty folder" 0 image -m "$vit" "$work/bleak"; lines 0; grep -q 'no images' "$work/err"; verdict $? "no warning"
+input '%s\n\n' "$red"; expect "an empty line" 1 image -m "$vit"; err_has 'standard input: line 2'
+expect "an image as the list" 1 image -m "$vit" -f "$embed"; err_has 'a list'
+
+expect "among others" 1 image -m "$vit" "$red" "$work/broken.ppm" "$photos/a.pnm"; lines 3
+err_has "$work/broken.ppm"; out_has "{\"index\":1,\"file\":\"$work/broken.ppm\",\"error\":\""
+expect "the others" 0 image -m "$vit" "$red" "$photos/a.pnm"
+expect "one that is missing" 1 image -m "$vit" "$work/nowhere.png"; err_has 'nowhere.png'; lines 1
+expect "in an array" 1 image -m "$vit" "$red" "$work/broken.ppm" -o "$work/o/i.npy"
+is "an array keeps its place" "$(header "$work/o/i.npy")" "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 15), }"
+is "as NaN" "$(floats 60 i)" nan
+expect "without it" 0 image -m "$vit" "$red" -o "$work/o/j.f32"
+is "the same row" "$(tail -c +129 "$work/o/i.npy" | head -c 60 | cksum)" "$(cksum < "$work/o/j.f32")"
+expect "ranges of the others" 1 image -m "$vit" "$work/broken.ppm" "$photos" --save-ranges "$work/o/r.npy"
+expect "ranges of them alone" 0 image -m "$vit" "$photos" --save-ranges "$work/o/s.npy"
+is "the same ranges" "$(cksum < "$work/o/r.npy")" "$(cksum < "$work/o/s.npy")"
+expect "hidden of one" 1 hidden -m "$vit" "$red" "$work/broken.ppm" --format jsonl; lines 2; out_has '"error":"'
+expect "hidden, an array" 1 hidden -m "$vit" "$red" "$work/broken.ppm" -o "$work/o/h.npy"
+is "its shape" "$(header "$work/o/h.npy")" "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 10, 15), }"
+is "its NaN" "$(floats 600 h)" nan
+expect "pixels of one" 1 pixels -m "$vit" "$red" "$work/broken.ppm" -o "$work/o/p.npy"
+is "their NaN" "$(floats 972 p)" nan
+expect "pixels of none" 1 pixels -m "$vit" "$work/broken.ppm" -o "$work/o/none.npy"; is "no array" "$(ls "$work/o/none.npy" 2>&1 | grep -c npy)" 1
+
+for option in "--pool cls" "--pool mean" "--pool max" "--pool patches" "--pool mean_all" "--layer 1" --normalize "--dim 3" \
+    --exif "--alpha white" "--alpha drop" "--image-size 9" "--threads 1" "--isa c" "--batch-tokens 64" "--precision binary"; do
+    # shellcheck disable=SC2086
+    expect "image $option" 0 image -m "$vit" $option "$red"; lines 1; out_has '"embedding":['
+done
+expect "the default is" 0 image -m "$vit" "$red"; keep default
+expect "mean_all" 0 image -m "$vit" --pool mean_all "$red"; same default
+expect "mean" 0 image -m "$vit" --pool mean "$red"; same default
+expect "another size" 1 image -m "$vit" --image-size 12 "$red"
+expect "another size, interpolated" 0 hidden -m "$vit" --image-size 12 --interpolate-pos-encoding "$red" -o "$work/o/h.npy"
+is "its tokens" "$(header "$work/o/h.npy")" "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 17, 15), }"
+
+expect "pixels" 0 pixels -m "$vit" "$photos" -o "$work/o/p.npy"
+is "pixels header" "$(header "$work/o/p.npy")" "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 3, 9, 9), }"
+expect "--pixels" 0 image -m "$vit" --pixels "$work/o/p.npy"; lines 4
+sed 's/"file":"[^"]*",//' "$work/folder" | cmp -s - "$work/out"; verdict $? "other vectors than those of the files"
+expect "hidden --pixels" 0 hidden -m "$vit" --pixels "$work/o/p.npy" --layer 0 -o "$work/o/h.npy"; keep x
+is "its layer" "$(header "$work/o/h.npy")" "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 10, 15), }"
+expect "pixels of another shape" 1 image -m "$vit" --pixels "$work/r.npy"; err_has '(n, 3, n, n)'
+mkdir "$work/bare"; cp "$vit/preprocessor_config.json" "$work/bare"
+expect "pixels need no weights" 0 pixels -m "$work/bare" "$photos" -o "$work/o/q.npy"
+is "the same pixels" "$(cksum < "$work/o/q.npy")" "$(cksum < "$work/o/p.npy")"
+expect "two inputs" 2 image -m "$vit" --pixels x "$red"; err_has '--pixels'
+
+expect "similar images" 0 similar -m "$vit" "$photos"; out_has '4 images'; out_has 'a.pnm'; lines 7
+expect "similar images --json" 0 similar -m "$vit" --json "$red" "$red"; out_has '"files":["'
+expect "search images" 0 search -m "$vit" -f "$photos" --top 2 "$red"; lines 2; out_has "1.0000  $red"
+expect "search images --json" 0 search -m "$vit" -f "$photos" --json --top 1 "$red"; out_has '"index":3,"file":"'
+cp "$work/list" "$work/in"; expect "search a list of images" 0 search -m "$vit" "$red"; lines 4
+echo "$work/broken.ppm" >> "$work/list"
+expect "search with one unreadable" 1 search -m "$vit" -f "$work/list" "$red"; lines 4
+expect "text of a model of images" 1 text -m "$vit" kola
+expect "image of a model of texts" 1 image -m "$plain" "$red"
+expect "info of images" 0 info -m "$vit"; out_has 'vit'; out_has 'image'
+
+# ---- maps (map.sh opens them in a browser) --------------------------------------------------------
+
+points() { grep -c "^<g class='p'" "$1"; }
+input 'ko la\n</script>\nmi "&'"'"'<>\n'; expect "a map of texts" 0 map -m "$plain" -o "$work/o/m.html"
+is "its points" "$(points "$work/o/m.html")" 3
+grep -qF "dir='auto'>mi &quot;&amp;&#39;&lt;&gt;</li>" "$work/o/m.html"; verdict $? "texts are not escaped"
+is "one script" "$(grep -c '</script>' "$work/o/m.html")" 1
+is "nothing from elsewhere" "$(grep -c '://' "$work/o/m.html")" 0
+expect "a map to a pipe" 0 map -m "$plain" --title 'a < b' ko la; out_has '<title>a &lt; b</title>'; out_has 'explain 100.0&nbsp;%'; keep page
+expect "the same again" 0 map -m "$plain" --title 'a < b' ko la; same page
+expect "a map of nothing" 1 map -m "$plain" -o "$work/o/none.html"; err_has 'no texts'
+expect "a map of images" 1 map -m "$vit" "$photos" "$work/broken.ppm" -o "$work/o/m.html"
+is "its pictures" "$(points "$work/o/m.html"),$(grep -c "href='data:image/jpeg;base64,/9j" "$work/o/m.html")" 4,4
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -92,6 +92,24 @@ void warning(const char *format, ...)
     fputc('\n', stderr);
 }
 
+static bool failed;
+
+void failure(const char *format, ...)
+{
+    va_list arguments;
+
+    failed = true;
+    va_start(arguments, format);
+    print_line("embed: ", format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+}
+
+int exit_status(void)
+{
+    return failed ? 1 : 0;
+}
+
 /* ---- memory ------------------------------------------------------------------ */
 
 void *reallocate(void *memory, int64_t count, size_t size)

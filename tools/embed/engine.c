@@ -16,11 +16,22 @@ void engine_open_model(engine *e, const options *o)
         warning("%s", text);
 }
 
+/* asked: by an option, which a model that takes images alone does not need. */
+static bool takes_images(const engine *e, const options *o, int32_t asked)
+{
+    if (o->command == COMMAND_TEXT || o->command == COMMAND_TOKENS)
+        return false;
+    return o->command == COMMAND_IMAGE || asked ||
+           embed_model_info(e->model, EMBED_INFO_TAKES_TEXTS) == 0;
+}
+
 void engine_open(engine *e, const options *o)
 {
     embed_error error = EMBED_ERROR_INIT;
 
     engine_open_model(e, o);
+    e->images = takes_images(e, o, o->image);
+    e->query_images = takes_images(e, o, o->query_image);
     if (embed_session_create(e->model, &o->session, &e->session, &error) < 0)
         die("%s", error.message);
 }
@@ -38,16 +49,14 @@ static _Noreturn void die_of_session(engine *e, int32_t status)
     die("%s", *sentence ? sentence : embed_status_string(status));
 }
 
-/* Encoding no texts says what is wrong with the options, in the library's words. */
+/* Encoding nothing says what is wrong with the options, in the library's words. */
 void engine_check(engine *e, const embed_encode_options *encode)
 {
-    embed_input none = EMBED_INPUT_INIT;
-    const char *text = "";
+    batch none = {.of_images = e->images};
+    embed_input view = batch_view(&none);
     float vector = 0;
-    int32_t status;
+    int32_t status = embed_last_hidden_state(e->session, &view, encode, &vector, 1);
 
-    none.texts = &text;
-    status = embed_last_hidden_state(e->session, &none, encode, &vector, 1);
     if (status < 0)
         die_of_session(e, status);
 }
@@ -55,14 +64,21 @@ void engine_check(engine *e, const embed_encode_options *encode)
 int64_t engine_dim(engine *e, const embed_encode_options *encode)
 {
     int64_t dim = embed_output_dim(e->model, encode);
-    const char *text = "";
+    batch none = {.of_images = e->images};
+    embed_input view = batch_view(&none);
     float vector = 0;
-    int32_t status =
-        embed_encode_texts(e->session, &text, NULL, 0, encode, &vector, dim > 0 ? dim : 1);
+    int32_t status = embed_encode(e->session, &view, encode, &vector, dim > 0 ? dim : 1);
 
     if (status < 0 || dim < 0)
         die_of_session(e, status < 0 ? status : (int32_t)dim);
     return dim;
+}
+
+int64_t engine_hidden_size(const engine *e)
+{
+    int64_t size = e->images ? embed_model_info(e->model, EMBED_INFO_IMAGE_HIDDEN_SIZE) : 0;
+
+    return size > 0 ? size : embed_model_info(e->model, EMBED_INFO_HIDDEN_SIZE);
 }
 
 embed_input engine_part(const embed_input *view, int64_t first, int64_t count, int64_t *offsets)
@@ -77,6 +93,10 @@ embed_input engine_part(const embed_input *view, int64_t first, int64_t count, i
         p.offsets = offsets;
         return p;
     }
+    if (view->images) {
+        p.images = view->images + first;
+        return p;
+    }
     p.texts = view->texts + first;
     p.text_sizes = view->text_sizes + first;
     p.pairs = view->pairs ? view->pairs + first : NULL;
@@ -89,9 +109,11 @@ void engine_die(engine *e, const embed_input *view, int64_t first,
 {
     char sentence[1024];
     int64_t tokens, offsets[2], limit;
-    int64_t dim = embed_model_info(e->model, EMBED_INFO_HIDDEN_SIZE);
+    int64_t dim = engine_hidden_size(e);
 
     snprintf(sentence, sizeof(sentence), "%s", embed_session_error(e->session));
+    if (view->images)
+        die("%s", sentence); /* not about one of them: those have been noted */
     limit =
         encode->max_length ? encode->max_length : embed_model_info(e->model, EMBED_INFO_MAX_LENGTH);
     for (int64_t i = 0; i < view->count; i++) {
@@ -118,27 +140,59 @@ void engine_die(engine *e, const embed_input *view, int64_t first,
     die("%s", sentence);
 }
 
-void engine_encode(engine *e, const embed_input *view, int64_t first,
-                   const embed_encode_options *encode, float *vectors, int64_t dim)
+/* ---- images that cannot be used ------------------------------------------------------- */
+
+static int32_t note_failure(void *user, int64_t index, int32_t status, const char *message)
 {
-    if (embed_encode(e->session, view, encode, vectors, dim) < 0)
-        engine_die(e, view, first, encode);
+    const failures *to = user;
+    char **error = &to->b->errors[to->first + index];
+    size_t size;
+
+    if (*error)
+        return 0; /* of an earlier look at the same image */
+    message = message && *message ? message : embed_status_string(status);
+    size = strlen(message);
+    *error = allocate((int64_t)size + 1, 1);
+    memcpy(*error, message, size);
+    failure("%s", message);
+    return 0;
 }
 
-float *engine_encode_all(engine *e, const batch *b, const embed_encode_options *encode,
+void note_failures(embed_encode_options *encode, failures *to)
+{
+    if (!to->b->of_images)
+        return; /* a text that cannot be used ends the run */
+    encode->failed = note_failure;
+    encode->failed_user = to;
+}
+
+/* ---- vectors ---------------------------------------------------------------------------- */
+
+void engine_encode(engine *e, batch *b, const embed_encode_options *encode, float *vectors,
+                   int64_t dim)
+{
+    embed_encode_options call = *encode;
+    failures to = {b, 0};
+    embed_input view = batch_view(b);
+
+    note_failures(&call, &to);
+    if (embed_encode(e->session, &view, &call, vectors, dim) < 0)
+        engine_die(e, &view, b->first, encode);
+}
+
+float *engine_encode_all(engine *e, const input *in, batch *b, const embed_encode_options *encode,
                          int64_t *dim)
 {
-    progress_span span = {0, b->count, 0, 1};
     embed_encode_options call = *encode;
-    embed_input view;
+    progress_span span;
     float *vectors;
 
     *dim = engine_dim(e, encode);
     vectors = allocate(b->count * *dim, sizeof(float));
+    input_span(in, b, &span);
     call.progress = progress_callback;
     call.progress_user = &span;
-    batch_view(b, 0, b->count, &view);
-    engine_encode(e, &view, b->first, &call, vectors, *dim);
+    engine_encode(e, b, &call, vectors, *dim);
     progress_clear();
     return vectors;
 }

@@ -1,11 +1,12 @@
-/* hidden: embed hidden, the token vectors of every text, padded with zero rows to the longest. */
+/* hidden: embed hidden, the token vectors of every text or image, padded with zero rows to the
+ * longest. */
 #include "cli.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct source { /* texts, or ids */
-    batch texts;
+struct source { /* texts or images, or ids */
+    batch b;
     buffer ids, offsets; /* int32_t, int64_t */
     embed_input view;
 };
@@ -49,10 +50,15 @@ static void write_records(output *out, const struct source *s, int64_t first, in
                           const float *hidden, const int64_t *tokens, int64_t longest, int64_t dim)
 {
     for (int64_t i = 0; i < count; i++) {
-        bool is_text = s->texts.count > 0;
-
-        output_begin_record(out, first + i, is_text ? s->texts.extras[first + i] : "",
-                            is_text ? s->texts.extra_sizes[first + i] : 0);
+        if (s->view.ids) {
+            fprintf(out->stream, "{\"index\":%lld,", (long long)(first + i));
+        } else {
+            output_begin_record(out, &s->b, first + i);
+            if (s->b.errors[first + i]) {
+                output_end_failed(out, &s->b, first + i);
+                continue;
+            }
+        }
         fprintf(out->stream, "\"tokens\":%lld,\"hidden\":[", (long long)tokens[first + i]);
         for (int64_t t = 0; t < tokens[first + i]; t++) {
             if (t)
@@ -65,13 +71,14 @@ static void write_records(output *out, const struct source *s, int64_t first, in
 }
 
 /* A part of the inputs at a time, so that memory stays within some 64 MiB, or one input's. */
-static void encode_all(engine *e, const struct source *s, const embed_encode_options *encode,
+static void encode_all(engine *e, struct source *s, const embed_encode_options *encode,
                        output *out, const int64_t *tokens, int64_t longest)
 {
-    int64_t dim = embed_model_info(e->model, EMBED_INFO_HIDDEN_SIZE), row = longest * dim;
+    int64_t dim = engine_hidden_size(e), row = longest * dim;
     int64_t step = row > 0 && (1 << 24) / row > 1 ? (1 << 24) / row : 1;
-    progress_span span = {0, s->view.count, 0, 0};
+    progress_span span = {0, s->view.count, 0, 0, e->images ? "images" : "texts"};
     embed_encode_options call = *encode;
+    failures to = {&s->b, 0};
     float *hidden;
 
     if (step > s->view.count)
@@ -79,12 +86,13 @@ static void encode_all(engine *e, const struct source *s, const embed_encode_opt
     hidden = allocate(step * row, sizeof(float));
     call.progress = progress_callback;
     call.progress_user = &span;
+    note_failures(&call, &to);
     for (int64_t first = 0; first < s->view.count; first += step) {
         int64_t count = s->view.count - first < step ? s->view.count - first : step;
         int64_t *offsets = allocate(count + 1, sizeof(*offsets));
         embed_input view = engine_part(&s->view, first, count, offsets);
 
-        span.first = first;
+        span.first = to.first = first;
         span.from = (double)first / (double)s->view.count;
         span.to = (double)(first + count) / (double)s->view.count;
         if (embed_last_hidden_state(e->session, &view, &call, hidden, longest) < 0)
@@ -100,11 +108,26 @@ static void encode_all(engine *e, const struct source *s, const embed_encode_opt
     free(hidden);
 }
 
+static int64_t count_tokens(engine *e, struct source *s, const embed_encode_options *encode,
+                            int64_t *tokens)
+{
+    embed_encode_options call = *encode;
+    failures to = {&s->b, 0};
+    int64_t longest = 0;
+
+    note_failures(&call, &to);
+    if (s->view.count > 0 && embed_count_tokens(e->session, &s->view, &call, tokens) < 0)
+        engine_die(e, &s->view, 0, encode);
+    for (int64_t i = 0; i < s->view.count; i++)
+        longest = tokens[i] > longest ? tokens[i] : longest;
+    return longest;
+}
+
 void run_hidden(const options *o)
 {
     int32_t format = output_format(o, FORMAT_NPY);
     struct source s = {.view = EMBED_INPUT_INIT};
-    int64_t *tokens, longest = 0, shape[3];
+    int64_t *tokens, longest, shape[3];
     output out;
     engine e;
     input *in;
@@ -114,29 +137,27 @@ void run_hidden(const options *o)
     engine_open(&e, o);
     engine_check(&e, &o->encode);
     output_open(&out, o->output, format);
-    e.in = in = input_open(o, o->ids ? o->ids : o->file, o->texts, o->text_count);
+    e.in = in = input_open(o, o->ids ? o->ids : o->file, o->arguments, o->argument_count,
+                           e.images && !o->ids);
     progress_start(out.is_stdout && terminal_columns() > 0);
     if (o->ids) {
         read_ids(in, &s);
     } else {
-        input_read_all(in, &s.texts);
-        batch_view(&s.texts, 0, s.texts.count, &s.view);
+        input_read_all(in, &s.b);
+        s.view = batch_view(&s.b);
     }
 
     tokens = allocate(s.view.count, sizeof(*tokens));
-    if (s.view.count > 0 && embed_count_tokens(e.session, &s.view, &o->encode, tokens) < 0)
-        engine_die(&e, &s.view, 0, &o->encode);
-    for (int64_t i = 0; i < s.view.count; i++)
-        longest = tokens[i] > longest ? tokens[i] : longest;
+    longest = count_tokens(&e, &s, &o->encode, tokens);
     shape[0] = s.view.count;
     shape[1] = longest;
-    shape[2] = embed_model_info(e.model, EMBED_INFO_HIDDEN_SIZE);
+    shape[2] = engine_hidden_size(&e);
     output_begin_array(&out, EMBED_PRECISION_FLOAT32, shape, 3);
     encode_all(&e, &s, &o->encode, &out, tokens, longest);
     output_close(&out);
 
     free(tokens);
-    batch_free(&s.texts);
+    batch_free(&s.b);
     buffer_free(&s.ids);
     buffer_free(&s.offsets);
     input_close(in);

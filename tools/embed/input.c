@@ -1,5 +1,5 @@
-/* input: texts from arguments, a file or standard input, some thousands at a time, byte for byte as
- * they are. */
+/* input: texts or names of images from arguments, a file or standard input, some thousands at a
+ * time, byte for byte as they are. */
 #include "cli.h"
 
 #include <errno.h>
@@ -12,58 +12,113 @@
 
 enum { READ_SIZE = 1 << 16, BATCH_BYTES = 1 << 24 };
 
+/* Records are arguments or lines. Of texts, each is an input; of images, each is a file, or a
+ * folder of any number of them. */
 struct input {
     int fd; /* -1: arguments */
     const char *name;
     char **arguments;
     int64_t argument_count;
+    bool images;
     const char *jsonl, *own_keys; /* own_keys: of the output, which replace those of the input */
     bool pair, ended, waits;      /* waits: reading may block for long (a pipe, a terminal) */
     char terminator;
     int64_t size;     /* bytes in all; 0: unknown */
     int64_t taken;    /* records so far */
-    int64_t consumed; /* bytes of them */
+    int64_t given;    /* inputs so far */
+    int64_t total;    /* inputs in all; 0: unknown */
+    int64_t consumed; /* bytes of the records */
+    int64_t consumed_before; /* bytes of those before the last batch */
+    name_list queue; /* images that the last record, or all arguments, led to */
+    int64_t queued;  /* of them taken */
+    float *pixels; /* rows of --pixels, of 3 x height x width */
+    int64_t rows, height, width;
+    buffer standard_input; /* an image */
     buffer
         pending; /* read, and from start on not yet taken; scanned: known to hold no terminator */
     size_t start, scanned;
-    buffer record;
+    buffer extra; /* other keys of the last record */
     char place[1100];
 };
 
-input *input_open(const options *o, const char *file, char **arguments, int64_t argument_count)
+static const char *own_keys(int32_t subcommand)
 {
-    input *in = allocate(1, sizeof(*in));
+    switch (subcommand) {
+    case COMMAND_TEXT:
+    case COMMAND_IMAGE: return " file embedding error ";
+    case COMMAND_HIDDEN: return " file tokens hidden error ";
+    case COMMAND_TOKENS: return " ids tokens type_ids offsets word_ids sequence_ids ";
+    default: return "";
+    }
+}
+
+static void open_pixels(input *in, const char *file)
+{
+    int64_t shape[4] = {0, 3, 0, 0};
+
+    in->pixels = npy_read(file, shape, 4);
+    in->name = file;
+    in->rows = in->total = shape[0];
+    in->height = shape[2];
+    in->width = shape[3];
+}
+
+static void open_arguments(input *in, char **arguments, int64_t count)
+{
+    in->arguments = arguments;
+    in->argument_count = in->total = count;
+    for (int64_t i = 0; i < count; i++)
+        in->size += (int64_t)strlen(arguments[i]);
+    if (!in->images)
+        return;
+    for (int64_t i = 0; i < count; i++)
+        names_add(&in->queue, arguments[i]);
+    in->taken = count;
+    in->total = in->queue.count;
+}
+
+static void open_lines(input *in, const char *file)
+{
     bool is_stdin = !file || strcmp(file, "-") == 0;
     struct stat status;
 
-    in->fd = -1;
-    in->jsonl = o->jsonl;
-    in->own_keys = o->command == COMMAND_TEXT     ? " embedding "
-                   : o->command == COMMAND_HIDDEN ? " tokens hidden "
-                   : o->command == COMMAND_TOKENS
-                       ? " ids tokens type_ids offsets word_ids sequence_ids "
-                       : "";
-    in->pair = o->pair != 0;
-    in->terminator = o->null ? '\0' : '\n';
-    if (!file && argument_count) {
-        in->arguments = arguments;
-        in->argument_count = argument_count;
-        for (int64_t i = 0; i < argument_count; i++)
-            in->size += (int64_t)strlen(arguments[i]);
-        return in;
-    }
     in->name = is_stdin ? "standard input" : file;
     in->fd = is_stdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
     if (in->fd < 0 || fstat(in->fd, &status) < 0)
         die("%s: cannot open: %s", in->name, strerror(errno));
-    if (S_ISDIR(status.st_mode))
-        die("%s: is a directory, expected a file of texts", in->name);
+    if (S_ISDIR(status.st_mode)) {
+        if (!in->images)
+            die("%s: is a directory, expected a file of texts", in->name);
+        names_add(&in->queue, file);
+        in->total = in->queue.count;
+        in->ended = true;
+        return;
+    }
     if (S_ISREG(status.st_mode))
         in->size = (int64_t)status.st_size;
     else
         in->waits = true;
     if (is_stdin && isatty(in->fd))
-        fprintf(stderr, "Type a text a line; Ctrl-D ends.\n");
+        fprintf(stderr, "Type a %s a line; Ctrl-D ends.\n", in->images ? "file name" : "text");
+}
+
+input *input_open(const options *o, const char *file, char **arguments, int64_t argument_count,
+                  bool images)
+{
+    input *in = allocate(1, sizeof(*in));
+
+    in->fd = -1;
+    in->images = images;
+    in->jsonl = o->jsonl;
+    in->own_keys = own_keys(o->command);
+    in->pair = o->pair != 0;
+    in->terminator = o->null ? '\0' : '\n';
+    if (images && o->pixels)
+        open_pixels(in, o->pixels);
+    else if (!file && argument_count)
+        open_arguments(in, arguments, argument_count);
+    else
+        open_lines(in, file);
     return in;
 }
 
@@ -72,13 +127,26 @@ void input_close(input *in)
     if (in->fd > STDIN_FILENO)
         close(in->fd);
     buffer_free(&in->pending);
-    buffer_free(&in->record);
+    buffer_free(&in->extra);
+    buffer_free(&in->standard_input);
+    names_clear(&in->queue);
+    free(in->pixels);
     free(in);
 }
 
-int64_t input_size(const input *in)
+void input_span(const input *in, const batch *b, progress_span *span)
 {
-    return in->size;
+    span->unit = in->images ? "images" : "texts";
+    span->first = b->first;
+    span->total = in->total;
+    span->from = span->to = 0;
+    if (in->total > 0) {
+        span->from = (double)b->first / (double)in->total;
+        span->to = (double)(b->first + b->count) / (double)in->total;
+    } else if (in->size > 0) {
+        span->from = (double)in->consumed_before / (double)in->size;
+        span->to = (double)in->consumed / (double)in->size;
+    }
 }
 
 const char *input_place(const input *in, int64_t index)
@@ -89,7 +157,7 @@ const char *input_place(const input *in, int64_t index)
         snprintf(place, sizeof(in->place), "argument %lld", (long long)index + 1);
     else
         snprintf(place, sizeof(in->place), "%.1024s: %s %lld", in->name,
-                 in->terminator ? "line" : "text", (long long)index + 1);
+                 in->terminator ? "line" : in->images ? "name" : "text", (long long)index + 1);
     return place;
 }
 
@@ -185,6 +253,16 @@ static void grow(batch *b)
     b->text_sizes = reallocate(b->text_sizes, b->capacity, sizeof(*b->text_sizes));
     b->pair_sizes = reallocate(b->pair_sizes, b->capacity, sizeof(*b->pair_sizes));
     b->extra_sizes = reallocate(b->extra_sizes, b->capacity, sizeof(*b->extra_sizes));
+    b->images = reallocate(b->images, b->capacity, sizeof(*b->images));
+    b->errors = reallocate(b->errors, b->capacity, sizeof(*b->errors));
+}
+
+static void clear(batch *b)
+{
+    for (int64_t i = 0; i < b->count; i++)
+        free(b->errors[i]);
+    b->count = 0;
+    b->bytes.size = 0;
 }
 
 static bool is_own(const input *in, const buffer *key)
@@ -251,32 +329,88 @@ static void split_json(const input *in, const char *data, size_t size, buffer *t
         die("%s: no field \"%s\"", j.place, in->jsonl);
 }
 
-static void add(input *in, batch *b, const char *data, size_t size)
+/* What bytes has from at on is a text (or a name and its NUL); extra comes after it. */
+static void add(input *in, batch *b, size_t at, const buffer *extra)
 {
-    buffer extra = {0};
-    size_t at = b->bytes.size;
-    const char *tab;
-
     grow(b);
-    if (in->jsonl)
-        split_json(in, data, size, &b->bytes, &extra);
-    else
-        buffer_add(&b->bytes, data, size);
-    size = b->bytes.size - at;
-    b->texts[b->count] = b->pairs[b->count] = NULL;
-    b->text_sizes[b->count] = (int64_t)size;
     b->pair_sizes[b->count] = 0;
+    b->text_sizes[b->count] = (int64_t)(b->bytes.size - at) - (in->images ? 1 : 0);
+    b->extra_sizes[b->count] = (int64_t)extra->size;
+    b->errors[b->count] = NULL;
+    buffer_add(&b->bytes, extra->data, extra->size);
+    b->count++;
+    in->given++;
+}
+
+static void take_text(input *in, const char *data, size_t size, buffer *text)
+{
+    in->extra.size = 0;
+    if (in->jsonl)
+        split_json(in, data, size, text, &in->extra);
+    else
+        buffer_add(text, data, size);
+}
+
+static bool read_text(input *in, batch *b, bool patient)
+{
+    size_t at = b->bytes.size, size;
+    const char *data, *tab;
+
+    if (!next(in, patient, &data, &size))
+        return false;
+    take_text(in, data, size, &b->bytes);
+    size = b->bytes.size - at;
+    add(in, b, at, &in->extra);
     if (in->pair) {
         tab = size ? memchr(b->bytes.data + at, '\t', size) : NULL;
         if (!tab)
             die("%s: expected two texts parted by a tab, found no tab",
                 input_place(in, in->taken - 1));
-        b->text_sizes[b->count] = tab - (b->bytes.data + at);
-        b->pair_sizes[b->count] = (int64_t)size - b->text_sizes[b->count] - 1;
+        b->text_sizes[b->count - 1] = tab - (b->bytes.data + at);
+        b->pair_sizes[b->count - 1] = (int64_t)size - b->text_sizes[b->count - 1] - 1;
     }
-    b->extra_sizes[b->count++] = (int64_t)extra.size;
-    buffer_add(&b->bytes, extra.data, extra.size);
-    buffer_free(&extra);
+    return true;
+}
+
+/* A line of a list: the images it leads to -> queue. */
+static void take_name(input *in, const char *data, size_t size)
+{
+    buffer name = {0};
+
+    take_text(in, data, size, &name);
+    if (name.size == 0 || memchr(name.data, '\0', name.size))
+        die("%s: expected a file name, found %s", input_place(in, in->taken - 1),
+            name.size ? "a NUL byte: an image is given as an argument, -f takes a list"
+                      : "an empty line");
+    buffer_add(&name, "", 1);
+    names_clear(&in->queue);
+    in->queued = 0;
+    names_add(&in->queue, name.data);
+    buffer_free(&name);
+}
+
+static bool read_image(input *in, batch *b, bool patient)
+{
+    size_t at = b->bytes.size, size;
+    const char *data, *name;
+
+    if (in->pixels) {
+        if (in->given == in->rows)
+            return false;
+        snprintf(in->place, sizeof(in->place), "%.1024s: image %lld", in->name,
+                 (long long)in->given + 1);
+        name = in->place;
+    } else {
+        while (in->queued == in->queue.count) {
+            if (!next(in, patient, &data, &size))
+                return false;
+            take_name(in, data, size);
+        }
+        name = in->queue.list[in->queued++];
+    }
+    buffer_add(&b->bytes, name, strlen(name) + 1);
+    add(in, b, at, &in->extra);
+    return true;
 }
 
 /* Everything lies in bytes one after another: text, tab and second text, other keys. */
@@ -286,7 +420,8 @@ static void set_pointers(const input *in, batch *b)
 
     for (int64_t i = 0; i < b->count; i++) {
         b->texts[i] = p;
-        p += b->text_sizes[i];
+        b->pairs[i] = NULL;
+        p += b->text_sizes[i] + (in->images ? 1 : 0);
         if (in->pair) {
             b->pairs[i] = p + 1;
             p += 1 + b->pair_sizes[i];
@@ -296,19 +431,39 @@ static void set_pointers(const input *in, batch *b)
     }
 }
 
+static void set_image(input *in, embed_image *image, const char *name, int64_t row)
+{
+    memset(image, 0, sizeof(*image));
+    image->path = name;
+    if (in->pixels) {
+        image->format = EMBED_IMAGE_PIXEL_VALUES;
+        image->height = (int32_t)in->height;
+        image->width = (int32_t)in->width;
+        image->data = in->pixels + row * 3 * in->height * in->width;
+    } else if (in->arguments && strcmp(name, "-") == 0) {
+        if (!in->standard_input.data)
+            read_standard_input(&in->standard_input);
+        image->path = "standard input";
+        image->data = in->standard_input.data;
+        image->size = (int64_t)in->standard_input.size;
+    }
+}
+
 bool input_read(input *in, batch *b, int64_t limit)
 {
-    const char *data;
-    size_t size;
+    bool (*read_one)(input *, batch *, bool) = in->images ? read_image : read_text;
 
-    b->first = in->taken;
-    b->count = 0;
-    b->bytes.size = 0;
+    clear(b);
+    b->first = in->given;
+    b->of_images = in->images;
+    b->of_files = in->images && !in->pixels;
+    in->consumed_before = in->consumed;
     while (b->count < limit && (b->bytes.size < BATCH_BYTES || limit == INT64_MAX) &&
-           next(in, b->count == 0 || limit == INT64_MAX, &data, &size))
-        add(in, b, data, size);
+           read_one(in, b, b->count == 0 || limit == INT64_MAX))
+        ;
     set_pointers(in, b);
-    b->bytes_read = in->consumed;
+    for (int64_t i = 0; in->images && i < b->count; i++)
+        set_image(in, &b->images[i], b->texts[i], b->first + i);
     return b->count > 0;
 }
 
@@ -317,28 +472,37 @@ void input_read_all(input *in, batch *b)
     input_read(in, b, INT64_MAX);
 }
 
-void batch_view(const batch *b, int64_t first, int64_t count, embed_input *view)
+embed_input batch_view(const batch *b)
 {
-    static const char *const none = "";
-    bool pairs = b->count > 0 && b->pairs[0];
+    static const embed_image no_image;
+    static const char *const no_text = "";
+    embed_input view = EMBED_INPUT_INIT;
 
-    memset(view, 0, sizeof(*view));
-    view->struct_size = sizeof(*view);
-    view->count = count;
-    view->texts = b->texts ? b->texts + first : &none;
-    view->text_sizes = b->text_sizes ? b->text_sizes + first : NULL;
-    view->pairs = pairs ? b->pairs + first : NULL;
-    view->pair_sizes = pairs ? b->pair_sizes + first : NULL;
+    view.count = b->count;
+    if (b->of_images) {
+        view.images = b->images ? b->images : &no_image;
+        return view;
+    }
+    view.texts = b->texts ? b->texts : &no_text;
+    view.text_sizes = b->text_sizes;
+    if (b->count > 0 && b->pairs[0]) {
+        view.pairs = b->pairs;
+        view.pair_sizes = b->pair_sizes;
+    }
+    return view;
 }
 
 void batch_free(batch *b)
 {
+    clear(b);
     free(b->texts);
     free(b->pairs);
     free(b->extras);
     free(b->text_sizes);
     free(b->pair_sizes);
     free(b->extra_sizes);
+    free(b->images);
+    free(b->errors);
     buffer_free(&b->bytes);
     memset(b, 0, sizeof(*b));
 }

@@ -18,13 +18,31 @@ static const command commands[] = {
      "  embed text -m bert-base-uncased --pool mean --normalize < lines.txt > vectors.jsonl\n"
      "  embed text -m all-MiniLM-L6-v2 --jsonl body -f posts.jsonl -o posts-with-vectors.jsonl\n"
      "  embed text -m all-MiniLM-L6-v2 -f lines.txt --precision int8 --ranges r.npy -o q.npy\n",
-     run_text},
-    {"hidden", COMMAND_HIDDEN, " [-f FILE | --ids FILE | TEXT...]", "the vector of every token",
-     "last_hidden_state, or another layer: an array (texts, tokens of the longest, hidden) whose\n"
-     "rows past a text's own tokens are zero. Output is .npy, or .jsonl by the suffix of -o.",
+     run_vectors},
+    {"image", COMMAND_IMAGE, " [-f FILE | IMAGE...]", "one vector an image",
+     "One vector for each image: files and folders as arguments, or named by the lines of FILE or\n"
+     "of standard input; the argument - is an image on standard input. JPEG, PNG, GIF (the first\n"
+     "frame), BMP, TGA and PNM are told by their content, whatever a name says. Of a folder, and\n"
+     "of the folders in it, the files are taken whose names end as those of images do (.jpg, .png\n"
+     "and so on), in byte order of their paths; hidden ones and links to folders are not.\n"
+     "Without --pool a plain ViT takes the mean over all tokens, CLIP its projection, SigLIP its\n"
+     "attention-pooling head (embed info tells). Output is as that of embed text.\n"
+     "An image that cannot be read is reported and the exit status is 1, but the others are\n"
+     "embedded and its place is kept: NaN in .npy and .f32, in JSON lines its file and \"error\".",
+     "  embed image -m vit-base-patch16-224-in21k cat.jpg dog.png\n"
+     "  embed image -m vit-base-patch16-224-in21k photos/ -o vectors.npy\n"
+     "  find photos -name '*.jpg' | embed image -m clip-vit-base-patch32 -f - > vectors.jsonl\n"
+     "  embed image -m dinov2-base --pool patches --normalize cat.jpg\n",
+     run_vectors},
+    {"hidden", COMMAND_HIDDEN, " [-f FILE | --ids FILE | --pixels FILE | TEXT... | IMAGE...]",
+     "the vector of every token",
+     "last_hidden_state, or another layer: an array (inputs, tokens of the longest, hidden) whose\n"
+     "rows past an input's own tokens are zero. Output is .npy, or .jsonl by the suffix of -o.\n"
+     "For a model that takes images alone, or with --image, inputs are images as in embed image.",
      "  embed hidden -m bert-base-uncased 'a cat on a mat' -o hidden.npy\n"
      "  embed hidden -m bert-base-uncased -f lines.txt --layer 0 -o embeddings.npy\n"
-     "  echo '[101,1037,4937,102]' | embed hidden -m bert-base-uncased --ids - -o hidden.npy\n",
+     "  echo '[101,1037,4937,102]' | embed hidden -m bert-base-uncased --ids - -o hidden.npy\n"
+     "  embed hidden -m vit-base-patch16-224-in21k cat.jpg -o hidden.npy\n",
      run_hidden},
     {"tokens", COMMAND_TOKENS, " [-f FILE | TEXT...]", "what the tokenizer makes of a text",
      "A JSON object for each text: ids, tokens, type_ids, offsets (bytes [start, end) within that\n"
@@ -34,19 +52,41 @@ static const command commands[] = {
      "  embed tokens -m bert-base-uncased 'unaffable cats'\n"
      "  embed tokens -m bert-base-uncased --pair -f pairs.tsv --max-length 128\n",
      run_tokens},
-    {"similar", COMMAND_SIMILAR, " [-f FILE | TEXT...]", "how near texts are to each other",
-     "A table of how near each text is to each other one, by the model's own similarity.",
+    {"similar", COMMAND_SIMILAR, " [-f FILE | TEXT... | IMAGE...]",
+     "how near texts or images are to each other",
+     "A table of how near each text is to each other one, by the model's own similarity. For a\n"
+     "model that takes images alone, or with --image, of images: files and folders.",
      "  embed similar -m all-MiniLM-L6-v2 'a cat' 'a kitten' 'tax law'\n"
-     "  embed similar -m all-MiniLM-L6-v2 -f lines.txt --similarity dot --json\n",
+     "  embed similar -m all-MiniLM-L6-v2 -f lines.txt --similarity dot --json\n"
+     "  embed similar -m vit-base-patch16-224-in21k photos/\n",
      run_similar},
-    {"search", COMMAND_SEARCH, " -f FILE QUERY...", "the lines of a file nearest to a query",
+    {"search", COMMAND_SEARCH, " -f FILE QUERY...", "the lines or images nearest to a query",
      "The lines of FILE, or of standard input, that are nearest to each QUERY: score, line number\n"
      "and text. Queries take the model's prompt \"query\" and lines its prompt \"document\" (else\n"
-     "\"passage\" or \"corpus\") if it has prompts of these names, and no prompt at all if not.",
+     "\"passage\" or \"corpus\") if it has prompts of these names, and no prompt at all if not.\n"
+     "Of a model that takes images alone, queries are images, and so is what is searched: a\n"
+     "folder, or the files and folders that lines name. One that takes texts too searches images\n"
+     "with --image, and has images for queries with --query-image.",
      "  embed search -m all-MiniLM-L6-v2 -f notes.txt 'how do I reset my password'\n"
      "  embed search -m all-MiniLM-L6-v2 -f posts.jsonl --jsonl body --top 10 --json tea\n"
-     "  embed search -m e5-small-v2 -f notes.txt --document-prompt passage tea\n",
+     "  embed search -m e5-small-v2 -f notes.txt --document-prompt passage tea\n"
+     "  embed search -m vit-base-patch16-224-in21k -f photos/ cat.jpg\n",
      run_search},
+    {"map", COMMAND_MAP, " [-f FILE | TEXT... | IMAGE...]",
+     "a page that lays out texts or images by nearness",
+     "One HTML page that lays out texts or images in two dimensions, the first two principal\n"
+     "components of their vectors, and says how much of the variance these explain. A point shows\n"
+     "its text or picture, and its nearest ones by the model's own similarity in all dimensions.\n"
+     "The page needs no network and no other file: pictures are in it, small and without their\n"
+     "metadata. For a model that takes images alone, or with --image, of images as embed image.",
+     "  embed map -m all-MiniLM-L6-v2 -f lines.txt -o map.html\n"
+     "  embed map -m vit-base-patch16-224-in21k photos/ --title 'My photos' -o map.html\n",
+     run_map},
+    {"pixels", COMMAND_PIXELS, " [-f FILE | IMAGE...]", "images as the model takes them",
+     "The images after preprocessor_config.json, what the reference calls pixel_values: an array\n"
+     "(images, 3, height, width) of float32. Needs no weights. All must come out at one size.",
+     "  embed pixels -m vit-base-patch16-224-in21k cat.jpg dog.png -o pixels.npy\n",
+     run_pixels},
     {"info", COMMAND_INFO, "", "the recipe of a model, its sizes and memory",
      "The recipe in use, sizes, kernels, and the memory for a budget of tokens (--batch-tokens).\n"
      "pooling tells how one vector is made; without modules.json it is the [CLS] vector.",
@@ -60,8 +100,9 @@ enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
 static void print_help(void)
 {
-    puts("Usage: embed SUBCOMMAND -m DIR [OPTION...] [TEXT...]\n\n"
-         "Text embeddings from Hugging Face and sentence-transformers model directories.\n\n"
+    puts("Usage: embed SUBCOMMAND -m DIR [OPTION...] [TEXT... | IMAGE...]\n\n"
+         "Text and image embeddings from Hugging Face and sentence-transformers model\n"
+         "directories.\n\n"
          "Subcommands:");
     for (int i = 0; i < COMMANDS; i++)
         printf("  %-8s  %s\n", commands[i].name, commands[i].summary);
@@ -69,7 +110,8 @@ static void print_help(void)
          "  embed --version           version and build\n\n"
          "Examples:\n"
          "  embed text -m all-MiniLM-L6-v2 'a cat on a mat'\n"
-         "  embed search -m all-MiniLM-L6-v2 -f notes.txt 'how do I reset my password'\n\n"
+         "  embed search -m all-MiniLM-L6-v2 -f notes.txt 'how do I reset my password'\n"
+         "  embed image -m vit-base-patch16-224-in21k photos/ -o vectors.npy\n\n"
          "Exit status: 0 done, 1 failed, 2 not understood.");
 }
 
@@ -145,7 +187,7 @@ int main(int argc, char **argv)
             return finish();
         }
         commands[i].run(&o);
-        return 0;
+        return exit_status();
     }
     usage(argv[1][0] == '-' ? "unknown option %s" : "unknown subcommand %s", argv[1]);
 }

@@ -29,10 +29,16 @@ struct option {
 #define AT(field) offsetof(options, field)
 
 enum {
-    ALL = 63,
-    VECTORS = COMMAND_TEXT | COMMAND_SIMILAR | COMMAND_SEARCH,
-    TEXTS = COMMAND_TEXT | COMMAND_HIDDEN | COMMAND_TOKENS,
+    ALL = 511,
     INPUTS = ALL & ~COMMAND_INFO,
+    VECTORS = COMMAND_TEXT | COMMAND_IMAGE | COMMAND_SIMILAR | COMMAND_SEARCH | COMMAND_MAP,
+    VECTOR_FILES = COMMAND_TEXT | COMMAND_IMAGE,
+    PAIRS = COMMAND_TEXT | COMMAND_HIDDEN | COMMAND_TOKENS,
+    IMAGES = INPUTS & ~(COMMAND_TEXT | COMMAND_TOKENS),
+    ONLY_IMAGES = COMMAND_IMAGE | COMMAND_PIXELS,
+    TEXTS = INPUTS & ~ONLY_IMAGES,
+    EITHER = IMAGES & TEXTS,
+    ENCODERS = ALL & ~COMMAND_PIXELS,
     LISTS = COMMAND_SIMILAR | COMMAND_SEARCH | COMMAND_INFO
 };
 
@@ -40,18 +46,49 @@ static const struct option table[] = {
     {ALL, 'm', "model", "DIR", STRING, 0, AT(model),
      "model directory as downloaded, or a single-file model"},
 
-    {INPUTS, 'f', "file", "FILE", STRING, 0, AT(file),
+    {TEXTS & ~EITHER, 'f', "file", "FILE", STRING, 0, AT(file),
      "read texts from FILE, one a line (-: standard input)"},
-    {INPUTS, 0, "null", NULL, SET, 1, AT(null), "texts end with NUL instead of a line feed"},
-    {INPUTS, 0, "jsonl", "FIELD", STRING, 0, AT(jsonl),
+    {ONLY_IMAGES, 'f', "file", "FILE", STRING, 0, AT(file),
+     "read names of files and folders from FILE, one a line\n(-: standard input)"},
+    {EITHER, 'f', "file", "FILE", STRING, 0, AT(file),
+     "read texts, or names of images, from FILE, one a line\n(-: standard input); images: also a "
+     "folder"},
+    {TEXTS & ~EITHER, 0, "null", NULL, SET, 1, AT(null),
+     "texts end with NUL instead of a line feed"},
+    {IMAGES, 0, "null", NULL, SET, 1, AT(null), "lines end with NUL instead of a line feed"},
+    {TEXTS & ~EITHER, 0, "jsonl", "FIELD", STRING, 0, AT(jsonl),
      "lines are JSON objects; the text is the string at FIELD"},
-    {TEXTS, 0, "pair", NULL, SET, 1, AT(pair), "two texts each, parted by the first tab"},
+    {IMAGES, 0, "jsonl", "FIELD", STRING, 0, AT(jsonl),
+     "lines are JSON objects; the text or name is the string at FIELD"},
+    {PAIRS, 0, "pair", NULL, SET, 1, AT(pair), "two texts each, parted by the first tab"},
     {COMMAND_HIDDEN, 0, "ids", "FILE", STRING, 0, AT(ids),
      "a JSON array of token ids a line instead of texts; nothing is added"},
+    {COMMAND_HIDDEN | COMMAND_IMAGE, 0, "pixels", "FILE", STRING, 0, AT(pixels),
+     "a .npy file of float32 (n, 3, height, width) instead of images:\nthe model's pixel_values, "
+     "which are not preprocessed"},
+    {EITHER & ~COMMAND_SEARCH, 0, "image", NULL, SET, 1, AT(image),
+     "inputs are images, for a model that takes texts too"},
+    {COMMAND_SEARCH, 0, "image", NULL, SET, 1, AT(image),
+     "search images, with a model that takes texts too"},
+    {COMMAND_SEARCH, 0, "query-image", NULL, SET, 1, AT(query_image),
+     "queries are images, for a model that takes texts too"},
 
-    {VECTORS, 0, "pool", "cls|mean|max|last|weighted|sqrt_len|pooler|mean_all", CHOICE,
+    {IMAGES, 0, "exif", NULL, BIT, EMBED_APPLY_EXIF, AT(encode.flags),
+     "turn an image as its EXIF orientation says"},
+    {IMAGES, 0, "alpha", "drop|white", CHOICE, ALPHA_DROP, AT(alpha),
+     "what lies behind transparent pixels: nothing (their colour is\ntaken as it is), or white; "
+     "default: drop, as the reference"},
+    {IMAGES, 0, "image-size", "N", NUMBER, 1, AT(encode.image_size),
+     "in place of the size in preprocessor_config.json"},
+    {IMAGES & ~COMMAND_PIXELS, 0, "interpolate-pos-encoding", NULL, BIT,
+     EMBED_INTERPOLATE_POS_ENCODING, AT(encode.flags),
+     "take images of another size than the model's"},
+
+    {VECTORS, 0, "pool",
+     "cls|mean|max|last|weighted|sqrt_len|pooler|mean_all|patches|projection", CHOICE,
      EMBED_POOL_CLS, AT(encode.pooling),
-     "token vectors to one vector; replaces the model's own pooling module"},
+     "token vectors to one vector; replaces the model's own pooling.\nmean of images: mean_all; "
+     "patches: the mean without [CLS]"},
     {VECTORS | COMMAND_HIDDEN, 0, "layer", "K", LAYER, 0, AT(encode.layer),
      "hidden_states[K]: 0 is the embeddings' output; default: the last"},
     {VECTORS, 0, "normalize", NULL, SET, EMBED_NORMALIZE_ON, AT(encode.normalize),
@@ -62,56 +99,62 @@ static const struct option table[] = {
      "leave out the modules after pooling"},
     {VECTORS, 0, "dim", "N", NUMBER, 1, AT(encode.dim),
      "keep the first N numbers (then --normalize, if given)"},
-    {COMMAND_TEXT, 0, "precision", "float32|int8|uint8|binary|ubinary", CHOICE,
+    {VECTOR_FILES, 0, "precision", "float32|int8|uint8|binary|ubinary", CHOICE,
      EMBED_PRECISION_FLOAT32, AT(precision), "quantise as sentence-transformers does"},
-    {COMMAND_TEXT, 0, "ranges", "FILE", STRING, 0, AT(ranges),
+    {VECTOR_FILES, 0, "ranges", "FILE", STRING, 0, AT(ranges),
      "smallest and largest values for int8 and uint8: .npy, float32, (2, dim);\n"
-     "default: those of all texts of this run, on which every vector then depends"},
-    {COMMAND_TEXT, 0, "save-ranges", "FILE", STRING, 0, AT(save_ranges),
+     "default: those of all inputs of this run, on which every vector then depends"},
+    {VECTOR_FILES, 0, "save-ranges", "FILE", STRING, 0, AT(save_ranges),
      "write the ranges of this run's vectors"},
 
-    {TEXTS | COMMAND_SIMILAR, 0, "prompt", "NAME", STRING, 0, AT(encode.prompt_name),
+    {TEXTS & ~COMMAND_SEARCH, 0, "prompt", "NAME", STRING, 0, AT(encode.prompt_name),
      "put the model's prompt NAME before every text"},
-    {TEXTS | COMMAND_SIMILAR, 0, "prompt-text", "TEXT", STRING, 0, AT(encode.prompt),
+    {TEXTS & ~COMMAND_SEARCH, 0, "prompt-text", "TEXT", STRING, 0, AT(encode.prompt),
      "put TEXT before every text (\"\": no prompt)"},
     {COMMAND_SEARCH, 0, "query-prompt", "NAME", STRING, 0, AT(query_prompt),
      "prompt of queries; default: \"query\" if the model has it"},
     {COMMAND_SEARCH, 0, "document-prompt", "NAME", STRING, 0, AT(document_prompt),
      "prompt of lines; default: \"document\" (else \"passage\",\n\"corpus\") if the model has it"},
 
-    {INPUTS, 0, "max-length", "N", NUMBER, 1, AT(encode.max_length),
+    {TEXTS, 0, "max-length", "N", NUMBER, 1, AT(encode.max_length),
      "cut a text to N tokens, special tokens included"},
-    {INPUTS, 0, "truncation-side", "right|left", CHOICE, EMBED_TRUNCATE_RIGHT,
+    {TEXTS, 0, "truncation-side", "right|left", CHOICE, EMBED_TRUNCATE_RIGHT,
      AT(encode.truncation_side), "side that is cut off"},
-    {TEXTS, 0, "strategy", "longest_first|only_first|only_second", CHOICE,
+    {PAIRS, 0, "strategy", "longest_first|only_first|only_second", CHOICE,
      EMBED_STRATEGY_LONGEST_FIRST, AT(encode.strategy), "member of a pair that is cut"},
-    {INPUTS & ~COMMAND_TOKENS, 0, "no-truncation", NULL, BIT, EMBED_NO_TRUNCATION, AT(encode.flags),
+    {TEXTS & ~COMMAND_TOKENS, 0, "no-truncation", NULL, BIT, EMBED_NO_TRUNCATION, AT(encode.flags),
      "a text over the limit is an error, not cut"},
-    {TEXTS, 0, "no-special-tokens", NULL, BIT, EMBED_NO_SPECIAL_TOKENS, AT(encode.flags),
+    {PAIRS, 0, "no-special-tokens", NULL, BIT, EMBED_NO_SPECIAL_TOKENS, AT(encode.flags),
      "add no [CLS] and [SEP]"},
-    {INPUTS, 0, "replace-invalid", NULL, BIT, EMBED_REPLACE_INVALID_UTF8, AT(encode.flags),
+    {TEXTS, 0, "replace-invalid", NULL, BIT, EMBED_REPLACE_INVALID_UTF8, AT(encode.flags),
      "invalid UTF-8 becomes U+FFFD instead of an error"},
 
     {COMMAND_SIMILAR | COMMAND_SEARCH, 0, "similarity", "cosine|dot|euclidean|manhattan", CHOICE,
      EMBED_SIMILARITY_COSINE, AT(similarity),
      "default: the model's; minus the distance for the last two"},
-    {COMMAND_SEARCH, 0, "top", "N", NUMBER, 1, AT(top), "lines shown for each query; default: 5"},
+    {COMMAND_SEARCH, 0, "top", "N", NUMBER, 1, AT(top),
+     "lines or images shown for each query; default: 5"},
 
-    {TEXTS, 'o', "output", "FILE", STRING, 0, AT(output),
+    {PAIRS | ONLY_IMAGES, 'o', "output", "FILE", STRING, 0, AT(output),
      "write to FILE (-: standard output), the format by its suffix"},
-    {COMMAND_TEXT, 0, "format", "jsonl|npy|f32", CHOICE, FORMAT_JSONL, AT(format),
+    {COMMAND_MAP, 'o', "output", "FILE", STRING, 0, AT(output),
+     "write the page to FILE (-: standard output)"},
+    {VECTOR_FILES, 0, "format", "jsonl|npy|f32", CHOICE, FORMAT_JSONL, AT(format),
      "format, whatever the suffix"},
     {COMMAND_HIDDEN, 0, "format", "jsonl|npy", CHOICE, FORMAT_JSONL, AT(format),
      "format, whatever the suffix"},
+    {COMMAND_PIXELS, 0, "format", "npy|f32", CHOICE, FORMAT_NPY, AT(format),
+     "format, whatever the suffix"},
+    {COMMAND_MAP, 0, "title", "TEXT", STRING, 0, AT(title), "heading of the page"},
     {LISTS, 0, "json", NULL, SET, 1, AT(json), "output for programs"},
 
     {ALL, 0, "threads", "N", NUMBER32, 0, AT(session.threads),
      "default: the cores this process may use"},
-    {ALL, 0, "batch-tokens", "N", NUMBER, 1, AT(session.batch_tokens),
+    {ENCODERS, 0, "batch-tokens", "N", NUMBER, 1, AT(session.batch_tokens),
      "tokens of one forward pass: decides memory, never a result"},
-    {ALL, 0, "max-text-bytes", "N", NUMBER, 1, AT(session.max_text_bytes),
+    {TEXTS | COMMAND_INFO, 0, "max-text-bytes", "N", NUMBER, 1, AT(session.max_text_bytes),
      "longest text for tokenizers that cannot work piece by piece"},
-    {ALL, 0, "gemm", "auto|packed|blas", CHOICE, EMBED_GEMM_AUTO, AT(open.gemm),
+    {ENCODERS, 0, "gemm", "auto|packed|blas", CHOICE, EMBED_GEMM_AUTO, AT(open.gemm),
      "matrix products: auto and packed are built in, blas is OpenBLAS"},
     {ALL, 0, "isa", "NAME", STRING, 0, AT(open.isa),
      "instruction set: c, avx2, avx512; default: the best of this CPU"},
@@ -227,28 +270,27 @@ static int parse_option(options *o, const command *c, int argc, char **argv, int
 /* What fits together, beyond what each option says alone. */
 static void check(const options *o, const command *c)
 {
-    const char *source = o->file ? "-f" : o->ids ? "--ids" : NULL;
+    const char *source = o->file ? "-f" : o->ids ? "--ids" : o->pixels ? "--pixels" : NULL;
 
     if (!o->model)
         usage("no model: give its directory with -m DIR");
-    if (c->bit == COMMAND_INFO && o->text_count)
-        usage("unexpected argument \"%s\"", o->texts[0]);
+    if (c->bit == COMMAND_INFO && o->argument_count)
+        usage("unexpected argument \"%s\"", o->arguments[0]);
     if (c->bit == COMMAND_SEARCH) {
-        if (!o->text_count)
+        if (!o->argument_count)
             usage("no query: give one or more as arguments");
         return;
     }
-    if (o->text_count && source)
-        usage("both %s and texts as arguments", source);
-    if (o->file && o->ids)
-        usage("both -f and --ids");
+    if (o->argument_count && source)
+        usage("both %s and arguments", source);
+    if ((o->file != NULL) + (o->ids != NULL) + (o->pixels != NULL) > 1)
+        usage("two of -f, --ids and --pixels");
     if (o->null && o->jsonl)
         usage("both --null and --jsonl");
     if (o->ids && (o->null || o->jsonl || o->pair))
         usage("--ids goes with none of --null, --jsonl and --pair");
-    if (o->text_count && (o->null || o->jsonl))
-        usage("--%s is for a file or standard input, not for texts as arguments",
-              o->null ? "null" : "jsonl");
+    if ((o->argument_count || o->pixels) && (o->null || o->jsonl))
+        usage("--%s is for the lines of a file or of standard input", o->null ? "null" : "jsonl");
     if (o->ranges && o->precision != EMBED_PRECISION_INT8 && o->precision != EMBED_PRECISION_UINT8)
         usage("--ranges goes with --precision int8 or uint8");
 }
@@ -263,10 +305,10 @@ void options_parse(options *o, const command *c, int argc, char **argv)
     o->session.struct_size = sizeof(o->session);
     o->encode.struct_size = sizeof(o->encode);
     o->top = 5;
-    o->texts = argv; /* what is no option moves to the front */
+    o->arguments = argv; /* what is no option moves to the front */
     for (int i = 0; i < argc; i++) {
         if (ended || argv[i][0] != '-' || !argv[i][1])
-            argv[o->text_count++] = argv[i];
+            argv[o->argument_count++] = argv[i];
         else if (strcmp(argv[i], "--") == 0)
             ended = true;
         else
@@ -274,6 +316,8 @@ void options_parse(options *o, const command *c, int argc, char **argv)
         if (o->help)
             return;
     }
+    if (o->alpha == ALPHA_WHITE)
+        o->encode.flags |= EMBED_ALPHA_WHITE;
     check(o, c);
 }
 

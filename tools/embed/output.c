@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +50,8 @@ int32_t output_format(const options *o, int32_t standard)
         return FORMAT_F32;
     if (suffix && strcmp(suffix, ".jsonl") == 0)
         return FORMAT_JSONL;
+    if (suffix && (strcmp(suffix, ".html") == 0 || strcmp(suffix, ".htm") == 0))
+        return FORMAT_HTML;
     return FORMAT_NONE;
 }
 
@@ -95,8 +96,9 @@ void output_open(output *out, const char *name, int32_t format)
         out->name = "standard output";
         out->stream = stdout;
         if (format != FORMAT_JSONL && isatty(STDOUT_FILENO))
-            die("standard output is a terminal, which cannot show an array: give -o FILE or "
-                "--format jsonl");
+            die("standard output is a terminal, which cannot show %s: give -o FILE%s",
+                format == FORMAT_HTML ? "a page" : "an array",
+                format == FORMAT_HTML ? "" : " or --format jsonl");
         return;
     }
     out->name = name;
@@ -166,13 +168,28 @@ void output_write(output *out, const void *data, size_t size)
         die_writing(out);
 }
 
-void output_begin_record(output *out, int64_t index, const char *extra, int64_t extra_size)
+void output_begin_record(output *out, const batch *b, int64_t i)
 {
-    if (extra_size > 8 && memcmp(extra, "\"index\":", 8) == 0)
+    const char *extra = b->extras[i];
+    size_t size = (size_t)b->extra_sizes[i];
+
+    if (size > 8 && memcmp(extra, "\"index\":", 8) == 0)
         fputc('{', out->stream);
     else
-        fprintf(out->stream, "{\"index\":%lld,", (long long)index);
-    output_write(out, extra, (size_t)extra_size);
+        fprintf(out->stream, "{\"index\":%lld,", (long long)(b->first + i));
+    if (b->of_files) {
+        fputs("\"file\":", out->stream);
+        json_write_string(out->stream, b->texts[i], (size_t)b->text_sizes[i]);
+        fputc(',', out->stream);
+    }
+    output_write(out, extra, size);
+}
+
+void output_end_failed(output *out, const batch *b, int64_t i)
+{
+    fputs("\"error\":", out->stream);
+    json_write_string(out->stream, b->errors[i], strlen(b->errors[i]));
+    output_write(out, "}\n", 2);
 }
 
 /* ---- closing ----------------------------------------------------------------------------- */
@@ -224,42 +241,4 @@ void output_close(output *out)
         temporary[out->slot].used = 0;
         free(out->target);
     }
-}
-
-/* ---- ranges --------------------------------------------------------------------------------- */
-
-float *read_ranges(const char *name, int64_t dim)
-{
-    FILE *f = fopen(name, "rb");
-    unsigned char start[12];
-    char header[4096], shape[64];
-    size_t size, count = (size_t)dim * 2;
-    float *ranges = allocate(dim, 2 * sizeof(float));
-
-    if (!f)
-        die("%s: cannot open: %s", name, strerror(errno));
-    if (fread(start, 1, 10, f) != 10 || memcmp(start, "\x93NUMPY", 6) != 0 || start[6] < 1 ||
-        start[6] > 3)
-        die("%s: expected a .npy file", name);
-    size = (size_t)start[8] | (size_t)start[9] << 8;
-    if (start[6] > 1) {
-        if (fread(start + 10, 1, 2, f) != 2)
-            die("%s: expected a .npy file", name);
-        size |= (size_t)start[10] << 16 | (size_t)start[11] << 24;
-    }
-    if (size >= sizeof(header) || fread(header, 1, size, f) != size)
-        die("%s: expected a .npy file, found a header that is cut short or too long", name);
-    header[size] = 0;
-    snprintf(shape, sizeof(shape), "'shape': (2, %lld)", (long long)dim);
-    if (!strstr(header, "'descr': '<f4'") || !strstr(header, "'fortran_order': False") ||
-        !strstr(header, shape))
-        die("%s: expected float32 of shape (2, %lld), found %.*s", name, (long long)dim,
-            (int)strcspn(header, "}") + 1, header);
-    if (fread(ranges, sizeof(float), count, f) != count || fgetc(f) != EOF)
-        die("%s: expected %zu numbers after the header, found another size", name, count);
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(ranges[i]))
-            die("%s: number %zu is not finite", name, i);
-    fclose(f);
-    return ranges;
 }

@@ -34,7 +34,7 @@ void progress_clear(void)
     bar.shown = false;
 }
 
-static void show(int64_t done, int64_t total, double fraction, double seconds)
+static void show(const char *unit, int64_t done, int64_t total, double fraction, double seconds)
 {
     enum { WIDTH = 24 };
     char line[160];
@@ -43,7 +43,7 @@ static void show(int64_t done, int64_t total, double fraction, double seconds)
     n += snprintf(line, sizeof(line), "\r\033[K%lld", (long long)done);
     if (total > 0)
         n += snprintf(line + n, sizeof(line) - (size_t)n, "/%lld", (long long)total);
-    n += snprintf(line + n, sizeof(line) - (size_t)n, " texts");
+    n += snprintf(line + n, sizeof(line) - (size_t)n, " %s", unit);
     if (fraction > 0) {
         line[n++] = ' ';
         line[n++] = '[';
@@ -75,6 +75,6 @@ int32_t progress_callback(void *span, int64_t done, int64_t total)
     bar.updated = time;
     if (s->to > 0 && total > 0)
         fraction = s->from + (s->to - s->from) * (double)done / (double)total;
-    show(s->first + done, s->total, fraction > 1 ? 1 : fraction, time - bar.started);
+    show(s->unit, s->first + done, s->total, fraction > 1 ? 1 : fraction, time - bar.started);
     return 0;
 }

@@ -1,12 +1,12 @@
-/* search: embed search, the lines of a file that are nearest to each query. Lines stream past; only
- * the nearest so far are kept. */
+/* search: embed search, the lines of a file or the images of a folder that are nearest to each
+ * query. They stream past; only the nearest so far are kept. */
 #include "cli.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 1024 };
+enum { BATCH_TEXTS = 1024, BATCH_IMAGES = 256 };
 
 struct hit {
     float score;
@@ -70,36 +70,39 @@ static embed_encode_options with_prompt(const engine *e, const options *o, const
     return encode;
 }
 
-static void search(engine *e, const options *o, input *in, const float *queries, struct hits *hits,
-                   int64_t dim, int32_t similarity)
+static void offer_all(const options *o, const batch *queries, const batch *b, const float *scores,
+                      struct hits *hits)
+{
+    for (int64_t q = 0; q < queries->count; q++)
+        for (int64_t i = 0; i < b->count && !queries->errors[q]; i++)
+            if (!b->errors[i])
+                offer(&hits[q], o->top, scores[q * b->count + i], b, i);
+}
+
+static void search(engine *e, const options *o, input *in, const batch *queries,
+                   const float *query_vectors, struct hits *hits, int64_t dim)
 {
     static const char *const names[] = {"document", "passage", "corpus", NULL};
     embed_encode_options encode = with_prompt(e, o, o->document_prompt, names);
-    int64_t count = o->text_count, bytes_before = 0;
-    float *vectors = allocate(BATCH * dim, sizeof(float)),
-          *scores = allocate(BATCH * count, sizeof(float));
+    int64_t limit = e->images ? BATCH_IMAGES : BATCH_TEXTS, count = queries->count;
+    float *vectors = allocate(limit * dim, sizeof(float)),
+          *scores = allocate(limit * count, sizeof(float));
+    int32_t similarity = engine_similarity(e, o);
     progress_span span = {0};
-    embed_input view;
     batch b = {0};
 
-    engine_dim(e, &encode);
+    if (engine_dim(e, &encode) != dim)
+        die("a query has %lld numbers, what is searched %lld: they cannot be compared",
+            (long long)dim, (long long)engine_dim(e, &encode));
     e->in = in;
     encode.progress = progress_callback;
     encode.progress_user = &span;
-    while (input_read(in, &b, BATCH)) {
-        span.first = b.first;
-        if (input_size(in) > 0) {
-            span.from = (double)bytes_before / (double)input_size(in);
-            span.to = (double)b.bytes_read / (double)input_size(in);
-        }
-        batch_view(&b, 0, b.count, &view);
-        engine_encode(e, &view, b.first, &encode, vectors, dim);
-        if (embed_similarity(similarity, queries, count, vectors, b.count, dim, scores) < 0)
+    while (input_read(in, &b, limit)) {
+        input_span(in, &b, &span);
+        engine_encode(e, &b, &encode, vectors, dim);
+        if (embed_similarity(similarity, query_vectors, count, vectors, b.count, dim, scores) < 0)
             die("cannot compare vectors by %s", similarity_name(similarity));
-        for (int64_t q = 0; q < count; q++)
-            for (int64_t i = 0; i < b.count; i++)
-                offer(&hits[q], o->top, scores[q * b.count + i], &b, i);
-        bytes_before = b.bytes_read;
+        offer_all(o, queries, &b, scores, hits);
     }
     progress_clear();
     free(vectors);
@@ -109,7 +112,7 @@ static void search(engine *e, const options *o, input *in, const float *queries,
 
 /* ---- printing ------------------------------------------------------------------------ */
 
-static void print_hits(const struct hits *h)
+static void print_hits(const struct hits *h, bool files)
 {
     int64_t width = terminal_columns();
     int number = 0, score = 0;
@@ -122,19 +125,24 @@ static void print_hits(const struct hits *h)
         score = s > score ? s : score;
     }
     for (int64_t i = 0; i < h->count; i++) {
-        int64_t room = width ? width - score - number - 4 : INT64_MAX;
+        int64_t room = width && !files ? width - score - number - 4 : INT64_MAX;
 
-        printf("%*.4f  %*lld  ", score, (double)h->list[i].score, number,
-               (long long)h->list[i].index + 1);
+        printf("%*.4f  ", score, (double)h->list[i].score);
+        if (!files)
+            printf("%*lld  ", number, (long long)h->list[i].index + 1);
         print_label(stdout, h->list[i].text, (size_t)h->list[i].text_size, room, false);
         putchar('\n');
     }
 }
 
-static void print_json(const char *query, const struct hits *h)
+static void print_json(const batch *queries, int64_t q, const struct hits *h, bool files)
 {
     fputs("{\"query\":", stdout);
-    json_write_string(stdout, query, strlen(query));
+    json_write_string(stdout, queries->texts[q], (size_t)queries->text_sizes[q]);
+    if (queries->errors[q]) {
+        fputs(",\"error\":", stdout);
+        json_write_string(stdout, queries->errors[q], strlen(queries->errors[q]));
+    }
     fputs(",\"results\":[", stdout);
     for (int64_t i = 0; i < h->count; i++) {
         const struct hit *hit = &h->list[i];
@@ -144,7 +152,10 @@ static void print_json(const char *query, const struct hits *h)
             printf("%.9g", (double)hit->score);
         else
             fputs("null", stdout);
-        printf(",\"line\":%lld,\"text\":", (long long)hit->index + 1);
+        if (files)
+            printf(",\"index\":%lld,\"file\":", (long long)hit->index);
+        else
+            printf(",\"line\":%lld,\"text\":", (long long)hit->index + 1);
         json_write_string(stdout, hit->text, (size_t)hit->text_size);
         if (hit->extra_size > 0) /* ends with a comma */
             printf(",\"record\":{%.*s}", (int)hit->extra_size - 1, hit->extra);
@@ -153,44 +164,26 @@ static void print_json(const char *query, const struct hits *h)
     puts("]}");
 }
 
-void run_search(const options *o)
+static void print(const options *o, const batch *queries, const struct hits *hits, bool files)
 {
-    static const char *const names[] = {"query", NULL};
-    struct hits *hits = allocate(o->text_count, sizeof(*hits));
-    options plain = *o;
-    batch queries = {0};
-    embed_encode_options encode;
-    input *in, *arguments;
-    float *vectors;
-    int64_t dim;
-    output out;
-    engine e;
-
-    output_open(&out, NULL, FORMAT_JSONL);
-    engine_open(&e, o);
-    progress_start(false);
-    plain.jsonl = NULL; /* queries are plain texts */
-    e.in = arguments = input_open(&plain, NULL, o->texts, o->text_count);
-    input_read_all(arguments, &queries);
-    encode = with_prompt(&e, o, o->query_prompt, names);
-    vectors = engine_encode_all(&e, &queries, &encode, &dim);
-    in = input_open(o, o->file ? o->file : "-", NULL, 0);
-    search(&e, o, in, vectors, hits, dim, engine_similarity(&e, o));
-    for (int64_t q = 0; q < o->text_count; q++) {
+    for (int64_t q = 0; q < queries->count; q++) {
         if (o->json) {
-            print_json(o->texts[q], &hits[q]);
+            print_json(queries, q, &hits[q], files);
             continue;
         }
-        if (o->text_count > 1) {
+        if (queries->count > 1) {
             fputs(q ? "\n" : "", stdout);
-            print_label(stdout, o->texts[q], strlen(o->texts[q]), INT64_MAX, false);
+            print_label(stdout, queries->texts[q], (size_t)queries->text_sizes[q], INT64_MAX,
+                        false);
             putchar('\n');
         }
-        print_hits(&hits[q]);
+        print_hits(&hits[q], files);
     }
-    output_close(&out);
+}
 
-    for (int64_t q = 0; q < o->text_count; q++) {
+static void free_hits(struct hits *hits, int64_t count)
+{
+    for (int64_t q = 0; q < count; q++) {
         for (int64_t i = 0; i < hits[q].count; i++) {
             free(hits[q].list[i].text);
             free(hits[q].list[i].extra);
@@ -198,9 +191,51 @@ void run_search(const options *o)
         free(hits[q].list);
     }
     free(hits);
+}
+
+/* The queries, all arguments -> vectors. */
+static float *encode_queries(engine *e, const options *o, batch *queries, int64_t *dim)
+{
+    static const char *const names[] = {"query", NULL};
+    embed_encode_options encode = with_prompt(e, o, o->query_prompt, names);
+    bool images = e->images;
+    options plain = *o;
+    input *in;
+    float *vectors;
+
+    plain.jsonl = NULL;
+    e->images = e->query_images;
+    e->in = in = input_open(&plain, NULL, o->arguments, o->argument_count, e->images);
+    input_read_all(in, queries);
+    vectors = engine_encode_all(e, in, queries, &encode, dim);
+    input_close(in);
+    e->images = images;
+    return vectors;
+}
+
+void run_search(const options *o)
+{
+    struct hits *hits;
+    batch queries = {0};
+    float *vectors;
+    int64_t dim;
+    output out;
+    engine e;
+    input *in;
+
+    output_open(&out, NULL, FORMAT_JSONL);
+    engine_open(&e, o);
+    progress_start(false);
+    vectors = encode_queries(&e, o, &queries, &dim);
+    in = input_open(o, o->file ? o->file : "-", NULL, 0, e.images);
+    hits = allocate(queries.count, sizeof(*hits));
+    search(&e, o, in, &queries, vectors, hits, dim);
+    print(o, &queries, hits, e.images);
+    output_close(&out);
+
+    free_hits(hits, queries.count);
     free(vectors);
     batch_free(&queries);
-    input_close(arguments);
     input_close(in);
     engine_close(&e);
 }

@@ -76,7 +76,7 @@ void run_tokens(const options *o)
         encode.prompt = ""; /* the text alone, even where the model has a default prompt */
     engine_open(&e, o);
     output_open(&out, o->output, FORMAT_JSONL);
-    e.in = in = input_open(o, o->file, o->texts, o->text_count);
+    e.in = in = input_open(o, o->file, o->arguments, o->argument_count, false);
     grow(&t, 1024);
     while (input_read(in, &b, 4096)) {
         for (int64_t i = 0; i < b.count; i++) {
@@ -88,7 +88,7 @@ void run_tokens(const options *o)
             }
             if (n < 0)
                 die("%s: %s", input_place(in, b.first + i), embed_session_error(e.session));
-            output_begin_record(&out, b.first + i, b.extras[i], b.extra_sizes[i]);
+            output_begin_record(&out, &b, i);
             write_ints(out.stream, "ids", t.ids, n, false);
             write_texts(out.stream, e.model, t.ids, n);
             write_ints(out.stream, "type_ids", t.type_ids, n, false);

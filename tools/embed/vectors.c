@@ -1,10 +1,10 @@
-/* text: embed text, one vector a text. */
+/* vectors: embed text and embed image, one vector an input. */
 #include "cli.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 4096 };
+enum { BATCH_TEXTS = 4096, BATCH_IMAGES = 256 };
 
 struct run {
     const options *o;
@@ -14,22 +14,26 @@ struct run {
     int64_t dim;
     float *ranges; /* that quantise */
     float *seen;   /* ranges of the vectors so far, for --save-ranges */
-    bool any_seen;
+    int64_t seen_count;
 };
 
-static void widen_seen(struct run *r, const float *vectors, int64_t count)
+static void widen_seen(struct run *r, const batch *b, const float *vectors)
 {
     float *ranges = allocate(r->dim, 2 * sizeof(float));
 
-    if (embed_quantize_ranges(vectors, count, r->dim, r->dim, ranges) < 0)
-        die("cannot find the ranges of %lld vectors", (long long)count);
-    for (int64_t i = 0; i < r->dim; i++) {
-        if (!r->any_seen || ranges[i] < r->seen[i])
-            r->seen[i] = ranges[i];
-        if (!r->any_seen || ranges[r->dim + i] > r->seen[r->dim + i])
-            r->seen[r->dim + i] = ranges[r->dim + i];
+    for (int64_t k = 0; k < b->count; k++) {
+        if (b->errors[k])
+            continue;
+        if (embed_quantize_ranges(vectors + k * r->dim, 1, r->dim, r->dim, ranges) < 0)
+            die("cannot find the ranges of %lld vectors", (long long)b->count);
+        for (int64_t i = 0; i < r->dim; i++) {
+            if (!r->seen_count || ranges[i] < r->seen[i])
+                r->seen[i] = ranges[i];
+            if (!r->seen_count || ranges[r->dim + i] > r->seen[r->dim + i])
+                r->seen[r->dim + i] = ranges[r->dim + i];
+        }
+        r->seen_count++;
     }
-    r->any_seen = true;
     free(ranges);
 }
 
@@ -56,7 +60,11 @@ static void write_batch(struct run *r, const batch *b, const float *vectors, con
         return;
     }
     for (int64_t i = 0; i < b->count; i++) {
-        output_begin_record(&r->out, b->first + i, b->extras[i], b->extra_sizes[i]);
+        output_begin_record(&r->out, b, i);
+        if (b->errors[i]) {
+            output_end_failed(&r->out, b, i);
+            continue;
+        }
         fputs("\"embedding\":", r->out.stream);
         if (bytes)
             write_bytes(r->out.stream, bytes + i * size, size, r->o->precision);
@@ -67,22 +75,21 @@ static void write_batch(struct run *r, const batch *b, const float *vectors, con
     output_flush(&r->out);
 }
 
-static void encode_batch(struct run *r, const batch *b, float *vectors)
+static void encode_batch(struct run *r, batch *b, float *vectors)
 {
     int32_t precision = r->o->precision;
     int64_t size = embed_quantized_size(r->dim, precision);
     bool ranged = precision == EMBED_PRECISION_INT8 || precision == EMBED_PRECISION_UINT8;
     uint8_t *bytes = NULL;
-    embed_input view;
 
-    batch_view(b, 0, b->count, &view);
-    engine_encode(&r->engine, &view, b->first, &r->encode, vectors, r->dim);
+    engine_encode(&r->engine, b, &r->encode, vectors, r->dim);
     progress_clear();
     if (r->seen)
-        widen_seen(r, vectors, b->count);
+        widen_seen(r, b, vectors);
     if (precision != EMBED_PRECISION_FLOAT32) {
-        if (ranged && !r->o->ranges && b->count == 1)
-            die("one vector has no range to quantise it by: give --ranges FILE, or more texts");
+        if (ranged && !r->o->ranges && r->seen_count == 1)
+            die("one vector has no range to quantise it by: give --ranges FILE, or more %s",
+                b->of_images ? "images" : "texts");
         bytes = allocate(b->count, (size_t)size);
         if (embed_quantize(vectors, b->count, r->dim, r->dim, precision,
                            r->ranges ? r->ranges : r->seen, bytes) < 0)
@@ -95,7 +102,7 @@ static void encode_batch(struct run *r, const batch *b, float *vectors)
 static void encode_all(struct run *r, input *in, int64_t limit)
 {
     progress_span span = {0};
-    int64_t capacity = 0, bytes_before = 0;
+    int64_t capacity = 0;
     float *vectors = NULL;
     batch b = {0};
 
@@ -106,14 +113,8 @@ static void encode_all(struct run *r, input *in, int64_t limit)
             capacity = b.count;
             vectors = reallocate(vectors, capacity, (size_t)r->dim * sizeof(float));
         }
-        span.first = b.first;
-        span.total = r->o->file ? 0 : r->o->text_count;
-        if (input_size(in) > 0) {
-            span.from = (double)bytes_before / (double)input_size(in);
-            span.to = (double)b.bytes_read / (double)input_size(in);
-        }
+        input_span(in, &b, &span);
         encode_batch(r, &b, vectors);
-        bytes_before = b.bytes_read;
     }
     free(vectors);
     batch_free(&b);
@@ -123,17 +124,18 @@ static void save_ranges(const struct run *r, output *out)
 {
     const int64_t shape[2] = {2, r->dim};
 
-    if (!r->any_seen)
-        die("no texts, so there are no ranges to save");
+    if (!r->seen_count)
+        die("no vectors, so there are no ranges to save");
     output_begin_array(out, EMBED_PRECISION_FLOAT32, shape, 2);
     output_write(out, r->seen, (size_t)r->dim * 2 * sizeof(float));
     out->rows = 2;
     output_close(out);
 }
 
-void run_text(const options *o)
+void run_vectors(const options *o)
 {
     struct run r = {.o = o, .encode = o->encode};
+    int64_t limit = o->command == COMMAND_IMAGE ? BATCH_IMAGES : BATCH_TEXTS;
     int32_t format = output_format(o, FORMAT_JSONL);
     bool needs_ranges =
         o->precision == EMBED_PRECISION_INT8 || o->precision == EMBED_PRECISION_UINT8;
@@ -142,7 +144,7 @@ void run_text(const options *o)
     int64_t shape[2] = {0};
     input *in;
 
-    if (format == FORMAT_NONE)
+    if (format == FORMAT_NONE || format == FORMAT_HTML)
         usage("-o %s: expected a name that ends in .npy, .f32 or .jsonl, or --format", o->output);
     if (format == FORMAT_F32 && o->precision != EMBED_PRECISION_FLOAT32)
         usage("--precision: .f32 holds float32 alone, write .npy or .jsonl");
@@ -152,7 +154,7 @@ void run_text(const options *o)
         r.ranges = read_ranges(o->ranges, r.dim);
     if (whole || o->save_ranges)
         r.seen = allocate(r.dim, 2 * sizeof(float));
-    r.engine.in = in = input_open(o, o->file, o->texts, o->text_count);
+    r.engine.in = in = input_open(o, o->file, o->arguments, o->argument_count, r.engine.images);
     output_open(&r.out, o->output, format);
     if (o->save_ranges)
         output_open(&saved, o->save_ranges, FORMAT_NPY);
@@ -162,7 +164,7 @@ void run_text(const options *o)
     if (o->precision == EMBED_PRECISION_FLOAT32)
         shape[1] = r.dim;
     output_begin_array(&r.out, o->precision, shape, 2);
-    encode_all(&r, in, whole ? INT64_MAX : BATCH);
+    encode_all(&r, in, whole ? INT64_MAX : limit);
     if (o->save_ranges)
         save_ranges(&r, &saved);
     output_close(&r.out);
