@@ -58,4 +58,6 @@ if [ -z "${PARITY_PYTHON:-}" ]; then
 fi
 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 PYTHONDONTWRITEBYTECODE=1 \
     "$PARITY_PYTHON" tests/bench/peers.py --library "$build/libembed.so" --model "$model" \
-    --texts "$texts" ${CSV:+--csv "${CSV%.csv}-peers.csv"}
+    --texts "$texts" ${CSV:+--csv "${CSV%.csv}-peers.csv"} || exit 1
+HF_HUB_OFFLINE=1 PYTHONDONTWRITEBYTECODE=1 "$PARITY_PYTHON" tests/bench/images.py --library "$build/libembed.so" \
+    ${CSV:+--csv "${CSV%.csv}-images.csv"}
