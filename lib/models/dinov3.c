@@ -55,6 +55,10 @@ static void describe(emb_config *c, emb_architecture *a)
     a->image.any_size = true;
     a->pre_norm = true;
     a->rope_theta = emb_config_float(c, "rope_theta", 100);
+    if (!(a->rope_theta > 0) && c->status == EMBED_OK)
+        c->status = emb_fail(c->error, EMBED_EFORMAT,
+                             "%s: rope_theta: expected a positive number, found %g", c->file,
+                             a->rope_theta);
     a->pooler = EMB_POOLER_CLS;
     a->pooler_size = a->hidden_size;
 }

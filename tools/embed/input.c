@@ -113,7 +113,9 @@ input *input_open(const options *o, const char *file, char **arguments, int64_t 
     in->own_keys = own_keys(o->command);
     in->pair = o->pair != 0;
     in->terminator = o->null ? '\0' : '\n';
-    if (images && o->pixels)
+    if (o->pixels && !images)
+        usage("--pixels is for models that take images");
+    if (o->pixels)
         open_pixels(in, o->pixels);
     else if (!file && argument_count)
         open_arguments(in, arguments, argument_count);
