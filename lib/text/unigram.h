@@ -11,6 +11,8 @@ typedef struct emb_unigram_piece {
     double score;
 } emb_unigram_piece;
 
+#define EMB_UNIGRAM_MAX_PIECE 1024 /* bytes; beyond: EMBED_EUNSUPPORTED */
+
 typedef struct emb_unigram emb_unigram;
 
 /* ids are indices of pieces; of equal texts the last gives the id. unk_id -1: none; a text that
@@ -38,7 +40,7 @@ typedef struct emb_unigram_walk {
     const char *text;
     size_t at, size;
     int32_t *path;                    /* id of the piece that begins at each byte */
-    size_t fallback, fallback_begin;  /* bytes of a run still to come; where it began */
+    size_t fallback, fallback_begin;  /* next byte of a run of bytes, 0: none; its beginning */
 } emb_unigram_walk;
 
 /* Find the best path of one pre-tokenized word (valid UTF-8, of any size up to max_word), then hand
