@@ -73,15 +73,17 @@ static int32_t open_tokenizer(embed_model *m, const emb_json *config, const emb_
         {"special_tokens_map.json", &f.special_tokens_map_json, &f.special_tokens_map_json_size},
         {"added_tokens.json", &f.added_tokens_json, &f.added_tokens_json_size},
         {"vocab.txt", &f.vocab_txt, &f.vocab_txt_size},
+        {"vocab.json", &f.vocab_json, &f.vocab_json_size},
+        {"merges.txt", &f.merges_txt, &f.merges_txt_size},
     };
     for (int64_t i = 0; i < EMB_COUNT(files); i++) {
         int32_t status = emb_directory_text(m->dir, m->modules.folder, files[i].name, files[i].text,
                                             files[i].size, error);
         if (status < 0) return status;
     }
-    if (!f.tokenizer_json && !f.vocab_txt)
+    if (!f.tokenizer_json && !f.vocab_txt && !f.vocab_json)
         return warn(m, error,
-                    "no tokenizer.json or vocab.txt: token ids can be encoded, texts cannot");
+                    "no tokenizer.json or vocabulary: token ids can be encoded, texts cannot");
     int32_t status = emb_tokenizer_open(&m->tokenizer, &f, &m->allocator, error);
     if (status < 0) return status;
     int64_t vocab = emb_tokenizer_vocab_size(m->tokenizer);
