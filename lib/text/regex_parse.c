@@ -309,6 +309,7 @@ static int32_t take_class(parser *p, emb_ranges *out)
         bool odd = trivial(out) || trivial(&more); /* the reference has an order of its own there */
         emb_ranges_intersect(out, &more);
         emb_ranges_free(&more);
+        if (out->failed) return no_memory(p);
         if (status == EMBED_OK && odd) {
             return unsupported(p, begin, "&& with a class of no or of all characters");
         }
