@@ -7,7 +7,7 @@
 
 #define MOST_CLUSTER 6 /* bytes that a cluster must stay below */
 
-/* ---- opening ---------------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------------------ */
 
 /* Characters of the longest text between two NULs. */
 static size_t longest_text(const char *pool, size_t size)
@@ -24,14 +24,16 @@ static int32_t take(emb_charsmap *m, const char *blob, size_t size, const char *
                     embed_error *error)
 {
     if (size < 4 || emb_le32(blob) > size - 4) {
-        return emb_fail(error, EMBED_EFORMAT, "%s: precompiled_charsmap: expected a table and texts, "
-                        "found %zu bytes that end before the table does", where, size);
+        return emb_fail(error, EMBED_EFORMAT,
+                        "%s: precompiled_charsmap: expected a table and texts, found %zu bytes, "
+                        "which end before the table does", where, size);
     }
     size_t units = emb_le32(blob) / 4;
     const char *pool = blob + 4 + units * 4;
     size_t pool_size = size - 4 - units * 4;
     if (units == 0) {
-        return emb_fail(error, EMBED_EFORMAT, "%s: precompiled_charsmap: the table is empty", where);
+        return emb_fail(error, EMBED_EFORMAT, "%s: precompiled_charsmap: the table is empty",
+                        where);
     }
     int64_t bad = emb_utf8_invalid(pool, pool_size);
     if (bad >= 0) {
@@ -142,7 +144,7 @@ static bool lookup(const emb_charsmap *m, const char *text, size_t size, size_t 
     return false;
 }
 
-/* ---- clusters ------------------------------------------------------------------------- */
+/* ---- clusters ----------------------------------------------------------------------- */
 
 typedef struct cluster { /* what matters of the characters so far */
     uint32_t last;       /* EMB_CLUSTER_* */
@@ -205,7 +207,7 @@ static size_t cluster_size(const emb_char *in, size_t count, size_t *bytes)
     return i;
 }
 
-/* ---- replacing -------------------------------------------------------------------------- */
+/* ---- replacing ---------------------------------------------------------------------- */
 
 /* A character waits until it is known whether what follows it is deleted. */
 typedef struct writer {
@@ -255,7 +257,8 @@ size_t emb_charsmap_apply(const emb_charsmap *m, const emb_char *in, size_t coun
         size_t bytes, place, size = 0;
         char text[MOST_CLUSTER];
         n = 1;
-        if (code < 0x80 && m->plain[code] && code != '\r' && i + 1 < count && in[i + 1].code < 0x80) {
+        bool alone = code != '\r' && i + 1 < count && in[i + 1].code < 0x80;
+        if (alone && code < 0x80 && m->plain[code]) {
             put(&w, code, 0);
             continue;
         }

@@ -1,6 +1,6 @@
 /* charsmap: the Precompiled normalizer, SentencePiece's table of replacements, as Hugging Face
- * tokenizers applies it: to whole grapheme clusters of fewer than 6 bytes, else to characters, by the
- * shortest entry that begins them. */
+ * tokenizers applies it: to whole grapheme clusters of fewer than 6 bytes, else to characters, by
+ * the shortest entry that begins them. */
 #ifndef EMB_CHARSMAP_H
 #define EMB_CHARSMAP_H
 

@@ -55,7 +55,7 @@ static bool cursor_next(cursor *k, part *p)
     return true;
 }
 
-/* ---- canonical order ------------------------------------------------------------ */
+/* ---- canonical order ---------------------------------------------------------------- */
 
 /* The parts of a cursor, runs of marks sorted by class. */
 typedef struct ordered {
@@ -131,7 +131,7 @@ static bool ordered_next(ordered *o, part *p)
     return run_next(o, p);
 }
 
-/* ---- composition ------------------------------------------------------------------ */
+/* ---- composition -------------------------------------------------------------------- */
 
 static uint32_t compose(uint32_t a, uint32_t b) /* 0: they do not */
 {
@@ -149,7 +149,8 @@ static uint32_t compose(uint32_t a, uint32_t b) /* 0: they do not */
                                                                          : 0;
 }
 
-/* Whether p joins *k, where kept marks stand between them of which the last has this class; -1: none. */
+/* Whether p joins *k, where kept marks stand between them of which the last has this class; -1:
+ * none. */
 static bool joins(part *k, part p, int class, int last)
 {
     if (last >= class) return false;

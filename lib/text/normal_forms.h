@@ -1,5 +1,6 @@
 /* normal_forms: NFD, NFC, NFKD, NFKC with the Unicode version and the alignments of Hugging Face
- * tokenizers; and what every normalizer needs to give its output the alignments of the reference. */
+ * tokenizers; and what every normalizer needs to give its output the alignments of the reference.
+ * */
 #ifndef EMB_NORMAL_FORMS_H
 #define EMB_NORMAL_FORMS_H
 
@@ -21,9 +22,9 @@ bool emb_normal_form_quick(int form, const emb_char *in, size_t count);
  * too.) Every ASCII character is such a one. */
 bool emb_normal_form_boundary(int form, uint32_t c);
 
-/* NormalizedString::transform of the reference: an output character with change 0 replaces the next
- * input character; 1: is inserted, and aligned with the input before; -n: replaces one and deletes n
- * more. Zero it, then set in, count, out, capacity. */
+/* NormalizedString::transform of the reference: an output character with change 0 replaces the
+ * next input character; 1: is inserted, and aligned with the input before; -n: replaces one and
+ * deletes n more. Zero it, then set in, count, out, capacity. */
 typedef struct emb_transform {
     const emb_char *in;
     size_t count, at;

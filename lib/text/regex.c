@@ -1,9 +1,9 @@
-/* Running a program over a text, in two ways that give the same matches. Backtracking is fast on the
- * patterns and texts people have; it counts its steps, and where they are too many for the text read
- * so far, the rest of the text is done by a table: for every instruction, from the end of the text to
- * its beginning, where a match from there on would end. That takes as many steps as the text has
- * characters times the instructions, whatever the pattern. The table is kept for one window of the
- * text at a time, and made again from checkpoints. */
+/* Running a program over a text, in two ways that give the same matches. Backtracking is fast on
+ * the patterns and texts people have; it counts its steps, and where they are too many for the
+ * text read so far, the rest of the text is done by a table: for every instruction, from the end
+ * of the text to its beginning, where a match from there on would end. That takes as many steps as
+ * the text has characters times the instructions, whatever the pattern. The table is kept for one
+ * window of the text at a time, and made again from checkpoints. */
 #include "regex_program.h"
 
 #define STACK      1024 /* alternatives that backtracking remembers */
@@ -18,7 +18,7 @@ typedef struct frame { /* to go on at pc with the text from `at` on, down or up 
 
 typedef struct scratch {
     frame *stack;
-    int32_t *values, *before; /* of instructions, at a place and the one before it, from the right */
+    int32_t *values, *before; /* of instructions: at a place, and at the next to its right */
     int32_t *checkpoints;     /* values at every beginning of a window */
     int32_t *ends;            /* of matches from each byte of the window; negative: none */
 } scratch;
@@ -57,7 +57,7 @@ static scratch pieces(const emb_regex_scan *scan)
     return s;
 }
 
-/* ---- text ------------------------------------------------------------------------------- */
+/* ---- text --------------------------------------------------------------------------- */
 
 /* The text is valid UTF-8. */
 static inline uint32_t char_at(const char *text, uint32_t at, uint32_t *size)
@@ -120,7 +120,7 @@ static bool holds(const char *text, uint32_t size, uint32_t at, int what)
     }
 }
 
-/* ---- backtracking ------------------------------------------------------------------------- */
+/* ---- backtracking ------------------------------------------------------------------- */
 
 enum { NO_MATCH = -1, TOO_LONG = -2 };
 
@@ -255,7 +255,7 @@ static int64_t run(runner *x, int32_t pc, uint32_t at, int base)
     }
 }
 
-/* ---- the table ------------------------------------------------------------------------------ */
+/* ---- the table ---------------------------------------------------------------------- */
 
 /* The value of an instruction at a place: where the match ends, or FAILED(depth): it failed within
  * so many ATOMICs. One that failed further out is not tried again further in: that is what an
@@ -371,7 +371,7 @@ static bool find_by_table(emb_regex_scan *scan, size_t *begin, size_t *end)
     return false;
 }
 
-/* ---- scanning --------------------------------------------------------------------------------- */
+/* ---- scanning ----------------------------------------------------------------------- */
 
 void emb_regex_start(emb_regex_scan *scan, const emb_regex *regex, void *memory, const char *text,
                      size_t size)

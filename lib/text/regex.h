@@ -37,7 +37,8 @@ typedef struct emb_regex_scan {
     size_t window;     /* of the table of ends that is in scratch */
 } emb_regex_scan;
 
-/* text: valid UTF-8, at most max_text bytes of scratch's size. Both must live as long as the scan. */
+/* text: valid UTF-8, at most max_text bytes of scratch's size. Both must live as long as the scan.
+ * */
 void emb_regex_start(emb_regex_scan *scan, const emb_regex *regex, void *scratch, const char *text,
                      size_t size);
 bool emb_regex_next(emb_regex_scan *scan, size_t *begin, size_t *end);

@@ -16,7 +16,7 @@ static int32_t no_memory(const compiler *c)
     return emb_fail(c->error, EMBED_ENOMEM, "%s: no memory", c->where);
 }
 
-/* ---- instructions ---------------------------------------------------------------------- */
+/* ---- instructions ------------------------------------------------------------------- */
 
 static int32_t emit(compiler *c, emb_regex_instruction i)
 {
@@ -139,7 +139,7 @@ static int32_t compile(compiler *c, int32_t node, int32_t next)
     }
 }
 
-/* ---- order -------------------------------------------------------------------------------- */
+/* ---- order -------------------------------------------------------------------------- */
 
 /* What an instruction needs to know at the same place of the text: at most two others. */
 static int needs(const emb_regex_instruction *i, int32_t out[2])
@@ -184,7 +184,7 @@ static int32_t sort_program(compiler *c)
     return ok ? EMBED_OK : no_memory(c);
 }
 
-/* ---- classes of characters ------------------------------------------------------------------ */
+/* ---- classes of characters ---------------------------------------------------------- */
 
 #define LAST 0x10FFFFu
 
@@ -311,7 +311,7 @@ static int32_t make_classes(compiler *c)
     return status;
 }
 
-/* ---- first bytes ------------------------------------------------------------------------------ */
+/* ---- first bytes -------------------------------------------------------------------- */
 
 static void add_bytes(emb_regex_bytes *b, uint32_t first, uint32_t last)
 {
@@ -359,7 +359,7 @@ static void find_first(emb_regex *r, const emb_regex_tree *t)
     }
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------- */
+/* ---- all of it ---------------------------------------------------------------------- */
 
 static int32_t build(compiler *c)
 {

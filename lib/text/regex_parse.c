@@ -1,5 +1,5 @@
-/* A pattern, in Oniguruma's own syntax as Hugging Face tokenizers uses it, to a tree. What would need
- * more than linear time, or is in no published tokenizer, is refused with its place. */
+/* A pattern, in Oniguruma's own syntax as Hugging Face tokenizers uses it, to a tree. What would
+ * need more than linear time, or is in no published tokenizer, is refused with its place. */
 #include "regex_program.h"
 
 typedef struct parser {
@@ -41,7 +41,8 @@ static int32_t no_memory(const parser *p)
 
 /* ---- the tree ----------------------------------------------------------------------- */
 
-static void *larger(const emb_allocator *a, void *old, int32_t count, int32_t *capacity, size_t size)
+static void *larger(const emb_allocator *a, void *old, int32_t count, int32_t *capacity,
+                    size_t size)
 {
     int32_t more = *capacity * 2 + 32;
     char *grown = emb_calloc(a, (size_t)more, size);
@@ -97,7 +98,7 @@ void emb_regex_tree_free(emb_regex_tree *t)
     *t = (emb_regex_tree){.allocator = t->allocator};
 }
 
-/* ---- characters and classes ------------------------------------------------------------ */
+/* ---- characters and classes --------------------------------------------------------- */
 
 static bool looking_at(const parser *p, const char *text)
 {
@@ -204,7 +205,8 @@ static void leave_out_fractions(emb_ranges *r)
     emb_ranges_free(&others);
 }
 
-/* \d \S \p{..}: 1, with the set in out (empty before); 0: no such; a status. begin: the backslash. */
+/* \d \S \p{..}: 1, with the set in out (empty before); 0: no such; a status. begin: the backslash.
+ * */
 static int32_t take_class_escape(parser *p, size_t begin, uint32_t letter, bool in_class,
                                  emb_ranges *out)
 {
@@ -319,7 +321,8 @@ static int32_t take_class(parser *p, emb_ranges *out)
     p->nesting--;
     if (p->ignore_case) {
         if (emb_ranges_has_several(out)) {
-            return unsupported(p, begin, "under (?i), a class of characters that stand for several");
+            return unsupported(p, begin,
+                               "under (?i), a class of characters that stand for several");
         }
         emb_ranges_fold(out);
     }
@@ -327,7 +330,7 @@ static int32_t take_class(parser *p, emb_ranges *out)
     return EMBED_OK;
 }
 
-/* ---- atoms --------------------------------------------------------------------------- */
+/* ---- atoms -------------------------------------------------------------------------- */
 
 static int32_t choice(parser *p, int32_t *node);
 
@@ -465,7 +468,7 @@ static int32_t atom(parser *p, element *e)
     }
 }
 
-/* ---- quantifiers --------------------------------------------------------------------- */
+/* ---- quantifiers -------------------------------------------------------------------- */
 
 /* {m}, {m,}, {,n}, {m,n}; anything else in braces is text. */
 static bool take_braces(parser *p, int64_t *low, int64_t *high)
@@ -547,7 +550,7 @@ static int32_t quantifier(parser *p, element *e)
     return e->node < 0 ? e->node : 1;
 }
 
-/* ---- sequences and choices -------------------------------------------------------------- */
+/* ---- sequences and choices ---------------------------------------------------------- */
 
 static int32_t sequence(parser *p, int32_t *node)
 {
@@ -608,8 +611,9 @@ int32_t emb_regex_parse(emb_regex_tree *tree, const char *pattern, size_t size, 
     parser p = {.pattern = pattern, .where = where, .size = size, .tree = tree, .error = error};
     *tree = (emb_regex_tree){.allocator = a};
     if (size > EMB_REGEX_MAX_PATTERN) {
-        return emb_fail(error, EMBED_EUNSUPPORTED, "%s: regular expression: %zu bytes, more than %d",
-                        where, size, EMB_REGEX_MAX_PATTERN);
+        return emb_fail(error, EMBED_EUNSUPPORTED,
+                        "%s: regular expression: %zu bytes, more than %d", where, size,
+                        EMB_REGEX_MAX_PATTERN);
     }
     int64_t invalid = size ? emb_utf8_invalid(pattern, size) : -1;
     if (invalid >= 0) return wrong(&p, (size_t)invalid, "not valid UTF-8");

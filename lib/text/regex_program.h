@@ -6,7 +6,7 @@
 #include "regex.h"
 #include "regex_sets.h"
 
-/* ---- the tree (regex_parse.c) ----------------------------------------------------------- */
+/* ---- the tree (regex_parse.c) ------------------------------------------------------- */
 
 enum emb_regex_node_kind {
     EMB_NODE_EMPTY, EMB_NODE_SET, EMB_NODE_SEQUENCE, EMB_NODE_CHOICE, EMB_NODE_REPEAT,
@@ -37,7 +37,7 @@ int32_t emb_regex_parse(emb_regex_tree *tree, const char *pattern, size_t size, 
                         const emb_allocator *a, embed_error *error);
 void emb_regex_tree_free(emb_regex_tree *tree);
 
-/* ---- the program (regex_compile.c) -------------------------------------------------------- */
+/* ---- the program (regex_compile.c) -------------------------------------------------- */
 
 enum emb_regex_op {
     EMB_OP_SET,    /* a character of the set, then next */
@@ -56,7 +56,8 @@ typedef struct emb_regex_instruction {
     int32_t next, other;
 } emb_regex_instruction;
 
-typedef struct emb_regex_bytes { /* bytes that a match may begin with; bit 256: the end of the text */
+/* Bytes that a match may begin with; bit 256: the end of the text. */
+typedef struct emb_regex_bytes {
     uint32_t bits[9];
 } emb_regex_bytes;
 

@@ -111,7 +111,7 @@ bool emb_ranges_has(const emb_ranges *r, uint32_t c)
     return low < r->count && r->items[low].first <= c;
 }
 
-/* ---- (?i) -------------------------------------------------------------------------- */
+/* ---- (?i) --------------------------------------------------------------------------- */
 
 static uint32_t next_fold(uint32_t c) /* of its ring; itself if it has none */
 {

@@ -1,12 +1,17 @@
-/* regex_sets: sets of characters while a regular expression is compiled, and what \p{..}, \w, \s and
- * (?i) mean: tables swept from Hugging Face tokenizers and frozen. Private to regex. */
+/* regex_sets: sets of characters while a regular expression is compiled, and what \p{..}, \w, \s
+ * and (?i) mean: tables swept from Hugging Face tokenizers and frozen. Private to regex. */
 #ifndef EMB_REGEX_SETS_H
 #define EMB_REGEX_SETS_H
 
 #include "../base/base.h"
 
 /* A byte of the category table: one of emb_regex_categories, and two bits. */
-enum { EMB_REGEX_CATEGORY = 31, EMB_REGEX_WORD = 32, EMB_REGEX_SPACE = 64, EMB_REGEX_CATEGORIES = 30 };
+enum {
+    EMB_REGEX_CATEGORY = 31,
+    EMB_REGEX_WORD = 32,
+    EMB_REGEX_SPACE = 64,
+    EMB_REGEX_CATEGORIES = 30
+};
 
 extern const uint16_t emb_regex_category_index[], emb_regex_script_index[];
 extern const uint8_t emb_regex_category_blocks[], emb_regex_script_blocks[];

@@ -1,5 +1,5 @@
-/* SentencePiece .model files: a ModelProto in protobuf's wire format. Fields that matter are checked,
- * others are skipped by their wire type, as protobuf does. */
+/* SentencePiece .model files: a ModelProto in protobuf's wire format. Fields that matter are
+ * checked, others are skipped by their wire type, as protobuf does. */
 #include "sentencepiece.h"
 
 #include <math.h>
@@ -7,7 +7,7 @@
 
 enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
 
-/* ---- the wire ------------------------------------------------------------------------ */
+/* ---- the wire ----------------------------------------------------------------------- */
 
 typedef struct field {
     uint64_t number;  /* of a VARINT, FIXED32 or FIXED64 */
@@ -86,7 +86,7 @@ static int32_t expect(const message *m, const field *f, uint32_t wire)
     return f->wire == wire ? EMBED_OK : fail(m, "a field of another wire type than expected");
 }
 
-/* ---- fields -------------------------------------------------------------------------- */
+/* ---- fields ------------------------------------------------------------------------- */
 
 typedef struct known { /* a field that is kept; out: where in an emb_sentencepiece */
     uint32_t tag;
@@ -182,7 +182,7 @@ static int32_t read_piece(emb_sp_piece *p, message m)
     return status;
 }
 
-/* ---- the file --------------------------------------------------------------------------- */
+/* ---- the file ----------------------------------------------------------------------- */
 
 static int32_t read_model(emb_sentencepiece *out, message m, bool *trainer)
 {
@@ -221,8 +221,9 @@ static int32_t check(const emb_sentencepiece *m, const char *name, bool trainer,
 {
     int64_t unknown = -1;
     if (trainer && (m->model_type < EMB_SP_UNIGRAM || m->model_type > EMB_SP_CHAR)) {
-        return emb_fail(error, EMBED_EFORMAT, "%s: trainer_spec: model_type: expected 1 to 4, found %d",
-                        name, (int)m->model_type);
+        return emb_fail(error, EMBED_EFORMAT,
+                        "%s: trainer_spec: model_type: expected 1 to 4, found %d", name,
+                        (int)m->model_type);
     }
     for (int64_t i = 0; i < m->count; i++) {
         if (m->pieces[i].size == 0) {
@@ -236,8 +237,8 @@ static int32_t check(const emb_sentencepiece *m, const char *name, bool trainer,
         unknown = i;
     }
     if (unknown < 0) {
-        return emb_fail(error, EMBED_EFORMAT, "%s: pieces: expected one of type unknown, found none",
-                        name);
+        return emb_fail(error, EMBED_EFORMAT,
+                        "%s: pieces: expected one of type unknown, found none", name);
     }
     return EMBED_OK;
 }

@@ -1,12 +1,13 @@
-/* The Unigram model. The vocabulary is a trie whose edges lie in one hash table: it is built in the
- * order of the file, without sorting, and a step is one look-up. The path needs one id for each byte
- * of the word; scores only as far back as the longest piece reaches. */
+/* The Unigram model. The vocabulary is a trie whose edges lie in one hash table: it is built in
+ * the order of the file, without sorting, and a step is one look-up. The path needs one id for
+ * each byte of the word; scores only as far back as the longest piece reaches. */
 #include "unigram.h"
 
 #include <math.h>
 
 #define MAX_PROBE   256  /* beyond: pieces made to collide */
 #define UNK_PENALTY 10.0 /* below the lowest score */
+#define BATCH       32   /* pieces that are added side by side */
 #define ENDS        0x80000000u /* of a node number: a piece ends there */
 
 /* The edge of a node for a byte. key: node << 8 | byte, plus 1; 0: free. */
@@ -31,7 +32,7 @@ struct emb_unigram {
     bool byte_fallback;
 };
 
-/* ---- the trie ---------------------------------------------------------------------- */
+/* ---- the trie ----------------------------------------------------------------------- */
 
 static uint32_t place_of(const emb_unigram *u, uint32_t key)
 {
@@ -88,24 +89,36 @@ static int32_t reserve(emb_unigram *u, uint32_t bits)
     return status;
 }
 
-static int32_t add(emb_unigram *u, const char *text, uint32_t size, int32_t id)
+/* Add pieces side by side, a byte of each at a time: look-ups nearly all miss the caches, and so
+ * the misses overlap. */
+static int32_t add(emb_unigram *u, const emb_unigram_piece *pieces, int32_t first, int32_t count)
 {
-    uint32_t node = 0;
-    edge *e = NULL;
-    while (u->nodes + size > u->mask / 2) {
+    uint32_t nodes[BATCH] = {0}, keys[BATCH], longest = 0, total = 0;
+    for (int32_t k = 0; k < count; k++) {
+        longest = EMB_MAX(longest, pieces[k].size);
+        total += pieces[k].size;
+    }
+    while (u->nodes + total > u->mask / 2) {
         int32_t status = reserve(u, 32 - u->shift + 1);
         if (status < 0) return status;
     }
-    for (uint32_t i = 0; i < size; i++) {
-        uint32_t key = ((node & ~ENDS) << 8 | (uint8_t)text[i]) + 1;
-        e = seat(u, key);
-        if (!e) return EMBED_EFORMAT;
-        if (e->key == 0) *e = (edge){key, u->nodes++};
-        node = e->to;
+    for (uint32_t i = 0; i < longest; i++) {
+        for (int32_t k = 0; k < count; k++) {
+            if (i >= pieces[k].size) continue;
+            keys[k] = ((nodes[k] & ~ENDS) << 8 | (uint8_t)pieces[k].text[i]) + 1;
+            __builtin_prefetch(&u->edges[place_of(u, keys[k])], 1);
+        }
+        for (int32_t k = 0; k < count; k++) {
+            if (i >= pieces[k].size) continue;
+            edge *e = seat(u, keys[k]);
+            if (!e) return EMBED_EFORMAT;
+            if (e->key == 0) *e = (edge){keys[k], u->nodes++};
+            nodes[k] = e->to & ~ENDS;
+            if (i + 1 < pieces[k].size) continue;
+            e->to |= ENDS;
+            u->ids[nodes[k]] = first + k;
+        }
     }
-    if (!e) return EMBED_OK; /* an empty piece never matches */
-    e->to |= ENDS;
-    u->ids[e->to & ~ENDS] = id;
     return EMBED_OK;
 }
 
@@ -119,7 +132,7 @@ static int32_t find(const emb_unigram *u, const char *text, size_t size)
     return node & ENDS ? u->ids[node & ~ENDS] : -1;
 }
 
-/* ---- opening --------------------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------------------ */
 
 static int32_t check(const emb_unigram_piece *pieces, int64_t count, int64_t unk_id, size_t *total,
                      const char *where, embed_error *error)
@@ -141,12 +154,14 @@ static int32_t check(const emb_unigram_piece *pieces, int64_t count, int64_t unk
                             where, INT32_MAX / 256);
         }
         if (p->size > EMB_UNIGRAM_MAX_PIECE) {
-            return emb_fail(error, EMBED_EUNSUPPORTED, "%s: vocab: piece %lld has %u bytes, more than "
-                            "%d", where, (long long)i, p->size, EMB_UNIGRAM_MAX_PIECE);
+            return emb_fail(error, EMBED_EUNSUPPORTED,
+                            "%s: vocab: piece %lld has %u bytes, more than %d", where,
+                            (long long)i, p->size, EMB_UNIGRAM_MAX_PIECE);
         }
         if (!isfinite(p->score)) {
-            return emb_fail(error, EMBED_EFORMAT, "%s: vocab: piece %lld: its score is not a number",
-                            where, (long long)i);
+            return emb_fail(error, EMBED_EFORMAT,
+                            "%s: vocab: piece %lld: its score is not a number", where,
+                            (long long)i);
         }
         if (p->size && emb_utf8_invalid(p->text, p->size) >= 0) {
             return emb_fail(error, EMBED_EFORMAT, "%s: vocab: piece %lld is not UTF-8", where,
@@ -160,7 +175,7 @@ static bool allocate(emb_unigram *u, size_t bytes, int64_t count)
 {
     const emb_allocator *a = &u->allocator;
     uint32_t bits = 10;
-    while ((int64_t)1 << bits < 4 * count) bits++;
+    while ((int64_t)1 << bits < 6 * count) bits++;
     u->scores = emb_alloc(a, (size_t)count, sizeof *u->scores);
     u->starts = emb_alloc(a, (size_t)count + 1, sizeof *u->starts);
     u->bytes = emb_alloc(a, bytes, 1);
@@ -182,10 +197,12 @@ static int32_t fill(emb_unigram *u, const emb_unigram_piece *pieces, const char 
         used += p->size + 1;
         lowest = EMB_MIN(lowest, p->score);
         u->longest = EMB_MAX(u->longest, p->size);
-        int32_t status = add(u, p->text, p->size, (int32_t)i);
+    }
+    for (int64_t i = 0; i < u->count; i += BATCH) {
+        int32_t status = add(u, pieces + i, (int32_t)i, (int32_t)EMB_MIN(BATCH, u->count - i));
         if (status < 0) {
-            return emb_fail(error, status, "%s: vocab: piece %lld: %s", where, (long long)i,
-                            status == EMBED_ENOMEM ? "no memory" : "collides too often");
+            return emb_fail(error, status, "%s: vocab: from piece %lld on: %s", where, (long long)i,
+                            status == EMBED_ENOMEM ? "no memory" : "pieces collide too often");
         }
     }
     u->starts[u->count] = used;
@@ -252,7 +269,7 @@ const char *emb_unigram_text(const emb_unigram *u, int32_t id, uint32_t *size)
     return u->bytes + u->starts[id];
 }
 
-/* ---- the best path ------------------------------------------------------------------------ */
+/* ---- the best path ------------------------------------------------------------------ */
 
 #define UNREACHED INT32_MIN
 /* of unknown characters: ~ of their length in bytes */

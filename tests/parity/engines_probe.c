@@ -1,5 +1,5 @@
-/* Drives the text engines for text_engines.py, over pipes. A command is a letter, a size and so many
- * bytes; every command has an answer. */
+/* Drives the text engines for text_engines.py, over pipes. A command is a letter, a size and so
+ * many bytes; every command has an answer. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -61,7 +61,7 @@ static void put_matches(const char *text, size_t size, bool table)
     put(spans, count * sizeof *spans);
 }
 
-/* Characters, as they are or with FORM in upper-case letters. */
+/* Characters through the charsmap, or in the form of that number. */
 static void put_chars(char command, const char *text, size_t size)
 {
     size_t count = 0, room = size * 40 + 64;
@@ -79,7 +79,7 @@ static void put_chars(char command, const char *text, size_t size)
     free(out);
 }
 
-/* count, unk_id, byte_fallback (int64 each), then size (int64), score (double), text of each piece */
+/* count, unk_id, byte_fallback (int64 each), then size (int64), score (double), text of each */
 static int32_t load_unigram(const char *data)
 {
     int64_t head[3];
@@ -160,7 +160,8 @@ static void put_time(char what, const char *text, size_t size)
         if (what == 'r') {
             emb_regex_scan scan;
             size_t begin, end;
-            emb_regex_start(&scan, regex, scratch_of(emb_regex_scratch_size(regex, size)), text, size);
+            void *scratch = scratch_of(emb_regex_scratch_size(regex, size));
+            emb_regex_start(&scan, regex, scratch, text, size);
             while (emb_regex_next(&scan, &begin, &end)) sum += end;
         } else {
             emb_unigram_walk walk;

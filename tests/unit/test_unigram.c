@@ -1,5 +1,5 @@
-/* Unigram and .model files: the reference's tokens, ties, unknown runs, long words, vocabularies and
- * files that lie, every allocation failing in turn. */
+/* Unigram and .model files: the reference's tokens, ties, unknown runs, long words, vocabularies
+ * and files that lie, every allocation failing in turn. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -206,8 +206,9 @@ static void hostile_models(void **state) /* cut short, and with any byte changed
             emb_sentencepiece m;
             memcpy(copy, model, sizeof model - 1);
             copy[at] = (char)value;
-            emb_sentencepiece_open(&m, copy, sizeof model - 1, "m", &emb_libc_allocator, NULL);
-            for (int64_t i = 0; i < m.count && m.pieces; i++) {
+            int32_t status = emb_sentencepiece_open(&m, copy, sizeof model - 1, "m",
+                                                    &emb_libc_allocator, NULL);
+            for (int64_t i = 0; status == EMBED_OK && i < m.count; i++) {
                 assert_true(m.pieces[i].size <= sizeof model);
             }
             emb_sentencepiece_close(&m);
