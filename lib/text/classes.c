@@ -41,9 +41,12 @@ static const emb_json *file_charsmap(const emb_loader *l)
 static void put_charsmap(const emb_loader *l, emb_buffer *out, const char *before)
 {
     const char *text = emb_json_text(file_charsmap(l));
-    if (!text) return;
-    emb_buffer_printf(out, "%s{\"type\":\"Precompiled\",\"precompiled_charsmap\":", before);
-    emb_buffer_json(out, text);
+    if (!text && !l->spm.charsmap) return;
+    emb_buffer_printf(out, "%s{\"type\":\"Precompiled\"", before);
+    if (text) {
+        emb_buffer_printf(out, ",\"precompiled_charsmap\":");
+        emb_buffer_json(out, text);
+    }
     emb_buffer_printf(out, "}");
 }
 
@@ -124,11 +127,11 @@ static void put_metaspace(emb_buffer *out, const char *scheme)
                       "\"prepend_scheme\":\"%s\"}", scheme);
 }
 
-/* White space apart, a mark before each word. */
-static int32_t put_words(const emb_loader *l, emb_buffer *out)
+/* White space apart, a mark before each word; unless the config says otherwise, if it is asked. */
+static int32_t put_words(const emb_loader *l, emb_buffer *out, bool asked)
 {
     bool space = true;
-    int32_t status = option(l, "add_prefix_space", true, &space);
+    int32_t status = asked ? option(l, "add_prefix_space", true, &space) : EMBED_OK;
     emb_buffer_printf(out, "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":["
                       "{\"type\":\"WhitespaceSplit\"},");
     put_metaspace(out, space ? "always" : "never");
@@ -141,8 +144,44 @@ static int32_t xlm_roberta(const emb_loader *l, emb_buffer *out)
     emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[");
     put_charsmap(l, out, "");
     emb_buffer_printf(out, "]},");
-    int32_t status = put_words(l, out);
+    int32_t status = put_words(l, out, true);
     emb_buffer_printf(out, ",\"model\":{\"unk_id\":3}}");
+    return status;
+}
+
+static int32_t t5(const emb_loader *l, emb_buffer *out)
+{
+    int64_t extra = 100;
+    int32_t status = emb_json_read_int(EMB_CONFIG_FILE, config_root(l), "extra_ids", 100, 0, 1 << 20,
+                                       &extra, l->error);
+    if (status == EMBED_OK && extra != 100) {
+        return emb_fail(l->error, EMBED_EUNSUPPORTED,
+                        EMB_CONFIG_FILE ": extra_ids: expected 100, found %lld", (long long)extra);
+    }
+    emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[");
+    put_charsmap(l, out, "");
+    emb_buffer_printf(out, "]},");
+    put_words(l, out, false);
+    emb_buffer_printf(out, ",\"model\":{\"unk_id\":2}}");
+    return status;
+}
+
+/* Replacements that ALBERT and XLNet begin with. */
+#define QUOTES "{\"type\":\"Replace\",\"pattern\":{\"String\":\"``\"},\"content\":\"\\\"\"}," \
+    "{\"type\":\"Replace\",\"pattern\":{\"String\":\"''\"},\"content\":\"\\\"\"}"
+#define NO_ACCENTS ",{\"type\":\"NFKD\"},{\"type\":\"StripAccents\"}"
+
+static int32_t xlnet(const emb_loader *l, emb_buffer *out)
+{
+    bool lower = false;
+    int32_t status = option(l, "do_lower_case", false, &lower);
+    emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":["
+                      QUOTES NO_ACCENTS "%s", lower ? ",{\"type\":\"Lowercase\"}" : "");
+    put_charsmap(l, out, ",");
+    emb_buffer_printf(out, "]},");
+    put_words(l, out, false);
+    emb_buffer_printf(out, ",\"model\":{\"unk_id\":%lld}}",
+                      l->spm.count ? (long long)l->spm.unk_id : 0);
     return status;
 }
 
@@ -150,14 +189,12 @@ static int32_t albert(const emb_loader *l, emb_buffer *out)
 {
     bool keep = false;
     int32_t status = option(l, "keep_accents", false, &keep);
-    emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":["
-                      "{\"type\":\"Replace\",\"pattern\":{\"String\":\"``\"},\"content\":\"\\\"\"},"
-                      "{\"type\":\"Replace\",\"pattern\":{\"String\":\"''\"},\"content\":\"\\\"\"}%s%s",
-                      keep ? "" : ",{\"type\":\"NFKD\"},{\"type\":\"StripAccents\"}",
+    emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[" QUOTES "%s%s",
+                      keep ? "" : NO_ACCENTS,
                       l->config.lower ? ",{\"type\":\"Lowercase\"}" : "");
     put_charsmap(l, out, ",");
     emb_buffer_printf(out, "]},");
-    if (status == EMBED_OK) status = put_words(l, out);
+    if (status == EMBED_OK) status = put_words(l, out, true);
     emb_buffer_printf(out, ",\"model\":{\"unk_id\":1}}");
     return status;
 }
@@ -192,13 +229,19 @@ static int32_t deberta_v2(const emb_loader *l, emb_buffer *out)
 #define BERT(class) {.name = class, .model = &emb_token_model_wordpiece, .pipeline = bert, \
                      .named = BERT_TOKENS, .single = "c A s", .pair = "c A s B:1 s:1"}
 
+#define TEN(d) "<extra_id_" d "0>", "<extra_id_" d "1>", "<extra_id_" d "2>", "<extra_id_" d "3>", \
+    "<extra_id_" d "4>", "<extra_id_" d "5>", "<extra_id_" d "6>", "<extra_id_" d "7>", \
+    "<extra_id_" d "8>", "<extra_id_" d "9>"
+static const char *const t5_extra[] = {TEN(""), TEN("1"), TEN("2"), TEN("3"), TEN("4"), TEN("5"),
+                                       TEN("6"), TEN("7"), TEN("8"), TEN("9"), NULL};
+static const char *const xlnet_extra[] = {"<eop>", "<eod>", NULL};
 static const char *const camembert_extra[] = {"<s>NOTUSED", "</s>NOTUSED", "<unk>NOTUSED", NULL};
 
 static const emb_tokenizer_class classes[] = {
     BERT("BertTokenizer"), BERT("DistilBertTokenizer"), BERT("ElectraTokenizer"),
     BERT("MobileBertTokenizer"), BERT("SqueezeBertTokenizer"), BERT("LayoutLMTokenizer"),
     BERT("LxmertTokenizer"),
-    {.name = "MPNetTokenizer", .model = &emb_token_model_wordpiece, .pipeline = bert, .wraps = true,
+    {.name = "MPNetTokenizer", .model = &emb_token_model_wordpiece, .pipeline = bert,
      .named = {[EMB_BOS] = OBJECT("<s>"), [EMB_EOS] = OBJECT("</s>"), [EMB_UNK] = OBJECT("[UNK]"),
                [EMB_SEP] = OBJECT("</s>"), [EMB_PAD] = OBJECT("<pad>"), [EMB_CLS] = OBJECT("<s>"),
                [EMB_MASK] = {.content = "<mask>", .object = true, .lstrip = true}},
@@ -216,23 +259,38 @@ static const emb_tokenizer_class classes[] = {
      .named = {[EMB_UNK] = T("<unk>"), [EMB_BOS] = T("<bos>"), [EMB_EOS] = T("<eos>"),
                [EMB_PAD] = T("<pad>"), [EMB_MASK] = T("<mask>")}},
     {.name = "XLMRobertaTokenizer", .model = &emb_token_model_unigram, .pipeline = xlm_roberta,
-     .named = S_TOKENS, .single = "b A e", .pair = "b A e e B e"},
+     .named = S_TOKENS, .single = "b A e", .pair = "b A e e B e",
+     .spm_name = "sentencepiece.bpe.model", .spm_front = "b p e u", .spm_skip = 3,
+     .spm_behind = "m"},
     {.name = "CamembertTokenizer", .model = &emb_token_model_unigram, .pipeline = xlm_roberta,
-     .finds_unknown = true, .extra = camembert_extra,
+     .finds_unknown = true, .extra = camembert_extra, .spm_name = "sentencepiece.bpe.model",
+     .spm_front = "<s>NOTUSED p </s>NOTUSED u <unk>NOTUSED", .spm_skip = 1, .spm_behind = "m",
      .named = {[EMB_BOS] = T("<s>"), [EMB_EOS] = T("</s>"), [EMB_UNK] = T("<unk>"),
                [EMB_SEP] = T("</s>"), [EMB_PAD] = T("<pad>"), [EMB_CLS] = T("<s>"),
                [EMB_MASK] = {.content = "<mask>", .object = true, .lstrip = true, .special = true}},
      .single = "b A e", .pair = "b A e e B e"},
     {.name = "AlbertTokenizer", .model = &emb_token_model_unigram, .pipeline = albert,
+     .spm_name = "spiece.model",
      .named = {[EMB_BOS] = T("[CLS]"), [EMB_EOS] = T("[SEP]"), [EMB_UNK] = T("<unk>"),
                [EMB_SEP] = T("[SEP]"), [EMB_PAD] = T("<pad>"), [EMB_CLS] = T("[CLS]"),
                [EMB_MASK] = T("[MASK]")}},
     {.name = "DebertaV2Tokenizer", .model = &emb_token_model_unigram, .pipeline = deberta_v2,
      .finds_unknown = true, .unknown_scores_zero = true, .unknown_fallback = 1,
+     .unknown_of_spm = true, .spm_name = "spm.model",
      .named = {[EMB_BOS] = T("[CLS]"), [EMB_EOS] = T("[SEP]"), [EMB_UNK] = T("[UNK]"),
                [EMB_SEP] = T("[SEP]"), [EMB_PAD] = T("[PAD]"), [EMB_CLS] = T("[CLS]"),
                [EMB_MASK] = T("[MASK]")},
      .single = "c A s", .pair = "c A s B:1 s:1"},
+    {.name = "T5Tokenizer", .model = &emb_token_model_unigram, .pipeline = t5, .extra = t5_extra,
+     .named = {[EMB_EOS] = T("</s>"), [EMB_UNK] = T("<unk>"), [EMB_PAD] = T("<pad>")},
+     .single = "A e", .pair = "A e B e", .spm_name = "spiece.model", .spm_behind = "x",
+     .spm_extra = true},
+    {.name = "XLNetTokenizer", .model = &emb_token_model_unigram, .pipeline = xlnet,
+     .extra = xlnet_extra, .spm_name = "spiece.model",
+     .named = {[EMB_BOS] = T("<s>"), [EMB_EOS] = T("</s>"), [EMB_UNK] = T("<unk>"),
+               [EMB_SEP] = T("<sep>"), [EMB_PAD] = T("<pad>"), [EMB_CLS] = T("<cls>"),
+               [EMB_MASK] = {.content = "<mask>", .object = true, .lstrip = true}},
+     .single = "A s c:2", .pair = "A s B:1 s:1 c:2"},
 };
 
 /* What AutoTokenizer takes for a model_type when no config names a class. */
@@ -251,7 +309,8 @@ static const char *const of_model_type[][2] = {
     {"gemma3", "GemmaTokenizer"}, {"gemma3_text", "GemmaTokenizer"},
     {"xlm-roberta", "XLMRobertaTokenizer"}, {"gte", "XLMRobertaTokenizer"},
     {"camembert", "CamembertTokenizer"}, {"albert", "AlbertTokenizer"},
-    {"deberta-v2", "DebertaV2Tokenizer"},
+    {"deberta-v2", "DebertaV2Tokenizer"}, {"t5", "T5Tokenizer"}, {"mt5", "T5Tokenizer"},
+    {"xlnet", "XLNetTokenizer"},
 };
 
 static const char *const as_it_stands[] = {"PreTrainedTokenizer", "TokenizersBackend",
@@ -294,30 +353,56 @@ static emb_token_spec spec_of(const char *content, const emb_class_token *t)
                                       .normalized = t->object && !t->special}};
 }
 
+/* A token that no file names, or by its text alone, is as the class has it. */
+static void set_one(emb_loader *l, int i)
+{
+    emb_tokenizer_config *c = &l->config;
+    const emb_class_token *t = &l->class->named[i];
+    if (c->state[i] == EMB_TOKEN_ABSENT && t->content) {
+        c->named[i] = spec_of(t->content, t);
+        c->state[i] = EMB_TOKEN_GIVEN;
+    } else if (c->state[i] == EMB_TOKEN_GIVEN && c->named[i].plain && t->object) {
+        c->named[i] = spec_of(c->named[i].token.content, t);
+    }
+}
+
 static int32_t set_named(emb_loader *l)
 {
     emb_tokenizer_config *c = &l->config;
     for (int i = 0; i < EMB_NAMED_TOKENS; i++) {
-        const emb_class_token *t = &l->class->named[i];
         bool needed = i == EMB_UNK || i == EMB_SEP || i == EMB_CLS;
-        if (c->state[i] == EMB_TOKEN_NULL && needed && l->class->model == &emb_token_model_wordpiece) {
-            return emb_fail(l->error, EMBED_EFORMAT, EMB_CONFIG_FILE ": %s: expected a token, found null",
+        if (c->state[i] == EMB_TOKEN_NULL && needed &&
+            l->class->model == &emb_token_model_wordpiece) {
+            return emb_fail(l->error, EMBED_EFORMAT,
+                            EMB_CONFIG_FILE ": %s: expected a token, found null",
                             emb_named_tokens[i]);
         }
-        if (c->state[i] == EMB_TOKEN_ABSENT && t->content) {
-            c->named[i] = spec_of(t->content, t);
-            c->state[i] = EMB_TOKEN_GIVEN;
-        } else if (c->state[i] == EMB_TOKEN_GIVEN && c->named[i].plain && t->object) {
-            c->named[i] = spec_of(c->named[i].token.content, t);
-        }
-    }
-    const emb_class_token plain = {.content = ""};
-    for (const char *const *e = l->class->extra; e && *e && !c->extra_given; e++) {
-        emb_token_spec spec = spec_of(*e, &plain);
-        int32_t status = emb_token_list_add(&c->extra, &spec, l->a, l->error);
-        if (status < 0) return status;
+        set_one(l, i);
     }
     return EMBED_OK;
+}
+
+/* Special tokens when the config lists none: the control and user-defined pieces of a SentencePiece
+ * file, or those of the class. */
+static int32_t set_extra(emb_loader *l)
+{
+    const emb_class_token plain = {.content = ""};
+    int32_t status = EMBED_OK;
+    if (l->config.extra_given) return EMBED_OK;
+    for (int64_t i = 0; i < l->spm.count && status == EMBED_OK; i++) {
+        const emb_sp_piece *p = &l->spm.pieces[i];
+        bool control = p->type == EMB_SP_CONTROL;
+        if (!control && p->type != EMB_SP_USER_DEFINED) continue;
+        emb_token_spec spec = {.index = -1, .token = {.content = p->text, .size = p->size,
+                                                      .special = control}};
+        status = emb_token_list_add(&l->config.extra, &spec, l->a, l->error);
+    }
+    if (l->spm.count && !l->class->spm_extra) return status;
+    for (const char *const *e = l->class->extra; e && *e && status == EMBED_OK; e++) {
+        emb_token_spec spec = spec_of(*e, &plain);
+        status = emb_token_list_add(&l->config.extra, &spec, l->a, l->error);
+    }
+    return status;
 }
 
 int32_t emb_class_apply(emb_loader *l)
@@ -325,6 +410,7 @@ int32_t emb_class_apply(emb_loader *l)
     embed_error local = EMBED_ERROR_INIT, *error = l->error ? l->error : &local;
     emb_buffer text;
     int32_t status = set_named(l);
+    if (status == EMBED_OK) status = set_extra(l);
     if (status < 0) return status;
     emb_buffer_init(&text, l->a);
     status = l->class->pipeline(l, &text);
@@ -352,7 +438,9 @@ static int32_t read_template(const emb_loader *l, emb_template *t, const char *t
         for (int i = 0; i < EMB_COUNT(roles) && piece.sequence < 0; i++) {
             if (roles[i].letter != *text) continue;
             const emb_added_token *token = &l->config.named[roles[i].named].token;
-            piece.id = token->content ? emb_tokenizer_id(l->t, token->content, token->size) : -1;
+            piece.id = !token->content ? -1 : l->class->pipeline == albert /* before tokens are added */
+                ? emb_token_model_id(&l->t->model, token->content, token->size)
+                : emb_tokenizer_id(l->t, token->content, token->size);
             if (piece.id >= 0) continue;
             return emb_fail(l->error, EMBED_EFORMAT,
                             EMB_CONFIG_FILE ": %s: expected a token, found \"\"",
@@ -391,7 +479,7 @@ int32_t emb_class_post_processor(emb_loader *l)
     const emb_json *file = emb_json_get(l->json, "post_processor");
     const emb_tokenizer_class *c = l->class;
     if (!c->single && file && !emb_json_is(file, EMB_JSON_NULL)) {
-        return emb_post_processor_load(p, file, &(emb_loading){l->a, l->error, EMB_JSON_FILE});
+        return emb_post_processor_load(p, file, &(emb_loading){.a = l->a, .error = l->error, .file = EMB_JSON_FILE});
     }
     if (!c->single && c->pipeline != albert) return read_ends(l);
     int32_t status = read_template(l, &p->single, c->single ? c->single : "c A s");

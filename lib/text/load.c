@@ -45,6 +45,12 @@ static int32_t check_files(emb_loader *l)
         t->vocabulary_from = expected = "vocab.json";
         if (f->vocab_json && f->merges_txt) return EMBED_OK;
         expected = "vocab.json with merges.txt";
+    } else if (l->class && l->class->spm_name) {
+        t->vocabulary_from = expected = l->class->spm_name;
+        if (f->sentencepiece) {
+            return emb_sentencepiece_open(&l->spm, f->sentencepiece, f->sentencepiece_size,
+                                          expected, l->a, l->error);
+        }
     }
     if (f->vocab_txt) found = "only vocab.txt";
     else if (f->vocab_json) found = f->merges_txt ? "only vocab.json with merges.txt"
@@ -70,7 +76,7 @@ static int32_t load_blocks(const emb_loader *l)
                         EMB_JSON_FILE ": version: expected \"1.0\", found \"%s\"",
                         emb_excerpt_of(version, strlen(version)).text);
     }
-    const emb_loading loading = {l->a, l->error, EMB_JSON_FILE};
+    const emb_loading loading = {.a = l->a, .error = l->error, .file = EMB_JSON_FILE};
     const char *ignored = NULL;
     if (emb_json_is(truncation, EMB_JSON_NULL)) truncation = NULL;
     if (emb_json_is(padding, EMB_JSON_NULL)) padding = NULL;
@@ -111,7 +117,8 @@ static int32_t load_steps(emb_loader *l)
 {
     emb_tokenizer *t = l->t;
     const emb_json *from = l->pipeline ? emb_json_root(l->pipeline) : l->json;
-    const emb_loading loading = {l->a, l->error, JSON};
+    const emb_loading loading = {l->a, l->error, l->json ? JSON : t->vocabulary_from,
+                                 l->spm.charsmap, l->spm.charsmap_size};
     int32_t status = emb_normalizers_load(&t->reader, &t->normalizers,
                                           emb_json_get(from, "normalizer"), &loading);
     if (l->files->lowercase_first && (l->class || !t->reader.lowercases)) {
@@ -128,7 +135,7 @@ static int32_t load_steps(emb_loader *l)
 static int32_t load_post_processor(emb_loader *l)
 {
     emb_tokenizer *t = l->t;
-    const emb_loading loading = {l->a, l->error, JSON};
+    const emb_loading loading = {.a = l->a, .error = l->error, .file = JSON};
     int32_t status = l->class ? emb_class_post_processor(l)
         : emb_post_processor_load(&t->post, emb_json_get(l->json, "post_processor"), &loading);
     const emb_template *templates[] = {&t->post.single, &t->post.pair};
@@ -171,7 +178,8 @@ int32_t emb_tokenizer_open(emb_tokenizer **tokenizer, const emb_tokenizer_files 
                            const emb_allocator *a,
                            embed_error *error)
 {
-    emb_loader l = {.files = files, .a = a, .error = error, .largest_id = -1};
+    emb_loader l = {.files = files, .a = a, .error = error, .largest_id = -1,
+                    .spm = {.allocator = a}};
     *tokenizer = NULL;
     l.t = emb_calloc(a, 1, sizeof *l.t);
     if (!l.t) return emb_load_out_of_memory(&l);
@@ -184,6 +192,7 @@ int32_t emb_tokenizer_open(emb_tokenizer **tokenizer, const emb_tokenizer_files 
     emb_config_free(&l.config, a);
     emb_json_free(l.document);
     emb_json_free(l.pipeline);
+    emb_sentencepiece_close(&l.spm);
     emb_free(a, l.added.items);
     emb_strings_free(&l.contents);
     if (status == EMBED_OK) *tokenizer = l.t;

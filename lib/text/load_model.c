@@ -459,7 +459,7 @@ static int64_t find_unknown(const emb_loader *l, const emb_unigram_piece *pieces
         if (pieces[i].size != unk->size || memcmp(pieces[i].text, unk->content, unk->size)) continue;
         if (pieces[i].score == 0 || !l->class->unknown_scores_zero) return i;
     }
-    return l->class->unknown_fallback;
+    return l->class->unknown_of_spm && l->spm.count ? l->spm.unk_id : l->class->unknown_fallback;
 }
 
 static int32_t open_unigram(const emb_loader *l, piece_list *p, int64_t unk_id, bool byte_fallback)
@@ -474,7 +474,60 @@ static int32_t open_unigram(const emb_loader *l, piece_list *p, int64_t unk_id, 
     if (unk_id == FIND_UNKNOWN) unk_id = find_unknown(l, pieces, count);
     l->t->model.unk_id = (int32_t)unk_id;
     return emb_unigram_open(&l->t->model.unigram, pieces, count, unk_id, byte_fallback,
-                            EMB_JSON_FILE ": model", l->a, l->error);
+                            l->json ? EMB_JSON_FILE ": model" : l->t->vocabulary_from, l->a,
+                            l->error);
+}
+
+/* A piece of a class's own: a letter for a named token, or a text. */
+static int32_t add_own(const emb_loader *l, piece_list *p, const char *text, size_t size)
+{
+    static const struct { char letter; int named; } roles[] = {
+        {'b', EMB_BOS}, {'e', EMB_EOS}, {'u', EMB_UNK}, {'p', EMB_PAD}, {'m', EMB_MASK}};
+    const char *file = l->t->vocabulary_from;
+    for (int i = 0; i < EMB_COUNT(roles) && size == 1; i++) {
+        const emb_added_token *t = &l->config.named[roles[i].named].token;
+        if (roles[i].letter == *text && t->content) {
+            return add_scored(l, p, file, t->content, t->size, 0);
+        }
+    }
+    bool worst = size > 5 && !memcmp(text, "<unk>", 5); /* never to be chosen */
+    if (size != 1 || *text != 'x') return add_scored(l, p, file, text, size, worst ? -100 : 0);
+    const char *const *extra = l->class->extra;
+    int32_t status = EMBED_OK;
+    size_t count = 0;
+    while (extra[count]) count++;
+    while (count-- > 0 && status == EMBED_OK) {
+        status = add_scored(l, p, file, extra[count], strlen(extra[count]), 0);
+    }
+    return status;
+}
+
+static int32_t add_own_all(const emb_loader *l, piece_list *p, const char *list)
+{
+    int32_t status = EMBED_OK;
+    for (size_t size; list && *list && status == EMBED_OK; list += size + (list[size] == ' ')) {
+        size = strcspn(list, " ");
+        status = add_own(l, p, list, size);
+    }
+    return status;
+}
+
+/* The pieces of a SentencePiece file, with what the class puts round them. */
+static int32_t read_spm(const emb_loader *l, piece_list *p)
+{
+    const emb_sentencepiece *m = &l->spm;
+    if (m->model_type != EMB_SP_UNIGRAM) {
+        return emb_fail(l->error, EMBED_EUNSUPPORTED,
+                        "%s: model_type: expected 1 (Unigram), found %d", l->t->vocabulary_from,
+                        (int)m->model_type);
+    }
+    int32_t status = add_own_all(l, p, l->class->spm_front);
+    for (int64_t i = l->class->spm_skip; i < m->count && status == EMBED_OK; i++) {
+        const emb_sp_piece *piece = &m->pieces[i];
+        status = add_scored(l, p, l->t->vocabulary_from, piece->text, piece->size,
+                            (double)piece->score);
+    }
+    return status < 0 ? status : add_own_all(l, p, l->class->spm_behind);
 }
 
 static int32_t load_unigram(emb_loader *l, const emb_json *v)
@@ -491,7 +544,10 @@ static int32_t load_unigram(emb_loader *l, const emb_json *v)
     }
     if (status == EMBED_OK) status = emb_json_read_bool(EMB_JSON_FILE, v, "byte_fallback", false,
                                                         &byte_fallback, l->error);
-    if (status == EMBED_OK) status = stream_model(l, "vocab", EMB_JSON_ARRAY, &p, read_scored);
+    if (status == EMBED_OK) {
+        status = l->json ? stream_model(l, "vocab", EMB_JSON_ARRAY, &p, read_scored)
+                         : read_spm(l, &p);
+    }
     if (status == EMBED_OK) status = open_unigram(l, &p, unk_id, byte_fallback);
     emb_buffer_free(&p.texts);
     emb_buffer_free(&p.pieces);
@@ -519,7 +575,7 @@ static const char *type_by_fields(const emb_json *model)
 
 int32_t emb_load_model(emb_loader *l)
 {
-    const emb_loading loading = {l->a, l->error, EMB_JSON_FILE};
+    const emb_loading loading = {.a = l->a, .error = l->error, .file = EMB_JSON_FILE};
     const emb_json *model = emb_json_get(l->json, "model"), *options = model;
     const char *type = NULL;
     if (l->json) {

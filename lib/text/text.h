@@ -121,6 +121,8 @@ typedef struct emb_loading { /* what reading a component needs */
     const emb_allocator *a;
     embed_error *error;
     const char *file; /* for messages */
+    const char *charsmap; /* of a Precompiled without one; of a SentencePiece file */
+    size_t charsmap_size;
 } emb_loading;
 /* Add the steps of a component, which may be a Sequence. What reading a character can do goes to the
  * reader. */

@@ -409,7 +409,64 @@ def real_directories(data):
         "xlm-roberta no prefix": {**xlmr, **model("xlm-roberta"), "tokenizer_config.json": {"add_prefix_space": False}},
         "camembert": {**xlmr, **model("camembert")},
         "t5 as it stands": {**read(data, "t5-small", "tokenizer.json"), **fast},
+        **spm_directories(data),
+        **made_directories(data),
         "mpnet": {"vocab.txt": read(data, "bert-base-uncased", "vocab.txt")["vocab.txt"] + b"<s>\n</s>\n<pad>\n<mask>\n", **model("mpnet")},
+    }
+
+
+def spm_directories(data):
+    """Directories whose vocabulary is a SentencePiece file; the reference needs the sentencepiece package."""
+    try:
+        import sentencepiece  # noqa: F401
+    except ImportError:
+        print("no sentencepiece package: no .model files")
+        return {}
+    made = {"config.json": {}}
+    small = read(data, "sentencepiece-testdata", "test_model.model")["test_model.model"]
+    japanese = read(data, "sentencepiece-testdata", "test_ja_model.model")["test_ja_model.model"]
+    t5 = read(data, "t5-small", "spiece.model")["spiece.model"]
+    xlnet = read(data, "xlnet", "spiece.model")["spiece.model"]
+    out = {"t5": {**read(data, "t5-small", "tokenizer.json", "tokenizer_config.json"), "config.json": {"model_type": "t5"}},
+           "t5 .model": {"spiece.model": t5, "config.json": {"model_type": "t5"}},
+           "t5 .model and config": {**read(data, "t5-small", "spiece.model", "tokenizer_config.json"), "config.json": {"model_type": "t5"}},
+           "xlnet .model": {"spiece.model": xlnet, "config.json": {"model_type": "xlnet"}},
+           "xlnet .model lower": {"spiece.model": xlnet, "config.json": {"model_type": "xlnet"}, "tokenizer_config.json": {"do_lower_case": True}}}
+    for kind, name in (("xlm-roberta", "sentencepiece.bpe.model"), ("camembert", "sentencepiece.bpe.model"), ("albert", "spiece.model"),
+                       ("deberta-v2", "spm.model")):
+        for which, model in (("test_model", small), ("test_ja_model", japanese), ("t5's", t5)):
+            out["%s .model %s" % (kind, which)] = {**made, name: model, "config.json": {"model_type": kind}}
+    return out
+
+
+def made_directories(data):
+    """Small vocabularies for the classes whose real ones are not at hand."""
+    model = lambda kind, **more: {"config.json": {"model_type": kind}, "tokenizer_config.json": more}
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    unigram = trained(data, "Unigram", pre_tokenizers.Metaspace(), special_tokens=["<unk>"], unk_token="<unk>")["vocab"][1:]
+    pieces = lambda *names: {"type": "Unigram", "unk_id": 1, "vocab": [[n, 0.0] for n in names] + unigram}
+    albert = pipeline(pieces("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"), sequence("normalizers", {"type": "Precompiled", "precompiled_charsmap": charsmap(data)}),
+                      metaspace(), {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]},
+                      [added_token("[CLS]", 2, special=True), added_token("[SEP]", 3, special=True), added_token("[MASK]", 4, special=True, lstrip=True)])
+    deberta = pipeline(pieces("[PAD]", "[CLS]", "[SEP]", "[UNK]"), None, metaspace(), None, [added_token("[MASK]", 1300, special=True, normalized=True, lstrip=True)])
+    bpe = trained(data, "BPE", pre_tokenizers.Metaspace(), special_tokens=["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *alphabet()], size=2000)
+    gemma = pipeline({**bpe, "byte_fallback": True, "fuse_unk": True, "unk_token": "<unk>"}, replace("▁", String=" "), None,
+                     template("<bos> $A <eos>", "<bos> $A <eos> <bos>:1 $B:1 <eos>:1", {"<bos>": [2], "<eos>": [1]}),
+                     [added_token(t, i, special=True) for i, t in enumerate(["<pad>", "<eos>", "<bos>", "<unk>"])] + [added_token("\n\n", 2000)])
+    byte = trained(data, "BPE", level, special_tokens=["<|endoftext|>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    qwen = pipeline(byte, {"type": "NFC"}, byte_level(False), template("$A <|endoftext|>", "$A <|endoftext|> $B:1 <|endoftext|>:1", {"<|endoftext|>": [0]}),
+                    [added_token("<|endoftext|>", 0, special=True), added_token("<think>", 1200, normalized=False)])
+    words = trained(data, "WordPiece", pre_tokenizers.Whitespace(), special_tokens=["<s>", "<pad>", "</s>", "[UNK]", "<mask>"], unk_token="[UNK]")
+    mpnet = pipeline(words, {"type": "Lowercase"}, {"type": "Whitespace"}, None, [added_token("<mask>", 4, special=True, lstrip=True, normalized=True)])
+    return {
+        "albert made": {"tokenizer.json": albert, **model("albert")}, "albert made, accents": {"tokenizer.json": albert, **model("albert", keep_accents=True, do_lower_case=False)},
+        "albert made, no post-processor": {"tokenizer.json": {**albert, "post_processor": None}, **model("albert")},
+        "deberta made": {"tokenizer.json": deberta, **model("deberta-v2")},
+        "deberta made, other": {"tokenizer.json": deberta, **model("deberta-v2", do_lower_case=True, split_by_punct=True, add_prefix_space=False)},
+        "gemma made": {"tokenizer.json": gemma, **model("gemma3_text")}, "gemma made, no post-processor": {"tokenizer.json": {**gemma, "post_processor": None}, **model("gemma3_text")},
+        "qwen made": {"tokenizer.json": qwen, **model("qwen3")}, "qwen made, pad": {"tokenizer.json": qwen, **model("qwen3", pad_token="<pad>", add_prefix_space=True)},
+        "mpnet made": {"tokenizer.json": mpnet, **model("mpnet")},
+        "mpnet made, cased": {"tokenizer.json": mpnet, **model("mpnet", do_lower_case=False, mask_token="<m>", tokenize_chinese_chars=False)},
     }
 
 

@@ -396,7 +396,7 @@ static void refused_configs(void **state)
         {"{\"tokenizer_class\":\"MagicTokenizer\"}",
          "tokenizer_config.json: tokenizer_class: \"MagicTokenizer\" is not supported"},
         {"{\"tokenizer_class\":\"XLMRobertaTokenizer\"}",
-         "tokenizer: expected tokenizer.json, found only vocab.txt"},
+         "tokenizer: expected tokenizer.json or sentencepiece.bpe.model, found only vocab.txt"},
         {"{\"tokenizer_class\":\"RobertaTokenizer\"}",
          "tokenizer: expected tokenizer.json or vocab.json with merges.txt, found only vocab.txt"},
         {"{\"do_lower_case\":1}",
