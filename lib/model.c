@@ -104,16 +104,23 @@ static int32_t open_tokenizer(embed_model *m, const emb_json *config, const emb_
         {"special_tokens_map.json", &f.special_tokens_map_json, &f.special_tokens_map_json_size},
         {"added_tokens.json", &f.added_tokens_json, &f.added_tokens_json_size},
         {"vocab.txt", &f.vocab_txt, &f.vocab_txt_size},
+        {"vocab.json", &f.vocab_json, &f.vocab_json_size},
+        {"merges.txt", &f.merges_txt, &f.merges_txt_size},
+        {"sentencepiece.bpe.model", &f.sentencepiece, &f.sentencepiece_size},
+        {"spiece.model", &f.sentencepiece, &f.sentencepiece_size},
+        {"spm.model", &f.sentencepiece, &f.sentencepiece_size},
     };
     for (int64_t i = 0; i < EMB_COUNT(files); i++) {
+        if (*files[i].text) continue; /* a file of another name is the same */
         int32_t status = emb_directory_text(m->dir, m->modules.folder, files[i].name, files[i].text,
                                             files[i].size, error);
         if (status < 0) return status;
     }
-    if (!f.tokenizer_json && !f.vocab_txt && !arch->hidden_size) return EMBED_OK;
-    if (!f.tokenizer_json && !f.vocab_txt)
+    bool vocabulary = f.tokenizer_json || f.vocab_txt || f.vocab_json || f.sentencepiece;
+    if (!vocabulary && !arch->hidden_size) return EMBED_OK;
+    if (!vocabulary)
         return warn(m, error,
-                    "no tokenizer.json or vocab.txt: token ids can be encoded, texts cannot");
+                    "no tokenizer.json or vocabulary: token ids can be encoded, texts cannot");
     int32_t status = emb_tokenizer_open(&m->tokenizer, &f, &m->allocator, error);
     if (status < 0) return status;
     int64_t vocab = emb_tokenizer_vocab_size(m->tokenizer);

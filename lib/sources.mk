@@ -12,14 +12,19 @@ LIB_SRC := \
   lib/image/decode_pnm.c lib/image/decode_stb.c lib/image/decode_tga.c lib/image/exif.c \
   lib/image/preprocess.c lib/image/processor.c lib/image/resize.c \
   lib/kernels/kernels.c lib/kernels/kernels_c.c lib/kernels/math64.c \
-  lib/models/albert.c lib/models/beit.c lib/models/bert.c lib/models/clip.c lib/models/dinov2.c lib/models/dinov3.c \
-  lib/models/distilbert.c lib/models/electra.c lib/models/models.c lib/models/siglip.c \
-  lib/models/vit.c \
+  lib/models/albert.c lib/models/beit.c lib/models/bert.c lib/models/clip.c \
+  lib/models/dinov2.c lib/models/dinov3.c lib/models/distilbert.c lib/models/electra.c \
+  lib/models/models.c lib/models/siglip.c lib/models/vit.c \
   lib/nn/attention.c lib/nn/device.c lib/nn/linear.c lib/nn/norm.c lib/nn/pooling.c \
   lib/nn/residual.c \
-  lib/text/added_tokens.c lib/text/load.c lib/text/load_config.c lib/text/normalize.c \
-  lib/text/postprocess.c lib/text/strings.c lib/text/tokenizer.c lib/text/unicode.c \
-  lib/text/unicode_tables.c lib/text/wordpiece.c
+  lib/text/added_tokens.c lib/text/bpe.c lib/text/charsmap.c lib/text/classes.c \
+  lib/text/describe_tokenizer.c lib/text/load.c lib/text/load_added.c lib/text/load_config.c \
+  lib/text/load_model.c lib/text/token_model.c lib/text/normal_forms.c lib/text/normal_tables.c \
+  lib/text/normalize.c lib/text/normalizers.c lib/text/pattern.c lib/text/postprocess.c \
+  lib/text/pretokenize.c lib/text/regex.c lib/text/regex_compile.c lib/text/regex_parse.c \
+  lib/text/regex_sets.c lib/text/regex_tables.c lib/text/sentencepiece.c lib/text/step_tables.c \
+  lib/text/strings.c lib/text/tokenizer.c lib/text/unicode.c lib/text/unicode_tables.c \
+  lib/text/unigram.c lib/text/wordpiece.c
 # Kernels of one instruction set: the file's suffix names the flags it is compiled with.
 LIB_SRC_x86 := lib/kernels/kernels_avx2.c lib/kernels/kernels_avx512.c \
   lib/kernels/kernels_c_avx2.c

@@ -137,9 +137,13 @@ static bool no_nul(pass *p, emb_json_event event)
 /* What remains of a key path after `key`: "" if that was all; NULL if it begins otherwise. */
 static const char *path_after(const char *path, const char *key)
 {
-    size_t n = path ? strcspn(path, ".") : 0;
-    if (!path || strlen(key) != n || memcmp(path, key, n) != 0) return NULL;
-    return path[n] == '.' ? path + n + 1 : path + n;
+    size_t n = path ? strcspn(path, ".") : 0, size = strlen(key);
+    for (size_t at = 0, end; path && at <= n; at = end + 1) {
+        end = at + strcspn(path + at, "|.");
+        if (end - at != size || memcmp(path + at, key, size) != 0) continue;
+        return path[n] == '.' ? path + n + 1 : path + n;
+    }
+    return NULL;
 }
 
 /* Check the value that begins with event and all that is in it. path: what is left of the path to

@@ -58,8 +58,8 @@ typedef struct emb_json_document emb_json_document;
 typedef struct emb_json emb_json; /* a value inside a document; opaque */
 
 /* Parse text strictly; duplicate keys in one object are an error. NULL on failure. skip: NULL, or
- * one key path such as "model.vocab" whose value is not built (the tree has null) and checked but for
- * duplicate keys, which are for whoever reads it from the stream to find. */
+ * a key path such as "model.vocab" or "model.vocab|merges" whose values are not built (the tree has null) and checked but for
+ * duplicate keys, which are for whoever reads them from the stream to find. */
 emb_json_document *emb_json_parse(const char *name, const char *text, size_t size, const char *skip,
                                   const emb_allocator *a, embed_error *error);
 void emb_json_free(emb_json_document *document); /* NULL is fine */

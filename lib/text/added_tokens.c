@@ -246,70 +246,122 @@ bool emb_added_accept(const emb_added *added, int32_t token, emb_view *v, size_t
 /* ---- both automata -------------------------------------------------------------------- */
 
 typedef struct patterns {
-    uint32_t *codes;
+    emb_buffer codes; /* uint32_t */
     size_t *ends;
     int32_t *tokens;
-    size_t used;
     int32_t count;
 } patterns;
 
-/* Append the content of a token, normalized if the token is. */
-static int32_t append(patterns *p, const emb_added *added, int32_t i, const emb_normalizer *n,
-                      embed_error *error)
+/* Append a pattern. */
+static int32_t append(patterns *p, const emb_added_token *t, int32_t token, const emb_char *chars,
+                      size_t count, embed_error *error)
 {
-    emb_normalizer plain = {.clean = false};
-    const emb_added_token *t = &added->tokens[i];
-    emb_source source = {.data = t->content, .size = t->size};
-    emb_char chars[64];
-    emb_reader r;
-    size_t count, begin = p->used;
-
-    emb_normalizer_prepare(&plain);
-    emb_reader_start(&r, t->normalized ? n : &plain, &source, 0, t->size);
-    while ((count = emb_reader_read(&r, chars, EMB_COUNT(chars))) > 0) {
-        for (size_t k = 0; k < count; k++) p->codes[p->used++] = chars[k].code;
-    }
-    if (p->used == begin) {
+    if (count == 0) {
         return emb_fail(error, EMBED_EUNSUPPORTED,
                         "added token \"%s\": nothing is left of it after normalization",
                         emb_excerpt_of(t->content, t->size).text);
     }
-    p->ends[p->count] = p->used;
-    p->tokens[p->count++] = i;
+    for (size_t i = 0; i < count; i++) {
+        emb_buffer_add(&p->codes, &chars[i].code, sizeof chars[i].code);
+    }
+    p->ends[p->count] = p->codes.size / sizeof(uint32_t);
+    p->tokens[p->count++] = token;
     return EMBED_OK;
 }
 
-static int32_t build_class(emb_matcher *m, const emb_added *added, bool normalized,
-                           const emb_normalizer *n,
-                           const emb_allocator *a, embed_error *error)
+/* Memory to normalize contents in, of which the longest has `longest` bytes. */
+typedef struct bench {
+    emb_room rooms[EMB_MAX_STEPS];
+    emb_char *buffers[2];
+    size_t capacity;
+} bench;
+
+static void plan_bench(bench *b, const emb_steps *steps, emb_arena *arena, size_t longest)
 {
-    size_t bytes = 0;
+    b->capacity = 32 * longest + 64; /* a character becomes at most 18 in a normal form */
+    for (int i = 0; i < 2; i++) {
+        b->buffers[i] = emb_arena_take(arena, b->capacity, sizeof *b->buffers[i]);
+    }
+    for (int i = 0; i < steps->count; i++) {
+        emb_room_plan(&b->rooms[i], &steps->items[i], arena, b->capacity);
+    }
+}
+
+/* The content of a token as it is looked for: normalized if the token is. */
+static int32_t append_token(patterns *p, const emb_added *added, int32_t i, const emb_normalizer *n,
+                            const emb_steps *steps, bench *b, embed_error *error)
+{
+    emb_normalizer plain = {.clean = false};
+    const emb_added_token *t = &added->tokens[i];
+    emb_source source = {.data = t->content, .size = t->size};
+    emb_reader r;
+
+    emb_normalizer_prepare(&plain);
+    emb_reader_start(&r, t->normalized ? n : &plain, &source, 0, t->size);
+    size_t count = emb_reader_read(&r, b->buffers[0], b->capacity);
+    if (t->normalized) count = emb_normalize(steps, b->rooms, b->buffers, count, b->capacity);
+    if (count == SIZE_MAX) {
+        return emb_fail(error, EMBED_EUNSUPPORTED,
+                        "added token \"%s\": more than 32 times as long after normalization",
+                        emb_excerpt_of(t->content, t->size).text);
+    }
+    return append(p, t, i, b->buffers[0], count, error);
+}
+
+static int32_t append_all(patterns *p, const emb_added *added, bool normalized,
+                          const emb_normalizer *n, const emb_steps *steps, const emb_allocator *a,
+                          embed_error *error)
+{
+    size_t longest = 0;
+    int32_t status = EMBED_OK;
+    emb_arena arena;
+    bench b;
+    for (int32_t i = 0; i < added->count; i++) longest = EMB_MAX(longest, added->tokens[i].size);
+    emb_arena_init(&arena, NULL, 0);
+    plan_bench(&b, steps, &arena, longest);
+    void *memory = arena.failed ? NULL : emb_alloc(a, arena.used, 1);
+    if (!memory) return emb_fail(error, EMBED_ENOMEM, "added tokens: out of memory");
+    emb_arena_init(&arena, memory, arena.used);
+    plan_bench(&b, steps, &arena, longest);
+    for (int32_t i = 0; i < added->count && status == EMBED_OK; i++) {
+        if (added->tokens[i].normalized != normalized) continue;
+        status = append_token(p, added, i, n, steps, &b, error);
+    }
+    emb_free(a, memory);
+    return status;
+}
+
+static int32_t build_class(emb_matcher *m, const emb_added *added, bool normalized,
+                           const emb_normalizer *n, const emb_steps *steps, const emb_allocator *a,
+                           embed_error *error)
+{
     int32_t status = EMBED_ENOMEM;
     patterns p = {.count = 0};
 
-    for (int32_t i = 0; i < added->count; i++) bytes += added->tokens[i].size;
-    /* at most one code point a byte; twice, to be safe */
-    p.codes = emb_calloc(a, bytes, 2 * sizeof *p.codes);
+    emb_buffer_init(&p.codes, a);
     p.ends = emb_calloc(a, (size_t)added->count, sizeof *p.ends);
     p.tokens = emb_calloc(a, (size_t)added->count, sizeof *p.tokens);
-    if (p.codes && p.ends && p.tokens) status = EMBED_OK;
-    else emb_fail(error, EMBED_ENOMEM, "added tokens: out of memory");
-    for (int32_t i = 0; i < added->count && status == EMBED_OK; i++) {
-        if (added->tokens[i].normalized == normalized) status = append(&p, added, i, n, error);
+    if (p.ends && p.tokens) {
+        status = append_all(&p, added, normalized, n, steps, a, error);
+        if (p.codes.failed) status = EMBED_ENOMEM;
     }
-    if (status == EMBED_OK) status = emb_matcher_build(m, a, p.codes, p.ends, p.tokens, p.count,
-                                                       error);
-    emb_free(a, p.codes);
+    if (status == EMBED_ENOMEM) emb_fail(error, status, "added tokens: out of memory");
+    if (status == EMBED_OK) {
+        status = emb_matcher_build(m, a, (const uint32_t *)(const void *)p.codes.data, p.ends,
+                                   p.tokens, p.count, error);
+    }
+    emb_buffer_free(&p.codes);
     emb_free(a, p.ends);
     emb_free(a, p.tokens);
     return status;
 }
 
-int32_t emb_added_build(emb_added *added, const emb_normalizer *n, const emb_allocator *a,
-                        embed_error *error)
+int32_t emb_added_build(emb_added *added, const emb_normalizer *n, const emb_steps *normalizers,
+                        const emb_allocator *a, embed_error *error)
 {
-    int32_t status = build_class(&added->raw, added, false, n, a, error);
-    return status < 0 ? status : build_class(&added->normal, added, true, n, a, error);
+    int32_t status = build_class(&added->raw, added, false, n, normalizers, a, error);
+    if (status < 0) return status;
+    return build_class(&added->normal, added, true, n, normalizers, a, error);
 }
 
 void emb_added_free(emb_added *added, const emb_allocator *a)

@@ -17,17 +17,35 @@ void emb_writer_special(emb_writer *w, int32_t id, int32_t type_id)
     if (o->offsets) o->offsets[i][0] = o->offsets[i][1] = 0;
 }
 
+/* Leave out the white space that the token's own text begins and ends with, counted in characters of
+ * the source. What add_prefix_space put before a text is in no source. */
+static void trim(const emb_writer *w, emb_token *t)
+{
+    uint32_t leading = t->leading, trailing = t->trailing;
+    size_t begin = t->begin, end = t->end;
+
+    if (leading == 1 && w->prefix_space && (w->first || begin == 0)) leading = 0;
+    for (; leading > 0 && begin < end; leading--) begin += emb_source_next(&w->source, begin).size;
+    begin = EMB_MIN(begin, end);
+    for (; trailing > 0 && end > 0; trailing--) end -= emb_source_previous(&w->source, end).size;
+    t->begin = begin;
+    if (trailing == 0) t->end = EMB_MAX(end, begin);
+}
+
 void emb_writer_token(emb_writer *w, emb_token token)
 {
     const emb_token_arrays *o = w->out;
     int64_t i = w->count;
     emb_writer_special(w, token.id, w->type_id);
+    if (w->trims && token.leading + token.trailing > 0) trim(w, &token);
+    w->first = false;
     if (i >= o->capacity) return;
     if (o->word_ids) o->word_ids[i] = token.word;
     if (o->sequence_ids) o->sequence_ids[i] = w->sequence;
     if (o->offsets) { /* what comes from the prompt has no place in the text */
-        o->offsets[i][0] = (int64_t)(token.begin - EMB_MIN(token.begin, w->prefix_size));
-        o->offsets[i][1] = (int64_t)(token.end - EMB_MIN(token.end, w->prefix_size));
+        size_t prefix = w->source.prefix_size;
+        o->offsets[i][0] = (int64_t)(token.begin - EMB_MIN(token.begin, prefix));
+        o->offsets[i][1] = (int64_t)(token.end - EMB_MIN(token.end, prefix));
     }
 }
 
@@ -83,18 +101,21 @@ static void template_add(emb_template *t, int32_t sequence, int32_t id, int32_t 
     t->added += sequence < 0;
 }
 
-int32_t emb_template_bert(emb_template *single, emb_template *pair, int32_t cls, int32_t sep,
-                          const emb_allocator *a)
+/* cls A sep, and with a pair sep B sep behind it, of which Bert leaves out the first. */
+static int32_t template_wrap(emb_post_processor *p, int32_t cls, int32_t sep, bool roberta,
+                             const emb_allocator *a)
 {
-    if (!template_alloc(single, 3, a) || !template_alloc(pair, 5, a)) return EMBED_ENOMEM;
-    template_add(single, -1, cls, 0);
-    template_add(single, 0, 0, 0);
-    template_add(single, -1, sep, 0);
-    template_add(pair, -1, cls, 0);
-    template_add(pair, 0, 0, 0);
-    template_add(pair, -1, sep, 0);
-    template_add(pair, 1, 0, 1);
-    template_add(pair, -1, sep, 1);
+    if (!template_alloc(&p->single, 3, a) || !template_alloc(&p->pair, 6, a)) return EMBED_ENOMEM;
+    for (int pair = 0; pair < 2; pair++) {
+        emb_template *t = pair ? &p->pair : &p->single;
+        template_add(t, -1, cls, 0);
+        template_add(t, 0, 0, 0);
+        template_add(t, -1, sep, 0);
+        if (!pair) continue;
+        if (roberta) template_add(t, -1, sep, 0);
+        template_add(t, 1, 0, !roberta);
+        template_add(t, -1, sep, !roberta);
+    }
     return EMBED_OK;
 }
 
@@ -160,6 +181,11 @@ static int32_t template_piece(emb_template *t, const emb_json *piece, const emb_
                             FILE_NAME ": post_processor: expected sequence A%s, found \"%s\"",
                             pair ? " or B" : "", emb_excerpt_of(id, strlen(id)).text);
         }
+        for (int64_t i = 0; t->pieces && i < t->count; i++) {
+            if (t->pieces[i].sequence != (*id == 'B')) continue; /* it would have two places */
+            return emb_fail(error, EMBED_EUNSUPPORTED,
+                            FILE_NAME ": post_processor: sequence %s twice is not supported", id);
+        }
         ++*count;
         if (t->pieces) template_add(t, *id == 'B', 0, (int32_t)type_id);
         return EMBED_OK;
@@ -216,53 +242,80 @@ static int32_t template_read(emb_template *t, const emb_json *processor, const c
     return EMBED_OK;
 }
 
-static int32_t load_one(emb_template *single, emb_template *pair, const emb_json *processor,
-                        const emb_allocator *a, embed_error *error)
+static int32_t load_wrap(emb_post_processor *p, const emb_json *v, bool roberta,
+                         const emb_loading *l)
 {
-    const char *type = NULL;
-    int32_t cls = 0, sep = 0,
-        status = emb_json_read_string(FILE_NAME, processor, "type", "", &type, error);
-
-    if (status < 0) return emb_fail_in(error, "post_processor");
-    if (!strcmp(type, "Sequence")) {
-        const emb_json *list = emb_json_get(processor, "processors");
-        for (const emb_json *p = emb_json_first(list); p &&
-             status == EMBED_OK; p = emb_json_next_sibling(p)) {
-            status = load_one(single, pair, p, a, error);
-        }
-        return status;
-    }
-    if (strcmp(type, "BertProcessing") && strcmp(type, "TemplateProcessing")) {
-        return emb_fail(error, EMBED_EUNSUPPORTED,
-                        FILE_NAME ": post_processor: type: expected BertProcessing, "
-                        "TemplateProcessing or Sequence, found \"%s\"",
-                        emb_excerpt_of(type, strlen(type)).text);
-    }
-    if (single->pieces) {
-        return emb_fail(error, EMBED_EUNSUPPORTED,
-                        FILE_NAME ": post_processor: a Sequence of more than one %s is "
-                        "not supported", type);
-    }
-    if (*type == 'T') {
-        status = template_read(single, processor, "single", a, error);
-        return status < 0 ? status : template_read(pair, processor, "pair", a, error);
-    }
-    status = bert_token(processor, "cls", &cls, error);
-    if (status == EMBED_OK) status = bert_token(processor, "sep", &sep, error);
+    int32_t cls = 0, sep = 0, status = bert_token(v, "cls", &cls, l->error);
+    if (status == EMBED_OK) status = bert_token(v, "sep", &sep, l->error);
     if (status < 0) return status;
-    status = emb_template_bert(single, pair, cls, sep, a);
-    return status < 0 ? emb_fail(error, status, FILE_NAME ": out of memory") : status;
+    status = template_wrap(p, cls, sep, roberta, l->a);
+    return status < 0 ? emb_fail(l->error, status, "%s: out of memory", l->file) : status;
 }
 
-int32_t emb_template_load(emb_template *single, emb_template *pair, const emb_json *processor,
-                          const emb_allocator *a, embed_error *error)
+/* trim_offsets and add_prefix_space of RobertaProcessing and ByteLevel. */
+static int32_t load_trims(emb_post_processor *p, const emb_json *v, const emb_loading *l)
 {
-    if (processor && !emb_json_is(processor, EMB_JSON_NULL)) {
-        int32_t status = load_one(single, pair, processor, a, error);
+    bool trims = true, prefix_space = true;
+    int32_t status = emb_json_read_bool(l->file, v, "trim_offsets", true, &trims, l->error);
+    if (status == EMBED_OK) {
+        status = emb_json_read_bool(l->file, v, "add_prefix_space", true, &prefix_space, l->error);
+    }
+    if (status < 0 || !trims) return status;
+    if (p->trims) {
+        return emb_fail(l->error, EMBED_EUNSUPPORTED,
+                        "%s: post_processor: two components with trim_offsets are not supported",
+                        l->file);
+    }
+    p->trims = true;
+    p->prefix_space = prefix_space;
+    return EMBED_OK;
+}
+
+static int32_t load_one(emb_post_processor *p, const emb_json *v, const emb_loading *l)
+{
+    const char *type = NULL;
+    int32_t status = emb_json_read_string(l->file, v, "type", "", &type, l->error);
+
+    if (status < 0) return emb_fail_in(l->error, "post_processor");
+    if (!strcmp(type, "Sequence")) {
+        const emb_json *e = emb_json_first(emb_json_get(v, "processors"));
+        for (; e && status == EMBED_OK; e = emb_json_next_sibling(e)) status = load_one(p, e, l);
+        return status;
+    }
+    bool template = !strcmp(type, "TemplateProcessing"), bert = !strcmp(type, "BertProcessing");
+    bool roberta = !strcmp(type, "RobertaProcessing"), bytes = !strcmp(type, "ByteLevel");
+    if (!template && !bert && !roberta && !bytes) {
+        return emb_fail(l->error, EMBED_EUNSUPPORTED,
+                        "%s: post_processor: type: expected BertProcessing, RobertaProcessing, "
+                        "TemplateProcessing, ByteLevel or Sequence, found \"%s\"", l->file,
+                        emb_excerpt_of(type, strlen(type)).text);
+    }
+    if (p->single.pieces) { /* the reference would give the parts other sequence ids, or add twice */
+        return emb_fail(l->error, EMBED_EUNSUPPORTED,
+                        "%s: post_processor: %s after a component that adds tokens is not supported",
+                        l->file, type);
+    }
+    if (roberta || bytes) status = load_trims(p, v, l);
+    if (status < 0 || bytes) return status;
+    if (!template) return load_wrap(p, v, roberta, l);
+    status = template_read(&p->single, v, "single", l->a, l->error);
+    return status < 0 ? status : template_read(&p->pair, v, "pair", l->a, l->error);
+}
+
+int32_t emb_post_processor_load(emb_post_processor *p, const emb_json *v, const emb_loading *l)
+{
+    if (v && !emb_json_is(v, EMB_JSON_NULL)) {
+        int32_t status = load_one(p, v, l);
         if (status < 0) return status;
     }
-    if (!single->pieces && template_none(single, pair, a) < 0) {
-        return emb_fail(error, EMBED_ENOMEM, FILE_NAME ": out of memory");
+    if (!p->single.pieces && template_none(&p->single, &p->pair, l->a) < 0) {
+        return emb_fail(l->error, EMBED_ENOMEM, "%s: out of memory", l->file);
     }
     return EMBED_OK;
+}
+
+void emb_post_processor_free(emb_post_processor *p, const emb_allocator *a)
+{
+    emb_free(a, p->single.pieces);
+    emb_free(a, p->pair.pieces);
 }

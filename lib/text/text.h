@@ -22,14 +22,21 @@ typedef struct emb_source {
     size_t prefix_size, size; /* size: of both together */
 } emb_source;
 
+static inline uint32_t emb_utf8_size(uint32_t code)
+{
+    return 1u + (code >= 0x80) + (code >= 0x800) + (code >= 0x10000);
+}
+
 /* The character that begins at `at`, or that ends there; an invalid part is U+FFFD. */
 emb_char emb_source_next(const emb_source *s, size_t at);
 emb_char emb_source_previous(const emb_source *s, size_t at);
 
 /* ---- normalizer (normalize.c) ---------------------------------------------------------------- */
 
+/* BertNormalizer between two Lowercases: what can be done while reading. */
 typedef struct emb_normalizer { /* steps, in this order */
     bool lower_first, clean, cjk, strip, lower;
+    bool bert, lowercases; /* components that were there */
     uint8_t ascii[128]; /* what an ASCII character becomes; EMB_ASCII_DELETED */
 } emb_normalizer;
 #define EMB_ASCII_DELETED 0xFF
@@ -67,6 +74,67 @@ void emb_reader_start(emb_reader *r, const emb_normalizer *n, const emb_source *
                       size_t end);
 /* The next normalized characters of the piece, fewer than capacity (> EMB_READ_MARGIN); 0: the end. */
 size_t emb_reader_read(emb_reader *r, emb_char *out, size_t capacity);
+
+/* ---- steps: normalizers and pre-tokenizers that take a piece whole (normalizers.c,
+ * pretokenize.c, pattern.c) ---- */
+
+enum { EMB_MAX_STEPS = 32 }; /* of each kind */
+
+typedef enum emb_behavior {
+    EMB_REMOVED, EMB_ISOLATED, EMB_MERGED_WITH_PREVIOUS, EMB_MERGED_WITH_NEXT, EMB_CONTIGUOUS
+} emb_behavior;
+
+/* What a Replace or Split looks for: a regular expression, or one character. */
+typedef struct emb_pattern {
+    struct emb_regex *regex; /* NULL: the character */
+    uint32_t code;
+} emb_pattern;
+
+typedef struct emb_step { /* a component with its options */
+    const struct emb_step_kind *kind;
+    emb_pattern pattern;
+    union {
+        struct { bool left, right; } strip;
+        struct { uint32_t *codes; size_t count; } text;        /* Prepend, Replace */
+        struct emb_charsmap *charsmap;                         /* Precompiled */
+        struct { emb_behavior behavior; bool invert; } split;  /* Split, Punctuation, Digits */
+        struct { int scheme; bool split; } metaspace;
+        struct { bool prefix_space, use_regex; } byte_level;
+        size_t length;                                         /* FixedLength */
+    };
+    int buffers; /* of characters that it needs */
+} emb_step;
+typedef struct emb_steps {
+    emb_step items[EMB_MAX_STEPS];
+    int count;
+} emb_steps;
+
+typedef struct emb_room { /* memory that a step works in */
+    emb_char *chars[2];
+    char *bytes;     /* of the piece as UTF-8 */
+    void *regex;
+    size_t capacity; /* characters */
+} emb_room;
+void emb_room_plan(emb_room *room, const emb_step *s, emb_arena *arena, size_t capacity);
+
+typedef struct emb_loading { /* what reading a component needs */
+    const emb_allocator *a;
+    embed_error *error;
+    const char *file; /* for messages */
+    const char *charsmap; /* of a Precompiled without one; of a SentencePiece file */
+    size_t charsmap_size;
+} emb_loading;
+/* Add the steps of a component, which may be a Sequence. What reading a character can do goes to the
+ * reader. */
+int32_t emb_normalizers_load(emb_normalizer *reader, emb_steps *steps, const emb_json *v,
+                             const emb_loading *l);
+int32_t emb_pre_tokenizers_load(emb_steps *steps, const emb_json *v, const emb_loading *l);
+void emb_steps_free(emb_steps *steps, const emb_allocator *a);
+bool emb_steps_are_bert(const emb_steps *steps); /* a BertPreTokenizer alone */
+/* Run all normalizers; the result is in one of the buffers. Number of characters, or SIZE_MAX when
+ * they do not fit. */
+size_t emb_normalize(const emb_steps *steps, emb_room *rooms, emb_char *buffers[2], size_t count,
+                     size_t capacity);
 
 /* ---- strings: a set of strings with values (strings.c) -------------------------------- */
 
@@ -148,8 +216,8 @@ typedef struct emb_added {
     emb_matcher raw, normal; /* tokens matched before, and after the normalizer */
 } emb_added;
 /* Build both automata once the tokens are in. */
-int32_t emb_added_build(emb_added *added, const emb_normalizer *n, const emb_allocator *a,
-                        embed_error *error);
+int32_t emb_added_build(emb_added *added, const emb_normalizer *n, const emb_steps *normalizers,
+                        const emb_allocator *a, embed_error *error);
 void emb_added_free(emb_added *added, const emb_allocator *a);
 
 /* Where matches are looked for: the bytes of a source, or normalized characters by index. */
@@ -170,6 +238,7 @@ bool emb_added_accept(const emb_added *added, int32_t token, emb_view *view, siz
 typedef struct emb_token {
     int32_t id, word;
     size_t begin, end; /* in prefix + text */
+    uint32_t leading, trailing; /* white space of the token's own text, in characters */
 } emb_token;
 
 /* Takes the tokens of one text: keeps the first or last `capacity` in ring, or hands them to write. */
@@ -185,36 +254,115 @@ static inline bool emb_sink_full(const emb_sink *sink)
     return sink->stop_when_full && sink->count >= sink->capacity;
 }
 
-/* ---- pre-tokenizer and model: BertPreTokenizer and WordPiece (wordpiece.c) ------------ */
+/* ---- models: a word to tokens (token_model.c, and a file each) -------------------------------- */
 
-typedef struct emb_wordpiece {
+#define EMB_MAX_AFFIX 60       /* bytes of continuing_subword_prefix, end_of_word_suffix */
+#define EMB_BPE_DIRECT 0x3000u /* code points whose symbol is looked up in a table */
+
+typedef struct emb_merge {
+    uint64_t key; /* of the pair; 0: free */
+    int32_t rank, id;
+} emb_merge;
+
+typedef struct emb_bpe {
+    emb_merge *merges; /* open addressing */
+    size_t merges_mask, merges_probe;
+    char *suffix;      /* end_of_word_suffix */
+    size_t suffix_size;
+    bool fuse_unk, byte_fallback, ignore_merges;
+    int32_t *direct[2]; /* id of a code point, and of one with the suffix; -1: none */
+    int32_t bytes[256]; /* of <0x00> ... <0xFF> */
+} emb_bpe;
+
+/* White space at both ends of a piece's text: what trim_offsets leaves out. */
+typedef struct emb_trim { uint16_t leading, trailing; } emb_trim;
+
+typedef struct emb_token_model {
+    const struct emb_token_model_kind *kind;
     emb_strings vocab; /* values: ids */
-    char *unk, *prefix;
+    char *unk;         /* NULL: none */
+    int32_t unk_id;    /* -1: not in the vocabulary */
+    char *prefix;      /* continuing_subword_prefix */
     size_t prefix_size;
     uint64_t prefix_hash;
-    int32_t unk_id; /* -1: not in the vocabulary */
-    int64_t max_chars;
-} emb_wordpiece;
+    int64_t max_chars; /* of a word; WordPiece */
+    int32_t *entry_of_id; /* entry + 1 of the vocabulary; 0: none */
+    int64_t ids;          /* of entry_of_id */
+    emb_bpe bpe;
+    struct emb_unigram *unigram; /* has the vocabulary then */
+    emb_trim *trims;   /* by id; NULL: offsets are not trimmed */
+    int64_t trims_count;
+} emb_token_model;
 
-typedef struct emb_words { /* the word being collected */
-    const emb_wordpiece *model;
+typedef struct emb_symbol { /* of a word that is being merged */
+    int32_t id, previous, next;
+    uint32_t size; /* bytes of the word; 0: merged into the one before */
+} emb_symbol;
+
+typedef struct emb_words { /* the model at work on one text */
+    const emb_token_model *model;
     emb_sink *sink;
-    emb_char *chars;
-    char *bytes;
-    uint32_t *at;      /* chars[i] is at bytes[at[i]] */
-    uint64_t *hashes;
-    emb_token *pieces; /* of the word; begin and end are characters */
-    int64_t capacity, count;
-    size_t first, last; /* source bytes of the word */
-    int64_t word;       /* number of the next word */
+    int64_t word; /* number of the next word */
     int64_t max_text_bytes;
     embed_error *error;
+    int64_t capacity, count; /* of what is collected of the word */
+    char *bytes;
+    /* WordPiece */
+    emb_char *chars;
+    uint32_t *at;      /* chars[i] is at bytes[at[i]] */
+    uint64_t *hashes;
+    emb_token *pieces; /* of the word */
+    size_t first, last; /* source bytes of the word */
+    /* BPE */
+    emb_symbol *symbols;
+    uint64_t *heap;
+    size_t heap_size;
+    void *engine; /* Unigram */
 } emb_words;
 
-void emb_words_plan(emb_words *w, const emb_wordpiece *model, emb_arena *arena,
-                    int64_t max_text_bytes);
+typedef struct emb_token_model_kind {
+    const char *type; /* in tokenizer.json */
+    /* Room for words of up to `chars` characters. */
+    void (*plan)(emb_words *w, emb_arena *arena, size_t chars);
+    /* The tokens of a word, count > 0; then the next word is w->word + 1. */
+    int32_t (*word)(emb_words *w, const emb_char *chars, size_t count);
+} emb_token_model_kind;
+extern const emb_token_model_kind emb_token_model_wordpiece, emb_token_model_wordlevel, emb_token_model_bpe,
+    emb_token_model_unigram;
+
+bool emb_is_blank(uint32_t code);
+emb_trim emb_trim_of(const char *text, size_t size);
+void emb_token_model_free(emb_token_model *m, const emb_allocator *a);
+int64_t emb_token_model_count(const emb_token_model *m); /* pieces */
+int64_t emb_token_model_ids(const emb_token_model *m);   /* largest id + 1 */
+int32_t emb_token_model_id(const emb_token_model *m, const char *text, size_t size); /* or -1 */
+/* NULL: none. The text ends in a NUL. */
+const char *emb_token_model_text(const emb_token_model *m, int32_t id, uint32_t *size);
+bool emb_token_model_trims(emb_token_model *m, const emb_allocator *a); /* build m->trims */
+/* A token of the current word, from one character to another. */
+void emb_words_token(emb_words *w, int32_t id, const emb_char *first, const emb_char *last);
+/* The entry of the vocabulary that is the whole word, or -1. w->bytes has room for the longest. */
+int32_t emb_words_find(emb_words *w, const emb_char *chars, size_t count);
+void emb_words_trim(const emb_words *w, emb_token *token);
+int32_t emb_words_too_long(const emb_words *w, size_t at);
+
+/* WordPiece after BertPreTokenizer, as characters come: words of any length in little memory. */
 int32_t emb_words_push(emb_words *w, const emb_char *chars, size_t count);
 int32_t emb_words_end(emb_words *w); /* of the piece: so of the word */
+
+bool emb_bpe_reserve(emb_bpe *m, size_t merges, const emb_allocator *a);
+bool emb_bpe_add(emb_bpe *m, int32_t left, int32_t right, int32_t rank, int32_t id);
+bool emb_bpe_prepare(emb_token_model *m, const emb_allocator *a);
+
+/* ---- pre-tokenizers at work on one text (pretokenize.c) -------------------------------- */
+
+typedef struct emb_splitter {
+    const emb_steps *steps;
+    emb_room *rooms; /* one for each step */
+    emb_words *words;
+} emb_splitter;
+/* A piece through the steps from this one on, then through the model. */
+int32_t emb_split(emb_splitter *p, int step, const emb_char *chars, size_t count);
 
 /* ---- post-processor (postprocess.c) --------------------------------------------------- */
 
@@ -228,21 +376,25 @@ typedef struct emb_template {
     int64_t count, added; /* added: pieces that are tokens */
 } emb_template;
 
+typedef struct emb_post_processor {
+    emb_template single, pair;
+    bool trims, prefix_space; /* trim_offsets, add_prefix_space */
+} emb_post_processor;
+
 typedef struct emb_writer {
     emb_token_arrays *out;
-    size_t prefix_size; /* of the sequence being written */
     int64_t count;
+    /* of the sequence being written */
+    emb_source source;
     int32_t type_id, sequence;
+    bool trims, prefix_space, first;
 } emb_writer;
 void emb_writer_special(emb_writer *w, int32_t id, int32_t type_id);
 void emb_writer_token(emb_writer *w, emb_token token);
 
-/* Templates of a post_processor of tokenizer.json (NULL or null: none). */
-int32_t emb_template_load(emb_template *single, emb_template *pair, const emb_json *processor,
-                          const emb_allocator *a, embed_error *error);
-/* [CLS] A [SEP], [CLS] A [SEP] B [SEP] */
-int32_t emb_template_bert(emb_template *single, emb_template *pair, int32_t cls, int32_t sep,
-                          const emb_allocator *a);
+/* A post_processor of tokenizer.json (NULL or null: none). */
+int32_t emb_post_processor_load(emb_post_processor *p, const emb_json *v, const emb_loading *l);
+void emb_post_processor_free(emb_post_processor *p, const emb_allocator *a);
 /* How many tokens of each sequence remain. limit: without special tokens. */
 int32_t emb_truncate(int64_t lengths[2], bool pair, int64_t limit, int32_t strategy,
                      embed_error *error);
@@ -251,17 +403,16 @@ int32_t emb_truncate(int64_t lengths[2], bool pair, int64_t limit, int32_t strat
 
 struct emb_tokenizer {
     emb_allocator allocator;
-    emb_normalizer normalizer;
-    emb_wordpiece model;
+    emb_normalizer reader;
+    emb_steps normalizers, pre_tokenizers;
+    emb_token_model model;
     emb_added added;
-    emb_template single, pair;
-    int32_t *entry_of_id; /* entry + 1 of the vocabulary; 0: none */
-    int64_t ids;          /* of entry_of_id */
+    emb_post_processor post;
+    bool streams; /* BertPreTokenizer and WordPiece: a piece need not be held whole */
     int64_t vocab_size;
     int64_t model_max_length;
     bool truncates_left;
-    bool rebuilt;     /* by the tokenizer class, not by tokenizer.json */
-    bool has_json;
+    const char *settings_from, *vocabulary_from; /* files */
     char *class_name;
 };
 

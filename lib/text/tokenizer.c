@@ -4,40 +4,67 @@
 
 #define WINDOW 512 /* normalized characters at a time */
 #define BLOCK 64   /* characters among which the automaton looks for added tokens at a time */
+#define MOST_TEXT_BYTES (INT64_C(1) << 29) /* of a piece held whole: places in it are 32 bits */
 
 typedef struct state { /* of one call */
     const emb_tokenizer *t;
     emb_source source;
     emb_sink sink;
     emb_words words;
-    emb_char *window;                /* WINDOW */
-    emb_char *block;                 /* block_size */
+    emb_splitter splitter;
+    emb_room rooms[2][EMB_MAX_STEPS]; /* of normalizers and pre-tokenizers */
+    emb_char *window;                 /* WINDOW; where pieces need not be held whole */
+    emb_char *block;                  /* block_size */
     emb_match *block_matches;
     size_t block_size;
-    /* a whole normalized piece; NULL: no normalized added tokens */
-    emb_char *piece;
+    emb_char *pieces[2];              /* a whole piece, before and after a step */
     emb_match *piece_matches;
     size_t piece_size;
-    emb_token *kept[2];              /* by truncation, of each text */
+    emb_token *kept[2];               /* by truncation, of each text */
     int64_t max_text_bytes;
     embed_error *error;
 } state;
 
+/* A piece may become longer: half as much again is what canonical decomposition can do. */
+static size_t piece_capacity(int64_t max_text_bytes)
+{
+    return (size_t)max_text_bytes + (size_t)max_text_bytes / 2 + 64;
+}
+
+static void plan_pieces(state *s, const emb_tokenizer *t, emb_arena *arena)
+{
+    s->piece_size = piece_capacity(s->max_text_bytes);
+    for (int i = 0; i < 1 + (t->normalizers.count > 0); i++) {
+        s->pieces[i] = emb_arena_take(arena, s->piece_size, sizeof *s->pieces[i]);
+    }
+    if (t->added.normal.count) {
+        s->piece_matches = emb_arena_take(arena, s->piece_size, sizeof *s->piece_matches);
+    }
+    for (int i = 0; i < t->normalizers.count; i++) {
+        emb_room_plan(&s->rooms[0][i], &t->normalizers.items[i], arena, s->piece_size);
+    }
+    for (int i = 0; i < t->pre_tokenizers.count; i++) {
+        emb_room_plan(&s->rooms[1][i], &t->pre_tokenizers.items[i], arena, s->piece_size);
+    }
+    t->model.kind->plan(&s->words, arena, s->piece_size);
+}
+
 static void plan(state *s, const emb_tokenizer *t, emb_arena *arena, int64_t max_text_bytes,
                  int64_t max_length)
 {
-    *s = (state){.t = t, .max_text_bytes = max_text_bytes};
-    emb_words_plan(&s->words, &t->model, arena, max_text_bytes);
-    s->window = emb_arena_take(arena, WINDOW, sizeof *s->window);
+    *s = (state){.t = t, .max_text_bytes = EMB_MIN(max_text_bytes, MOST_TEXT_BYTES)};
+    s->words = (emb_words){.model = &t->model, .max_text_bytes = s->max_text_bytes};
+    s->splitter = (emb_splitter){&t->pre_tokenizers, s->rooms[1], &s->words};
+    if (t->streams) {
+        s->window = emb_arena_take(arena, WINDOW, sizeof *s->window);
+        t->model.kind->plan(&s->words, arena, (size_t)s->max_text_bytes);
+    } else {
+        plan_pieces(s, t, arena);
+    }
     if (t->added.raw.count) {
         s->block_size = EMB_MAX(BLOCK, (size_t)t->added.raw.longest) + t->added.raw.longest;
         s->block = emb_arena_take(arena, s->block_size, sizeof *s->block);
         s->block_matches = emb_arena_take(arena, s->block_size, sizeof *s->block_matches);
-    }
-    if (t->added.normal.count) { /* a normalized piece has no more characters than bytes */
-        s->piece_size = (size_t)max_text_bytes + 2 * EMB_READ_MARGIN;
-        s->piece = emb_arena_take(arena, s->piece_size, sizeof *s->piece);
-        s->piece_matches = emb_arena_take(arena, s->piece_size, sizeof *s->piece_matches);
     }
     for (int i = 0; i < 2; i++) s->kept[i] = emb_arena_take(arena, (size_t)max_length,
                                                             sizeof *s->kept[i]);
@@ -66,43 +93,75 @@ void emb_sink_push(emb_sink *sink, emb_token token)
     }
 }
 
-static void push_added(state *s, int32_t token, size_t begin, size_t end)
+static uint32_t blanks(const emb_view *v, size_t begin, size_t end, bool backward)
+{
+    uint32_t count = 0;
+    for (size_t size; begin < end && count < INT32_MAX; count++) {
+        emb_char c = v->chars ? v->chars[backward ? end - 1 : begin]
+            : backward ? emb_source_previous(v->source, end) : emb_source_next(v->source, begin);
+        size = v->chars ? 1 : c.size;
+        if (!emb_is_blank(c.code)) break;
+        *(backward ? &end : &begin) += backward ? -size : size;
+    }
+    return count;
+}
+
+/* An added token from begin to end of the view; its text is what it was found as, spaces included. */
+static void push_added(state *s, int32_t token, const emb_view *v, size_t begin, size_t end)
 {
     if (begin >= end || emb_sink_full(&s->sink)) return;
-    emb_sink_push(&s->sink, (emb_token){s->t->added.tokens[token].id,
-                                        (int32_t)EMB_MIN(s->words.word, INT32_MAX), begin, end});
+    emb_token t = {.id = s->t->added.tokens[token].id,
+                   .word = (int32_t)EMB_MIN(s->words.word, INT32_MAX), .begin = begin, .end = end};
+    if (s->t->post.trims) {
+        t.leading = blanks(v, begin, end, false);
+        t.trailing = blanks(v, begin, end, true);
+    }
+    if (v->chars) {
+        t.begin = v->chars[begin].start;
+        t.end = v->chars[end - 1].start + v->chars[end - 1].size;
+    }
+    emb_sink_push(&s->sink, t);
     s->words.word++;
 }
 
 /* ---- pieces ---------------------------------------------------------------------------- */
 
-/* Words and added tokens of a piece that is wholly in s->piece. */
-static int32_t normalized_piece(state *s, size_t count)
+/* Words and added tokens of a normalized piece. */
+static int32_t normalized_piece(state *s, const emb_char *chars, size_t count)
 {
     const emb_added *added = &s->t->added;
-    emb_view view = {.chars = s->piece, .size = count, .spaces_begin = 1};
+    emb_view view = {.chars = chars, .size = count, .spaces_begin = 1};
     size_t done = 0;
     int32_t status = EMBED_OK;
 
-    emb_matcher_run(&added->normal, s->piece, count, s->piece_matches);
+    if (!added->normal.count) return emb_split(&s->splitter, 0, chars, count);
+    emb_matcher_run(&added->normal, chars, count, s->piece_matches);
     for (size_t i = 0, next; i < count && status == EMBED_OK; i = next) {
         emb_match m = s->piece_matches[i];
         next = m.token < 0 ? i + 1 : i + m.size;
         size_t begin = i, end = next;
         if (m.token < 0 || !emb_added_accept(added, m.token, &view, done, &begin, &end)) continue;
-        if (done < begin) {
-            status = emb_words_push(&s->words, s->piece + done, begin - done);
-            if (status == EMBED_OK) status = emb_words_end(&s->words);
-        }
-        if (status == EMBED_OK && begin < end) {
-            const emb_char *last = &s->piece[end - 1];
-            push_added(s, m.token, s->piece[begin].start, last->start + last->size);
-        }
+        if (done < begin) status = emb_split(&s->splitter, 0, chars + done, begin - done);
+        if (status == EMBED_OK) push_added(s, m.token, &view, begin, end);
         done = end;
     }
-    if (status == EMBED_OK && done < count) status = emb_words_push(&s->words, s->piece + done,
-                                                                    count - done);
-    return status < 0 ? status : emb_words_end(&s->words);
+    return status < 0 ? status : emb_split(&s->splitter, 0, chars + done, count - done);
+}
+
+/* A piece that is held whole: steps may look at all of it. */
+static int32_t whole_piece(state *s, emb_reader *reader, size_t begin, size_t end)
+{
+    if (end - begin > (size_t)s->max_text_bytes) {
+        return emb_fail(s->error, EMBED_ERANGE,
+                        "text: %zu bytes without a special token, and the tokenizer takes a piece "
+                        "whole: no more than max_text_bytes = %lld can be taken", end - begin,
+                        (long long)s->max_text_bytes);
+    }
+    emb_char *buffers[2] = {s->pieces[0], s->pieces[1]};
+    size_t count = emb_reader_read(reader, buffers[0], s->piece_size);
+    count = emb_normalize(&s->t->normalizers, s->rooms[0], buffers, count, s->piece_size);
+    if (count == SIZE_MAX) return emb_words_too_long(&s->words, begin);
+    return normalized_piece(s, buffers[0], count);
 }
 
 /* The text between two added tokens. */
@@ -113,17 +172,8 @@ static int32_t piece(state *s, size_t begin, size_t end)
     int32_t status = EMBED_OK;
 
     if (begin >= end || emb_sink_full(&s->sink)) return EMBED_OK;
-    emb_reader_start(&reader, &s->t->normalizer, &s->source, begin, end);
-    if (s->piece) {
-        if (end - begin > (size_t)s->max_text_bytes) {
-            return emb_fail(s->error, EMBED_ERANGE,
-                            "text: %zu bytes without a special token, and the tokenizer has "
-                            "normalized added tokens: no more than max_text_bytes = %lld can be "
-                                "taken", end - begin,
-                            (long long)s->max_text_bytes);
-        }
-        return normalized_piece(s, emb_reader_read(&reader, s->piece, s->piece_size));
-    }
+    emb_reader_start(&reader, &s->t->reader, &s->source, begin, end);
+    if (!s->t->streams) return whole_piece(s, &reader, begin, end);
     while (status == EMBED_OK && !emb_sink_full(&s->sink)) {
         count = emb_reader_read(&reader, s->window, WINDOW);
         if (count == 0) break;
@@ -157,11 +207,17 @@ static int32_t raw_block(state *s, emb_view *view, size_t *at, size_t *done)
         size_t end = i < count ? s->block[i].start : place;
         if (!emb_added_accept(added, m.token, view, *done, &begin, &end)) continue;
         status = piece(s, *done, begin);
-        push_added(s, m.token, begin, end);
+        if (status == EMBED_OK) push_added(s, m.token, view, begin, end);
         *done = end;
     }
     *at = i < count ? s->block[i].start : place;
     return status;
+}
+
+static emb_source source_of(const emb_text *text)
+{
+    return (emb_source){text->prefix, text->data, text->prefix_size,
+                        text->prefix_size + text->size};
 }
 
 /* All tokens of one text into s->sink. */
@@ -170,8 +226,7 @@ static int32_t run(state *s, const emb_text *text)
     size_t at = 0, done = 0;
     int32_t status = EMBED_OK;
 
-    s->source = (emb_source){text->prefix, text->data, text->prefix_size,
-                             text->prefix_size + text->size};
+    s->source = source_of(text);
     s->words.count = s->words.word = 0;
     s->words.sink = &s->sink;
     s->words.error = s->error;
@@ -205,6 +260,14 @@ static int32_t check_text(const emb_text *text, const char *what, embed_error *e
     return status < 0 ? status : check_utf8(what, text->data, text->size, error);
 }
 
+static void start_sequence(emb_writer *w, const emb_template_piece *p, const emb_text *text)
+{
+    w->source = source_of(text);
+    w->type_id = p->type_id;
+    w->sequence = p->sequence;
+    w->first = true;
+}
+
 /* Write the template, tokenizing each sequence into the arrays where it stands. */
 static int32_t write_whole(state *s, const emb_template *template, const emb_text *const texts[2],
                            bool add_special, emb_writer *w)
@@ -216,9 +279,7 @@ static int32_t write_whole(state *s, const emb_template *template, const emb_tex
             if (add_special) emb_writer_special(w, p->id, p->type_id);
             continue;
         }
-        w->type_id = p->type_id;
-        w->sequence = p->sequence;
-        w->prefix_size = texts[p->sequence]->prefix_size;
+        start_sequence(w, p, texts[p->sequence]);
         s->sink = (emb_sink){.writer = w};
         status = run(s, texts[p->sequence]);
     }
@@ -249,9 +310,7 @@ static int32_t write_cut(state *s, const emb_template *template, const emb_text 
             if (add_special) emb_writer_special(w, p->id, p->type_id);
             continue;
         }
-        w->type_id = p->type_id;
-        w->sequence = p->sequence;
-        w->prefix_size = texts[p->sequence]->prefix_size;
+        start_sequence(w, p, texts[p->sequence]);
         int64_t first = o->left ? counts[p->sequence] - lengths[p->sequence] : 0;
         for (int64_t j = first; j < first + lengths[p->sequence]; j++) {
             emb_writer_token(w, s->kept[p->sequence][o->left ? j % limit : j]);
@@ -266,10 +325,10 @@ int64_t emb_tokenize(const emb_tokenizer *t, void *scratch, int64_t max_text_byt
                          const emb_tokenize_options *options,
                      emb_token_arrays *out, embed_error *error)
 {
-    const emb_template *template = pair ? &t->pair : &t->single;
+    const emb_template *template = pair ? &t->post.pair : &t->post.single;
     const emb_text *texts[2] = {text, pair};
     int64_t added = options->add_special_tokens ? template->added : 0;
-    emb_writer writer = {.out = out};
+    emb_writer writer = {.out = out, .trims = t->post.trims, .prefix_space = t->post.prefix_space};
     emb_arena arena;
     state s;
 
@@ -320,62 +379,13 @@ const char *emb_tokenizer_text(const emb_tokenizer *t, int32_t id)
         else high = middle;
     }
     if (low < t->added.count && t->added.tokens[low].id == id) return t->added.tokens[low].content;
-    if (id < 0 || id >= t->ids || !t->entry_of_id[id]) return NULL;
-    return t->model.vocab.bytes + t->model.vocab.entries[t->entry_of_id[id] - 1].offset;
+    uint32_t size;
+    return emb_token_model_text(&t->model, id, &size);
 }
 
 int32_t emb_tokenizer_id(const emb_tokenizer *t, const char *text, size_t size)
 {
     int32_t entry = emb_strings_find(&t->added.ids, text, size);
     if (entry >= 0) return t->added.ids.entries[entry].value;
-    entry = emb_strings_find(&t->model.vocab, text, size);
-    return entry < 0 ? -1 : t->model.vocab.entries[entry].value;
-}
-
-static void describe_flag(emb_buffer *out, const char *name, bool value)
-{
-    emb_buffer_printf(out, ", \"%s\": %s", name, value ? "true" : "false");
-}
-
-void emb_tokenizer_describe(const emb_tokenizer *t, emb_buffer *out)
-{
-    const emb_normalizer *n = &t->normalizer;
-    emb_buffer_printf(out, "{\"model\": \"WordPiece\", \"class\": ");
-    emb_buffer_json(out, t->class_name);
-    emb_buffer_printf(out, ", \"settings_from\": \"%s\", \"vocabulary_from\": \"%s\"",
-                      t->rebuilt ? "tokenizer_config.json" : "tokenizer.json",
-                      t->has_json ? "tokenizer.json" : "vocab.txt");
-    emb_buffer_printf(out,
-                      ", \"vocab_size\": %lld, \"model_max_length\": %lld, \"truncation_side\": "
-                          "\"%s\"",
-                      (long long)t->vocab_size, (long long)t->model_max_length,
-                          t->truncates_left ? "left" : "right");
-    emb_buffer_printf(out, ", \"normalizer\": {\"type\": \"BertNormalizer\"");
-    describe_flag(out, "lowercase_first", n->lower_first);
-    describe_flag(out, "clean_text", n->clean);
-    describe_flag(out, "handle_chinese_chars", n->cjk);
-    describe_flag(out, "strip_accents", n->strip);
-    describe_flag(out, "lowercase", n->lower);
-    emb_buffer_printf(out, "}, \"pre_tokenizer\": \"BertPreTokenizer\", \"unk_token\": ");
-    emb_buffer_json(out, t->model.unk);
-    emb_buffer_printf(out, ", \"continuing_subword_prefix\": ");
-    emb_buffer_json(out, t->model.prefix);
-    emb_buffer_printf(out,
-                      ", \"max_input_chars_per_word\": %lld, \"special_tokens_added\": [%lld, "
-                          "%lld]",
-                      (long long)t->model.max_chars, (long long)t->single.added,
-                          (long long)t->pair.added);
-    emb_buffer_printf(out, ", \"added_tokens\": [");
-    for (int32_t i = 0; i < t->added.count; i++) {
-        const emb_added_token *a = &t->added.tokens[i];
-        emb_buffer_printf(out, "%s{\"id\": %d, \"content\": ", i ? ", " : "", (int)a->id);
-        emb_buffer_json(out, a->content);
-        describe_flag(out, "single_word", a->single_word);
-        describe_flag(out, "lstrip", a->lstrip);
-        describe_flag(out, "rstrip", a->rstrip);
-        describe_flag(out, "normalized", a->normalized);
-        describe_flag(out, "special", a->special);
-        emb_buffer_printf(out, "}");
-    }
-    emb_buffer_printf(out, "]}");
+    return emb_token_model_id(&t->model, text, size);
 }

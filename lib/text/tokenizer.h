@@ -7,12 +7,15 @@
 
 typedef struct emb_tokenizer emb_tokenizer;
 
-/* The texts of the files, NULL where there is none. Either tokenizer_json or vocab_txt is needed. */
+/* The files, NULL where there is none. One of tokenizer_json, vocab_txt, vocab_json with merges_txt, or
+ * sentencepiece (whatever its name) is needed. */
 typedef struct emb_tokenizer_files {
     const char *tokenizer_json, *tokenizer_config_json, *special_tokens_map_json,
         *added_tokens_json, *vocab_txt;
     size_t tokenizer_json_size, tokenizer_config_json_size, special_tokens_map_json_size,
         added_tokens_json_size, vocab_txt_size;
+    const char *vocab_json, *merges_txt, *sentencepiece;
+    size_t vocab_json_size, merges_txt_size, sentencepiece_size;
     const char *model_type; /* of config.json; decides the class when nothing names it */
     /* of config.json; tokenizer_config.json's comes first. NULL: none */
     const char *tokenizer_class;

@@ -3,6 +3,7 @@
 #ifndef EMB_UNICODE_H
 #define EMB_UNICODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,10 @@ static inline uint32_t emb_unicode_ccc(uint32_t c)
 {
     return emb_unicode_ccc_blocks[(size_t)emb_unicode_ccc_index[c >> 7] << 7 | (c & 127)];
 }
+
+/* Tables of single steps (step_tables.c). */
+bool emb_unicode_is_numeric(uint32_t c);   /* what Digits takes for a number */
+bool emb_unicode_is_combining(uint32_t c); /* what StripAccents deletes */
 
 /* Lower case of c alone (no final sigma); returns the number of code points, 1 or 2. */
 int emb_unicode_lower(uint32_t c, uint32_t out[2]);

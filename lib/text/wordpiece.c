@@ -1,4 +1,5 @@
-/* BertPreTokenizer and WordPiece: characters in, tokens out, one word at a time. */
+/* WordPiece, longest match first. After BertPreTokenizer it takes characters as they come, one word
+ * at a time; otherwise words whole. */
 #include "text.h"
 
 /* Words up to this many characters are always taken; longer ones as far as max_text_bytes allows. */
@@ -6,27 +7,25 @@
 /* No word longer than this: offsets in it are 32 bits. */
 #define MOST_CHARS (INT64_C(1) << 29)
 
-void emb_words_plan(emb_words *w, const emb_wordpiece *model, emb_arena *arena,
-                    int64_t max_text_bytes)
+static void plan(emb_words *w, emb_arena *arena, size_t chars)
 {
-    int64_t most = EMB_MIN(EMB_MAX(max_text_bytes, WORD_CHARS), MOST_CHARS);
-    int64_t capacity = EMB_MIN(model->max_chars, most);
-    size_t n = (size_t)capacity + 1;
+    const emb_token_model *m = w->model;
+    int64_t most = EMB_MIN(EMB_MAX((int64_t)EMB_MIN(chars, SIZE_MAX / 4), WORD_CHARS), MOST_CHARS);
+    w->capacity = EMB_MIN(m->max_chars, most);
+    size_t n = (size_t)w->capacity + 1;
 
-    *w = (emb_words){.model = model, .capacity = capacity, .max_text_bytes = max_text_bytes};
     w->chars = emb_arena_take(arena, n, sizeof *w->chars);
     w->bytes = emb_arena_take(arena, n, 4);
     w->at = emb_arena_take(arena, n + 1, sizeof *w->at);
     w->pieces = emb_arena_take(arena, n, sizeof *w->pieces);
-    w->hashes = emb_arena_take(arena, EMB_MIN(n, (size_t)model->vocab.longest + 1),
-                               sizeof *w->hashes);
+    w->hashes = emb_arena_take(arena, EMB_MIN(n, (size_t)m->vocab.longest + 1), sizeof *w->hashes);
 }
 
 /* The longest piece of the vocabulary that begins at character `begin`; *end is past it. Entry, or
  * -1. */
 static int32_t longest_piece(const emb_words *w, int64_t begin, int64_t *end)
 {
-    const emb_wordpiece *m = w->model;
+    const emb_token_model *m = w->model;
     size_t prefix_size = begin ? m->prefix_size : 0;
     uint64_t hash = begin ? m->prefix_hash : EMB_HASH_START;
     uint32_t from = w->at[begin];
@@ -65,7 +64,7 @@ static int64_t cut(const emb_words *w)
 static int32_t word_end(emb_words *w)
 {
     int64_t count = w->count > w->model->max_chars ? -1 : cut(w);
-    int32_t word = (int32_t)EMB_MIN(w->word, INT32_MAX);
+    int32_t number = (int32_t)EMB_MIN(w->word, INT32_MAX);
 
     if (count < 0) { /* the whole word is unknown, not just its tail */
         w->pieces[0] = (emb_token){.id = w->model->unk_id, .begin = w->first, .end = w->last};
@@ -78,7 +77,8 @@ static int32_t word_end(emb_words *w)
         }
     }
     for (int64_t i = 0; i < count; i++) {
-        w->pieces[i].word = word;
+        w->pieces[i].word = number;
+        emb_words_trim(w, &w->pieces[i]);
         emb_sink_push(w->sink, w->pieces[i]);
     }
     w->word++;
@@ -126,3 +126,12 @@ int32_t emb_words_end(emb_words *w)
 {
     return w->count && !emb_sink_full(w->sink) ? word_end(w) : EMBED_OK;
 }
+
+static int32_t word(emb_words *w, const emb_char *chars, size_t count)
+{
+    int32_t status = EMBED_OK;
+    for (size_t i = 0; i < count && status == EMBED_OK; i++) status = word_add(w, &chars[i]);
+    return status < 0 ? status : word_end(w);
+}
+
+const emb_token_model_kind emb_token_model_wordpiece = {"WordPiece", plan, word};

@@ -2,12 +2,13 @@
  * whose ids, words and offsets are in range, the same again and however many are asked for. */
 #include <stdlib.h>
 
+#include "../../lib/format/json.h"
 #include "../../lib/text/tokenizer.h"
 #include "mutate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MAX_TEXT = 4096, MAX_LENGTH = 16, CAPACITY = 1 << 15, SCRATCH = 1 << 22 };
+enum { MAX_TEXT = 4096, MAX_LENGTH = 16, CAPACITY = 1 << 15, SCRATCH = 1 << 23 };
 
 static void expect(bool holds, const char *what)
 {
@@ -16,10 +17,10 @@ static void expect(bool holds, const char *what)
     abort();
 }
 
-static const char *slurp(const char *folder, const char *name, size_t *size)
+static char *slurp(const char *folder, const char *name, size_t *size)
 {
     char path[256];
-    snprintf(path, sizeof path, "tests/data/tokenizer/%s/%s", folder, name);
+    snprintf(path, sizeof path, "tests/data/tokenizer/%s%s%s", folder, *folder ? "/" : "", name);
     FILE *f = fopen(path, "rb");
     if (!f) return NULL;
     fseek(f, 0, SEEK_END);
@@ -54,7 +55,50 @@ static emb_tokenizer *open_folder(const char *folder)
 
 static const char *const folders[] = {"added",  "cased",    "disagree", "legacy",
                                       "template", "uncased", "verbatim"};
-enum { FOLDERS = (int)(sizeof folders / sizeof *folders) };
+enum { FOLDERS = (int)(sizeof folders / sizeof *folders), MOST = 256 };
+
+/* A line of pipelines.jsonl, whose tokenizer says @bytes@ for the pieces of all bytes. */
+static emb_tokenizer *open_line(const char *line, size_t size)
+{
+    emb_tokenizer *t;
+    embed_error error = EMBED_ERROR_INIT;
+    emb_buffer out;
+    emb_json_document *d = emb_json_parse("line", line, size, NULL, &emb_libc_allocator, &error);
+    expect(d, error.message);
+    const char *text = emb_json_text(emb_json_get(emb_json_root(d), "tokenizer"));
+    const char *at = strstr(text, "@bytes@");
+    emb_buffer_init(&out, &emb_libc_allocator);
+    emb_buffer_add(&out, text, at ? (size_t)(at - text) : strlen(text));
+    for (int b = 0; at && b < 256; b++) {
+        emb_buffer_printf(&out, "%s\"<0x%02X>\":%d", b ? "," : "", (unsigned)b, b);
+    }
+    if (at) emb_buffer_add(&out, at + 7, strlen(at + 7));
+    emb_tokenizer_files f = {.tokenizer_json = out.data, .tokenizer_json_size = out.size};
+    expect(emb_tokenizer_open(&t, &f, &emb_libc_allocator, &error) == EMBED_OK, error.message);
+    emb_buffer_free(&out);
+    emb_json_free(d);
+    return t;
+}
+
+/* Number `which` of the directories, then of the pipelines; *count: of all of them. */
+static emb_tokenizer *open_number(int which, int *count)
+{
+    static char *lines[MOST];
+    static int found;
+    size_t size = 0;
+    char *at = found ? NULL : slurp("", "pipelines.jsonl", &size);
+    for (char *end; size > 0 && found < MOST - FOLDERS; at = end + 1) {
+        end = memchr(at, '\n', size);
+        expect(end, "lines end");
+        *end = '\0';
+        size -= (size_t)(end + 1 - at);
+        lines[found++] = at;
+    }
+    *count = FOLDERS + found;
+    if (which < 0) return NULL;
+    if (which < FOLDERS) return open_folder(folders[which]);
+    return open_line(lines[which - FOLDERS], strlen(lines[which - FOLDERS]));
+}
 
 typedef struct tokens {
     int32_t ids[CAPACITY], types[CAPACITY], words[CAPACITY], sequences[CAPACITY];
@@ -75,18 +119,20 @@ static void check(const emb_tokenizer *t, const tokens *k, int64_t n, const emb_
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static emb_tokenizer *tokenizers[FOLDERS];
+    static emb_tokenizer *tokenizers[MOST];
+    static int count;
     static _Alignas(64) char scratch[SCRATCH];
     static tokens first, again;
     if (size < 2 || size > CAPACITY) return 0;
-    int which = data[0] % FOLDERS;
-    if (!tokenizers[which]) tokenizers[which] = open_folder(folders[which]);
+    if (!count) open_number(-1, &count);
+    int which = data[0] % count;
+    if (!tokenizers[which]) tokenizers[which] = open_number(which, &count);
     const emb_tokenizer *t = tokenizers[which];
     expect(emb_tokenizer_scratch_size(t, MAX_TEXT, MAX_LENGTH) <= SCRATCH, "a bounded workspace");
 
     uint8_t bits = data[1];
     emb_tokenize_options options = {
-        .max_length = data[0] / FOLDERS % (MAX_LENGTH + 1),
+        .max_length = (data[0] + 7 * data[1]) % (MAX_LENGTH + 1),
         .left = bits & 1,
         .strategy = (bits >> 1) % 3,
         .add_special_tokens = bits & 8,

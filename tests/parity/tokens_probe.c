@@ -9,7 +9,7 @@
 #include "../../lib/text/tokenizer.h"
 
 enum { PAIR = 1, LEFT = 2, NO_SPECIAL = 4, REPLACE = 8, PREFIX = 16, COUNT_ONLY = 32 };
-#define MAX_TEXT (1 << 24)
+#define MAX_TEXT (1 << 23)
 
 static char *slurp(const char *dir, const char *name, size_t *size)
 {
@@ -63,6 +63,12 @@ int main(int argc, char **argv)
                                       &f.special_tokens_map_json_size);
     f.added_tokens_json = slurp(argv[1], "added_tokens.json", &f.added_tokens_json_size);
     f.vocab_txt = slurp(argv[1], "vocab.txt", &f.vocab_txt_size);
+    f.vocab_json = slurp(argv[1], "vocab.json", &f.vocab_json_size);
+    f.merges_txt = slurp(argv[1], "merges.txt", &f.merges_txt_size);
+    static const char *const models[] = {"sentencepiece.bpe.model", "spiece.model", "spm.model"};
+    for (int i = 0; i < 3 && !f.sentencepiece; i++) {
+        f.sentencepiece = slurp(argv[1], models[i], &f.sentencepiece_size);
+    }
     char *config = slurp(argv[1], "config.json", &config_size);
     char *at = config ? strstr(config, "\"model_type\"") : NULL;
     if (at && sscanf(at, "\"model_type\" : \"%63[^\"]", type) == 1) f.model_type = type;

@@ -255,17 +255,34 @@ static void small_questions(void **state)
 #define PROCESSOR "\"post_processor\":{\"type\":"
 #define MODEL "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"?\",\"vocab\":{\"?\":0,\"a\":1}}}"
 
+#define BPE "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},"
+
 static const struct { const char *json; int32_t status; const char *message; } refused[] = {
     {"[1]", EMBED_EFORMAT, "tokenizer.json: expected an object, found an array"},
     {"{\"version\":\"2.0\"," NORMALIZER SPLIT MODEL, EMBED_EUNSUPPORTED,
      "tokenizer.json: version: expected \"1.0\", found \"2.0\""},
     {HEAD NORMALIZER SPLIT "\"model\":null}", EMBED_EFORMAT,
      "tokenizer.json: model: expected an object, found null"},
-    {HEAD NORMALIZER SPLIT "\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}",
+    {HEAD NORMALIZER SPLIT "\"model\":{\"type\":\"Magic\",\"vocab\":{},\"merges\":[]}}",
+     EMBED_EUNSUPPORTED, "tokenizer.json: model: type: \"Magic\" is not supported"},
+    {HEAD BPE "\"dropout\":0.1,\"merges\":[]}}", EMBED_EUNSUPPORTED,
+     "tokenizer.json: model: dropout: expected null or 0, found 0.1"},
+    {HEAD BPE "\"merges\":[\"a  b\"]}}", EMBED_EFORMAT,
+     "tokenizer.json: merges: expected two pieces and a space, found \"a  b\""},
+    {HEAD BPE "\"merges\":[\"a c\"]}}", EMBED_EFORMAT,
+     "tokenizer.json: merge 1: \"c\" is not in the vocabulary"},
+    {HEAD BPE "\"merges\":[[\"a\",\"b\"],[\"b\",\"a\"]]}}", EMBED_EFORMAT,
+     "tokenizer.json: merge 2: \"ba\" is not in the vocabulary"},
+    {HEAD BPE "\"merges\":[[\"a\"]]}}", EMBED_EFORMAT,
+     "tokenizer.json: line 1: model.merges: expected \"a b\" or [\"a\", \"b\"]"},
+    {HEAD BPE "\"merges\":[[\"a\",\"b\",\"a\"]]}}", EMBED_EFORMAT,
+     "tokenizer.json: line 1: model.merges: expected two pieces, found more"},
+    {HEAD BPE "\"byte_fallback\":true,\"end_of_word_suffix\":\"x\",\"merges\":[]}}",
      EMBED_EUNSUPPORTED,
-     "tokenizer.json: model: type: expected WordPiece, found \"BPE\""},
-    {HEAD NORMALIZER SPLIT "\"model\":{\"vocab\":{},\"merges\":[]}}", EMBED_EUNSUPPORTED,
-     "tokenizer.json: model: no type, and not the fields of WordPiece"},
+     "tokenizer.json: model: byte_fallback with continuing_subword_prefix or end_of_word_suffix is "
+     "not supported"},
+    {HEAD "\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"a\"]]}}", EMBED_EFORMAT,
+     "tokenizer.json: line 1: model.vocab: expected [piece, score]"},
     {HEAD NORMALIZER SPLIT "\"model\":{\"type\":\"WordPiece\"}}", EMBED_EFORMAT,
      "tokenizer.json: model.vocab: expected an object, found none"},
     {HEAD NORMALIZER SPLIT "\"model\":{\"type\":\"WordPiece\",\"vocab\":[1]}}", EMBED_EFORMAT,
@@ -279,23 +296,47 @@ static const struct { const char *json; int32_t status; const char *message; } r
     {HEAD NORMALIZER SPLIT "\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":2147483000}}}",
      EMBED_EFORMAT,
      "tokenizer.json: model.vocab: id 2147483000 in a vocabulary of 1 pieces"},
-    {HEAD "\"normalizer\":{\"type\":\"NFKC\"}," SPLIT MODEL, EMBED_EUNSUPPORTED,
-     "tokenizer.json: normalizer: type: expected BertNormalizer, Lowercase or Sequence, found "
-     "\"NFKC\""},
+    {HEAD "\"normalizer\":{\"type\":\"Magic\"}," SPLIT MODEL, EMBED_EUNSUPPORTED,
+     "tokenizer.json: normalizer: type: \"Magic\" is not supported"},
+    {HEAD "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{},\"content\":\"\"}," SPLIT MODEL,
+     EMBED_EFORMAT,
+     "Replace: tokenizer.json: normalizer: pattern: expected {\"String\": ...} or {\"Regex\": ...}"},
+    {HEAD "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"\"},\"content\":\"\"},"
+     SPLIT MODEL, EMBED_EUNSUPPORTED,
+     "Replace: tokenizer.json: normalizer: pattern: expected a text, found \"\""},
+    {HEAD "\"normalizer\":{\"type\":\"Prepend\"}," SPLIT MODEL, EMBED_EFORMAT,
+     "Prepend: tokenizer.json: normalizer: prepend: expected a string, found none"},
     {HEAD "\"normalizer\":[]," SPLIT MODEL, EMBED_EFORMAT,
      "tokenizer.json: normalizer: expected an object, found an array"},
     {HEAD "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":["
      "{\"type\":\"BertNormalizer\"},{\"type\":"
      "\"BertNormalizer\"}]}," SPLIT MODEL, EMBED_EUNSUPPORTED,
-     "tokenizer.json: normalizer: two BertNormalizers are not supported"},
-    {HEAD NORMALIZER "\"pre_tokenizer\":{\"type\":\"Whitespace\"}," MODEL, EMBED_EUNSUPPORTED,
-     "tokenizer.json: pre_tokenizer: type: expected BertPreTokenizer, found \"Whitespace\""},
-    {HEAD NORMALIZER MODEL, EMBED_EUNSUPPORTED,
-     "tokenizer.json: pre_tokenizer: type: expected BertPreTokenizer, found \"\""},
-    {HEAD NORMALIZER SPLIT PROCESSOR "\"RobertaProcessing\"}," MODEL,
+     "tokenizer.json: normalizer: BertNormalizer: expected it first, found it after others"},
+    {HEAD NORMALIZER "\"pre_tokenizer\":{\"type\":\"Magic\"}," MODEL, EMBED_EUNSUPPORTED,
+     "tokenizer.json: pre_tokenizer: type: \"Magic\" is not supported"},
+    {HEAD "\"pre_tokenizer\":{\"type\":\"Punctuation\",\"behavior\":\"Eaten\"}," MODEL,
      EMBED_EUNSUPPORTED,
-     "tokenizer.json: post_processor: type: expected BertProcessing, TemplateProcessing or "
-     "Sequence, found \"RobertaProcessing\""},
+     "Punctuation: tokenizer.json: pre_tokenizer: behavior: \"Eaten\" is not supported"},
+    {HEAD "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"__\"}," MODEL, EMBED_EFORMAT,
+     "Metaspace: tokenizer.json: pre_tokenizer: replacement: expected one character, found \"__\""},
+    {HEAD "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":"
+     "\"first\",\"add_prefix_space\":false}," MODEL, EMBED_EFORMAT,
+     "Metaspace: tokenizer.json: pre_tokenizer: prepend_scheme: expected always, first or never, "
+     "found \"first\" and no add_prefix_space"},
+    {HEAD "\"pre_tokenizer\":{\"type\":\"FixedLength\",\"length\":0}," MODEL, EMBED_EFORMAT,
+     "FixedLength: tokenizer.json: line 1: length: expected an integer from 1 to 2147483647, "
+     "found 0"},
+    {HEAD NORMALIZER SPLIT PROCESSOR "\"Magic\"}," MODEL,
+     EMBED_EUNSUPPORTED,
+     "tokenizer.json: post_processor: type: expected BertProcessing, RobertaProcessing, "
+     "TemplateProcessing, ByteLevel or Sequence, found \"Magic\""},
+    {HEAD SPLIT PROCESSOR "\"Sequence\",\"processors\":[{\"type\":\"BertProcessing\",\"cls\":[\"?\",0],"
+     "\"sep\":[\"?\",0]},{\"type\":\"ByteLevel\"}]}," MODEL, EMBED_EUNSUPPORTED,
+     "tokenizer.json: post_processor: ByteLevel after a component that adds tokens is not "
+     "supported"},
+    {HEAD SPLIT PROCESSOR "\"TemplateProcessing\",\"single\":[{\"Sequence\":{\"id\":\"A\"}},"
+     "{\"Sequence\":{\"id\":\"A\"}}],\"pair\":[]}," MODEL, EMBED_EUNSUPPORTED,
+     "tokenizer.json: post_processor: sequence A twice is not supported"},
     {HEAD NORMALIZER SPLIT PROCESSOR "\"BertProcessing\",\"cls\":1}," MODEL,
      EMBED_EFORMAT,
      "tokenizer.json: post_processor: cls: expected [token, id], found an integer"},
@@ -352,9 +393,12 @@ static void refused_configs(void **state)
     (void)state;
     static const struct { const char *config, *message; } cases[] = {
         {"[]", "tokenizer_config.json: expected an object, found an array"},
+        {"{\"tokenizer_class\":\"MagicTokenizer\"}",
+         "tokenizer_config.json: tokenizer_class: \"MagicTokenizer\" is not supported"},
         {"{\"tokenizer_class\":\"XLMRobertaTokenizer\"}",
-         "tokenizer_config.json: tokenizer_class: expected a BERT class or "
-         "PreTrainedTokenizerFast, found \"XLMRobertaTokenizer\""},
+         "tokenizer: expected tokenizer.json or sentencepiece.bpe.model, found only vocab.txt"},
+        {"{\"tokenizer_class\":\"RobertaTokenizer\"}",
+         "tokenizer: expected tokenizer.json or vocab.json with merges.txt, found only vocab.txt"},
         {"{\"do_lower_case\":1}",
          "tokenizer_config.json: line 1: do_lower_case: expected true or false, found an integer"},
         {"{\"truncation_side\":\"up\"}",
@@ -384,8 +428,7 @@ static void refused_configs(void **state)
     assert_string_equal(error.message, "added_tokens.json: line 1: expected an id, found true");
     open_texts((emb_tokenizer_files){.vocab_txt = "a\n", .tokenizer_class = "Other",
                                      .model_type = "bert"}, &error);
-    assert_string_equal(error.message, "config.json: tokenizer_class: expected a BERT class or "
-                        "PreTrainedTokenizerFast, found \"Other\"");
+    assert_string_equal(error.message, "config.json: tokenizer_class: \"Other\" is not supported");
 }
 
 static void twice_in_vocabulary(void **state)
@@ -508,9 +551,8 @@ static void limits(void **state)
     assert_int_equal(tokenize_plain(t, text, MAX_TEXT), 2);
     assert_int_equal(tokenize_plain(t, text, MAX_TEXT + 1), EMBED_ERANGE);
     assert_string_equal(got.error.message,
-                        "text: 4097 bytes without a special token, and the tokenizer has "
-                            "normalized "
-                        "added tokens: no more than max_text_bytes = 4096 can be taken");
+                        "text: 4097 bytes without a special token, and the tokenizer takes a "
+                        "piece whole: no more than max_text_bytes = 4096 can be taken");
     memcpy(text + 2000, "[SEP]", 5);
     assert_int_equal(tokenize_plain(t, text, MAX_TEXT + 2), 3);
     for (int32_t c = 0x4E00, at = 0; at + 3 <= MAX_TEXT; c++, at += 3) emb_utf8_encode((uint32_t)c,

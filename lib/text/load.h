@@ -1,0 +1,77 @@
+/* load: what the files that open a tokenizer share. Private to text/. */
+#ifndef EMB_LOAD_H
+#define EMB_LOAD_H
+
+#include "pattern.h"
+#include "sentencepiece.h"
+
+#define EMB_JSON_FILE "tokenizer.json"
+#define EMB_CONFIG_FILE "tokenizer_config.json"
+
+typedef struct emb_loader {
+    emb_tokenizer *t;
+    const emb_tokenizer_files *files;
+    const emb_allocator *a;
+    embed_error *error;
+    emb_json_document *document; /* of tokenizer.json, without vocabulary and merges; or NULL */
+    const emb_json *json;        /* its root */
+    const struct emb_tokenizer_class *class; /* NULL: tokenizer.json as it stands */
+    emb_json_document *pipeline; /* what the class puts in place of the components of tokenizer.json */
+    emb_tokenizer_config config;
+    emb_sentencepiece spm;       /* count 0: not a SentencePiece model */
+    emb_token_list added;        /* index: the id; content: of a file */
+    emb_strings contents;        /* of added; values: index in it */
+    int64_t largest_id;          /* of added; -1 */
+} emb_loader;
+
+int32_t emb_load_out_of_memory(const emb_loader *l);
+
+/* ---- classes of transformers (classes.c) -------------------------------------------------- */
+
+/* A special token that a class has when no file names another; flags of one that a file names by its
+ * text alone. */
+typedef struct emb_class_token {
+    const char *content; /* NULL: none */
+    bool object, lstrip, special; /* object: an AddedToken; special: of it */
+} emb_class_token;
+
+/* A class that rebuilds normalizer and pre-tokenizer, and keeps the vocabulary of the file. */
+typedef struct emb_tokenizer_class {
+    const char *name; /* without "Fast" */
+    const emb_token_model_kind *model;
+    /* The components as the text of a tokenizer.json. */
+    int32_t (*pipeline)(const emb_loader *l, emb_buffer *out);
+    emb_class_token named[7];
+    const char *const *extra; /* special tokens when the config lists none; ends in NULL */
+    /* Of a SentencePiece file: its name; pieces in front and behind, a letter for a named token (b, e, u,
+     * p, m) or a text, x for `extra` from its end; how many of the file's first pieces they replace. */
+    const char *spm_name, *spm_front, *spm_behind;
+    int32_t spm_skip;
+    bool spm_extra;    /* `extra` besides the control pieces of the file */
+    /* What stands round a text and a pair: c cls, s sep, b bos, e eos, A, B; after a colon type ids. NULL:
+     * that of the file. */
+    const char *single, *pair;
+    bool trims;      /* trim_offsets, unless the config says otherwise */
+    bool adds_again; /* special tokens, by their content alone */
+    /* Unigram: unk_id is that of the unknown token in the vocabulary, else the fallback */
+    bool finds_unknown, unknown_scores_zero, unknown_of_spm; /* of_spm: else the file's unk_id */
+    int32_t unknown_fallback;
+} emb_tokenizer_class;
+
+/* By the name in a config, or by the model_type of config.json when nothing names it; NULL for
+ * tokenizer.json as it stands. */
+int32_t emb_class_choose(emb_loader *l);
+/* Special tokens that no file names, and l->pipeline. */
+int32_t emb_class_apply(emb_loader *l);
+/* Once all tokens are in. */
+int32_t emb_class_post_processor(emb_loader *l);
+
+/* ---- vocabulary and model (load_model.c) -------------------------------------------------- */
+
+int32_t emb_load_model(emb_loader *l);
+
+/* ---- added tokens (load_added.c) ---------------------------------------------------------- */
+
+int32_t emb_load_added(emb_loader *l);
+
+#endif

@@ -1,0 +1,424 @@
+/* The Unigram model. The vocabulary is a trie whose edges lie in one hash table: it is built in
+ * the order of the file, without sorting, and a step is one look-up. The path needs one id for
+ * each byte of the word; scores only as far back as the longest piece reaches. */
+#include "unigram.h"
+
+#include <math.h>
+
+#define MAX_PROBE   256  /* beyond: pieces made to collide */
+#define UNK_PENALTY 10.0 /* below the lowest score */
+#define BATCH       32   /* pieces that are added side by side */
+#define ENDS        0x80000000u /* of a node number: a piece ends there */
+
+/* The edge of a node for a byte. key: node << 8 | byte, plus 1; 0: free. */
+typedef struct edge {
+    uint32_t key, to;
+} edge;
+
+struct emb_unigram {
+    emb_allocator allocator;
+    edge *edges;
+    uint32_t shift, mask, probe; /* probe: no edge is further from its place */
+    uint32_t root[256];          /* the first step, without a look-up */
+    int32_t *ids;                /* of the nodes where a piece ends */
+    double *scores;              /* by id */
+    uint32_t *starts;            /* of the texts in bytes; count + 1 */
+    char *bytes;                 /* each text ends in a NUL */
+    int64_t count;
+    uint32_t nodes, longest;
+    int32_t unk_id;
+    double unk_score;
+    int32_t fallback[256]; /* ids of <0x00> ... <0xFF>; -1: none */
+    bool byte_fallback;
+};
+
+/* ---- the trie ----------------------------------------------------------------------- */
+
+static uint32_t place_of(const emb_unigram *u, uint32_t key)
+{
+    return (uint32_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> 32) >> u->shift;
+}
+
+static uint32_t step(const emb_unigram *u, uint32_t node, uint8_t byte) /* 0: none */
+{
+    uint32_t key = ((node & ~ENDS) << 8 | byte) + 1;
+    uint32_t place = place_of(u, key);
+    for (uint32_t i = 0; i <= u->probe; i++) {
+        const edge *e = &u->edges[(place + i) & u->mask];
+        if (e->key == key) return e->to;
+        if (e->key == 0) return 0;
+    }
+    return 0;
+}
+
+/* The edge of the key, or the free one that is to have it. NULL: too many collide. */
+static edge *seat(emb_unigram *u, uint32_t key)
+{
+    uint32_t place = place_of(u, key);
+    for (uint32_t i = 0; i < MAX_PROBE; i++) {
+        edge *e = &u->edges[(place + i) & u->mask];
+        if (e->key == key) return e;
+        if (e->key) continue;
+        u->probe = EMB_MAX(u->probe, i);
+        return e;
+    }
+    return NULL;
+}
+
+/* Room for 2^bits edges; half of it stays free. */
+static int32_t reserve(emb_unigram *u, uint32_t bits)
+{
+    size_t before = u->edges ? (size_t)u->mask + 1 : 0, size = (size_t)1 << bits;
+    edge *old = u->edges;
+    int32_t *ids = emb_alloc(&u->allocator, size / 2 + 2, sizeof *ids);
+    u->edges = emb_calloc(&u->allocator, size, sizeof *u->edges);
+    u->mask = (uint32_t)size - 1;
+    u->shift = 32 - bits;
+    u->probe = 0;
+    bool ok = ids && u->edges;
+    if (ok && before) memcpy(ids, u->ids, (before / 2 + 2) * sizeof *ids);
+    int32_t status = ok ? EMBED_OK : EMBED_ENOMEM;
+    for (size_t i = 0; ok && i < before; i++) {
+        edge *e = old[i].key ? seat(u, old[i].key) : NULL;
+        if (e) *e = old[i];
+        else if (old[i].key) status = EMBED_EFORMAT;
+    }
+    emb_free(&u->allocator, old);
+    emb_free(&u->allocator, u->ids);
+    u->ids = ids;
+    return status;
+}
+
+/* Add pieces side by side, a byte of each at a time: look-ups nearly all miss the caches, and so
+ * the misses overlap. */
+static int32_t add(emb_unigram *u, const emb_unigram_piece *pieces, int32_t first, int32_t count)
+{
+    uint32_t nodes[BATCH] = {0}, keys[BATCH], longest = 0, total = 0;
+    for (int32_t k = 0; k < count; k++) {
+        longest = EMB_MAX(longest, pieces[k].size);
+        total += pieces[k].size;
+    }
+    while (u->nodes + total > u->mask / 2) {
+        int32_t status = reserve(u, 32 - u->shift + 1);
+        if (status < 0) return status;
+    }
+    for (uint32_t i = 0; i < longest; i++) {
+        for (int32_t k = 0; k < count; k++) {
+            if (i >= pieces[k].size) continue;
+            keys[k] = ((nodes[k] & ~ENDS) << 8 | (uint8_t)pieces[k].text[i]) + 1;
+            __builtin_prefetch(&u->edges[place_of(u, keys[k])], 1);
+        }
+        for (int32_t k = 0; k < count; k++) {
+            if (i >= pieces[k].size) continue;
+            edge *e = seat(u, keys[k]);
+            if (!e) return EMBED_EFORMAT;
+            if (e->key == 0) *e = (edge){keys[k], u->nodes++};
+            nodes[k] = e->to & ~ENDS;
+            if (i + 1 < pieces[k].size) continue;
+            e->to |= ENDS;
+            u->ids[nodes[k]] = first + k;
+        }
+    }
+    return EMBED_OK;
+}
+
+static int32_t find(const emb_unigram *u, const char *text, size_t size)
+{
+    uint32_t node = 0;
+    for (size_t i = 0; i < size; i++) {
+        node = step(u, node, (uint8_t)text[i]);
+        if (node == 0) return -1;
+    }
+    return node & ENDS ? u->ids[node & ~ENDS] : -1;
+}
+
+/* ---- opening ------------------------------------------------------------------------ */
+
+static int32_t check(const emb_unigram_piece *pieces, int64_t count, int64_t unk_id, size_t *total,
+                     const char *where, embed_error *error)
+{
+    if (count <= 0 || count > 1 << 24) {
+        return emb_fail(error, EMBED_EFORMAT, "%s: vocab: expected pieces, found %lld", where,
+                        (long long)count);
+    }
+    if (unk_id < -1 || unk_id >= count) {
+        return emb_fail(error, EMBED_EFORMAT, "%s: unk_id: expected the number of a piece below "
+                        "%lld, found %lld", where, (long long)count, (long long)unk_id);
+    }
+    *total = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const emb_unigram_piece *p = &pieces[i];
+        bool fits = emb_add(*total, (size_t)p->size + 1, total) && *total < INT32_MAX / 256;
+        if (!fits) {
+            return emb_fail(error, EMBED_EUNSUPPORTED, "%s: vocab: more than %d bytes of pieces",
+                            where, INT32_MAX / 256);
+        }
+        if (p->size > EMB_UNIGRAM_MAX_PIECE) {
+            return emb_fail(error, EMBED_EUNSUPPORTED,
+                            "%s: vocab: piece %lld has %u bytes, more than %d", where,
+                            (long long)i, p->size, EMB_UNIGRAM_MAX_PIECE);
+        }
+        if (!isfinite(p->score)) {
+            return emb_fail(error, EMBED_EFORMAT,
+                            "%s: vocab: piece %lld: its score is not a number", where,
+                            (long long)i);
+        }
+        if (p->size && emb_utf8_invalid(p->text, p->size) >= 0) {
+            return emb_fail(error, EMBED_EFORMAT, "%s: vocab: piece %lld is not UTF-8", where,
+                            (long long)i);
+        }
+    }
+    return EMBED_OK;
+}
+
+static bool allocate(emb_unigram *u, size_t bytes, int64_t count)
+{
+    const emb_allocator *a = &u->allocator;
+    uint32_t bits = 10;
+    while ((int64_t)1 << bits < 6 * count) bits++;
+    u->scores = emb_alloc(a, (size_t)count, sizeof *u->scores);
+    u->starts = emb_alloc(a, (size_t)count + 1, sizeof *u->starts);
+    u->bytes = emb_alloc(a, bytes, 1);
+    return u->scores && u->starts && u->bytes && reserve(u, bits) == EMBED_OK;
+}
+
+static int32_t fill(emb_unigram *u, const emb_unigram_piece *pieces, const char *where,
+                    embed_error *error)
+{
+    uint32_t used = 0;
+    double lowest = INFINITY;
+    u->nodes = 1;
+    for (int64_t i = 0; i < u->count; i++) {
+        const emb_unigram_piece *p = &pieces[i];
+        u->starts[i] = used;
+        u->scores[i] = p->score;
+        if (p->size) memcpy(u->bytes + used, p->text, p->size);
+        u->bytes[used + p->size] = 0;
+        used += p->size + 1;
+        lowest = EMB_MIN(lowest, p->score);
+        u->longest = EMB_MAX(u->longest, p->size);
+    }
+    for (int64_t i = 0; i < u->count; i += BATCH) {
+        int32_t status = add(u, pieces + i, (int32_t)i, (int32_t)EMB_MIN(BATCH, u->count - i));
+        if (status < 0) {
+            return emb_fail(error, status, "%s: vocab: from piece %lld on: %s", where, (long long)i,
+                            status == EMBED_ENOMEM ? "no memory" : "pieces collide too often");
+        }
+    }
+    u->starts[u->count] = used;
+    u->unk_score = lowest - UNK_PENALTY;
+    for (uint32_t c = 0; c < 256; c++) {
+        static const char hex[] = "0123456789ABCDEF";
+        const char name[] = {'<', '0', 'x', hex[c >> 4], hex[c & 15], '>'};
+        u->fallback[c] = find(u, name, sizeof name);
+        u->root[c] = step(u, 0, (uint8_t)c);
+    }
+    return EMBED_OK;
+}
+
+int32_t emb_unigram_open(emb_unigram **unigram, const emb_unigram_piece *pieces, int64_t count,
+                         int64_t unk_id, bool byte_fallback, const char *where,
+                         const emb_allocator *a, embed_error *error)
+{
+    size_t total;
+    *unigram = NULL;
+    int32_t status = check(pieces, count, unk_id, &total, where, error);
+    if (status < 0) return status;
+    emb_unigram *u = emb_calloc(a, 1, sizeof *u);
+    if (!u) return emb_fail(error, EMBED_ENOMEM, "%s: no memory", where);
+    u->allocator = *a;
+    u->count = count;
+    u->unk_id = (int32_t)unk_id;
+    u->byte_fallback = byte_fallback;
+    status = allocate(u, total, count) ? fill(u, pieces, where, error)
+                                       : emb_fail(error, EMBED_ENOMEM, "%s: no memory", where);
+    if (status < 0) {
+        emb_unigram_free(u);
+        return status;
+    }
+    *unigram = u;
+    return EMBED_OK;
+}
+
+void emb_unigram_free(emb_unigram *u)
+{
+    if (!u) return;
+    emb_allocator a = u->allocator;
+    emb_free(&a, u->edges);
+    emb_free(&a, u->ids);
+    emb_free(&a, u->scores);
+    emb_free(&a, u->starts);
+    emb_free(&a, u->bytes);
+    emb_free(&a, u);
+}
+
+int64_t emb_unigram_count(const emb_unigram *u)
+{
+    return u->count;
+}
+
+int32_t emb_unigram_id(const emb_unigram *u, const char *text, size_t size)
+{
+    return find(u, text, size);
+}
+
+const char *emb_unigram_text(const emb_unigram *u, int32_t id, uint32_t *size)
+{
+    if (id < 0 || id >= u->count) return NULL;
+    *size = u->starts[id + 1] - u->starts[id] - 1;
+    return u->bytes + u->starts[id];
+}
+
+/* ---- the best path ------------------------------------------------------------------ */
+
+#define UNREACHED INT32_MIN
+/* of unknown characters: ~ of their length in bytes */
+
+typedef struct node { /* the best path to a place in the word */
+    double score;
+    int32_t id; /* of its last piece; ~length: an unknown character; UNREACHED */
+} node;
+
+static size_t ring_size(const emb_unigram *u)
+{
+    size_t size = 8;
+    while (size <= u->longest) size *= 2;
+    return size;
+}
+
+static void plan(const emb_unigram *u, emb_arena *arena, size_t max_word, node **ring,
+                 int32_t **path)
+{
+    *ring = emb_arena_take(arena, ring_size(u), sizeof **ring);
+    *path = emb_arena_take(arena, max_word + 1, sizeof **path);
+}
+
+size_t emb_unigram_scratch_size(const emb_unigram *u, size_t max_word)
+{
+    emb_arena arena;
+    node *ring;
+    int32_t *path;
+    emb_arena_init(&arena, NULL, 0);
+    if (max_word == SIZE_MAX) return SIZE_MAX;
+    plan(u, &arena, max_word, &ring, &path);
+    return arena.failed ? SIZE_MAX : arena.used;
+}
+
+static inline size_t length_of(const emb_unigram *u, int32_t id)
+{
+    return id < 0 ? (size_t)~id : (size_t)(u->starts[id + 1] - u->starts[id] - 1);
+}
+
+static inline void offer(node *n, double score, int32_t id)
+{
+    if (n->id != UNREACHED && !(score > n->score)) return;
+    n->score = score;
+    n->id = id;
+}
+
+static inline size_t char_size(uint8_t byte)
+{
+    return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
+}
+
+/* Into path[end], for every place that a character ends: the last piece of the best path there. */
+static bool forward(const emb_unigram *u, node *ring, int32_t *path, const char *text, size_t size)
+{
+    size_t mask = ring_size(u) - 1;
+    for (size_t i = 0; i <= mask; i++) ring[i].id = UNREACHED;
+    ring[0] = (node){0, 0};
+    for (size_t at = 0, n; at < size; at += n) {
+        node *here = &ring[at & mask];
+        double before = here->score;
+        bool single = false;
+        n = EMB_MIN(char_size((uint8_t)text[at]), size - at);
+        path[at] = here->id;
+        here->id = UNREACHED;
+        for (size_t i = 1; i < n; i++) path[at + i] = UNREACHED;
+        uint32_t to = u->root[(uint8_t)text[at]];
+        for (size_t end = at + 1; to; end++) {
+            if (to & ENDS) {
+                int32_t id = u->ids[to & ~ENDS];
+                offer(&ring[end & mask], u->scores[id] + before, id);
+                single = single || end == at + n;
+            }
+            if (end == size) break;
+            to = step(u, to, (uint8_t)text[end]);
+        }
+        if (single) continue;
+        if (u->unk_id < 0) return false;
+        offer(&ring[(at + n) & mask], u->unk_score + before, ~(int32_t)n);
+    }
+    path[size] = ring[size & mask].id;
+    return true;
+}
+
+/* From ends to beginnings: path[begin] becomes the piece that begins there. */
+static void backward(const emb_unigram *u, int32_t *path, size_t size)
+{
+    size_t at = size;
+    int32_t id = path[size];
+    while (at > 0) {
+        size_t begin = at - length_of(u, id);
+        int32_t before = path[begin];
+        path[begin] = id;
+        at = begin;
+        id = before;
+    }
+}
+
+int32_t emb_unigram_start(emb_unigram_walk *walk, const emb_unigram *u, void *scratch,
+                          const char *text, size_t size, embed_error *error)
+{
+    emb_arena arena;
+    node *ring;
+    emb_arena_init(&arena, scratch, emb_unigram_scratch_size(u, size));
+    *walk = (emb_unigram_walk){.unigram = u, .text = text, .size = size};
+    plan(u, &arena, size, &ring, &walk->path);
+    if (!forward(u, ring, walk->path, text, size)) {
+        return emb_fail(error, EMBED_EFORMAT, "tokenizer: the vocabulary has no unk_id, and the "
+                        "text has a character that is not in it");
+    }
+    backward(u, walk->path, size);
+    return EMBED_OK;
+}
+
+/* A run of unknown characters is one text: a piece of the vocabulary, bytes, or unk. */
+static bool next_unknown(emb_unigram_walk *w, size_t begin, emb_unigram_token *token)
+{
+    const emb_unigram *u = w->unigram;
+    token->id = find(u, w->text + begin, w->at - begin);
+    if (token->id >= 0) return true;
+    token->id = u->unk_id;
+    if (!u->byte_fallback) return true;
+    for (size_t i = begin; i < w->at; i++) {
+        if (u->fallback[(uint8_t)w->text[i]] < 0) return true;
+    }
+    token->id = u->fallback[(uint8_t)w->text[begin]];
+    w->fallback_begin = begin;
+    w->fallback = begin + 1;
+    return true;
+}
+
+bool emb_unigram_next(emb_unigram_walk *w, emb_unigram_token *token)
+{
+    const emb_unigram *u = w->unigram;
+    if (w->fallback && w->fallback < w->at) {
+        *token = (emb_unigram_token){u->fallback[(uint8_t)w->text[w->fallback++]],
+                                     w->fallback_begin, w->at};
+        return true;
+    }
+    if (w->at == w->size) return false;
+    size_t begin = w->at;
+    int32_t id = w->path[begin];
+    w->fallback = 0;
+    w->at += length_of(u, id);
+    bool unknown = id < 0 || id == u->unk_id;
+    while (unknown && w->at < w->size && (w->path[w->at] < 0 || w->path[w->at] == u->unk_id)) {
+        w->at += length_of(u, w->path[w->at]);
+    }
+    *token = (emb_unigram_token){id, begin, w->at};
+    if (unknown) next_unknown(w, begin, token);
+    token->end = w->at;
+    return true;
+}

@@ -1,0 +1,52 @@
+/* unigram: the Unigram model, pieces with scores and the best path through them, as Hugging Face
+ * tokenizers finds it (doubles, its tie-breaking, runs of unknown characters as one). */
+#ifndef EMB_UNIGRAM_H
+#define EMB_UNIGRAM_H
+
+#include "../base/base.h"
+
+typedef struct emb_unigram_piece {
+    const char *text; /* need not outlive emb_unigram_open */
+    uint32_t size;    /* bytes; 0 is allowed and never matches */
+    double score;
+} emb_unigram_piece;
+
+#define EMB_UNIGRAM_MAX_PIECE 1024 /* bytes; beyond: EMBED_EUNSUPPORTED */
+
+typedef struct emb_unigram emb_unigram;
+
+/* ids are indices of pieces; of equal texts the last gives the id. unk_id -1: none; a text that
+ * needs it is then refused. byte_fallback: "<0x41>" and so on for unknown bytes, when all the bytes
+ * of the run are in the vocabulary. where: what messages call the file. */
+int32_t emb_unigram_open(emb_unigram **unigram, const emb_unigram_piece *pieces, int64_t count,
+                         int64_t unk_id, bool byte_fallback, const char *where,
+                         const emb_allocator *a, embed_error *error);
+void emb_unigram_free(emb_unigram *u);
+int64_t emb_unigram_count(const emb_unigram *u);
+int32_t emb_unigram_id(const emb_unigram *u, const char *text, size_t size);   /* or -1 */
+const char *emb_unigram_text(const emb_unigram *u, int32_t id, uint32_t *size); /* or NULL; a NUL
+                                                                                   follows */
+
+typedef struct emb_unigram_token {
+    int32_t id;
+    size_t begin, end; /* bytes of the word; bytes of one fallback all have the whole run's */
+} emb_unigram_token;
+
+/* Bytes of scratch (64-byte aligned) for words of up to max_word bytes: about 4 for each. */
+size_t emb_unigram_scratch_size(const emb_unigram *u, size_t max_word);
+
+typedef struct emb_unigram_walk {
+    const emb_unigram *unigram;
+    const char *text;
+    size_t at, size;
+    int32_t *path;                    /* id of the piece that begins at each byte */
+    size_t fallback, fallback_begin;  /* next byte of a run of bytes, 0: none; its beginning */
+} emb_unigram_walk;
+
+/* Find the best path of one pre-tokenized word (valid UTF-8, of any size up to max_word), then hand
+ * out its tokens one after another. Takes no memory. */
+int32_t emb_unigram_start(emb_unigram_walk *walk, const emb_unigram *u, void *scratch,
+                          const char *text, size_t size, embed_error *error);
+bool emb_unigram_next(emb_unigram_walk *walk, emb_unigram_token *token);
+
+#endif
