@@ -79,6 +79,8 @@ $(BUILD)/lib/%.o: lib/%.c
 $(BUILD)/tools/%.o: tools/%.c
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(OURS) -Iinclude $(STB) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+# stb_image_write shifts the codes of its own tables into the sign of an int.
+$(BUILD)/tools/embed/jpeg.o: OURS += $(if $(SAN),-fno-sanitize=undefined)
 $(A): $(OBJ)
 	$(call quiet,AR)rm -f $@ && $(AR) rcs $@ $^
 $(BUILD)/libembed.so.$(VERSION): $(OBJ) lib/libembed.map
