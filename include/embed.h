@@ -309,8 +309,9 @@ enum { /* embed_encode_options.flags */
     EMBED_NO_SPECIAL_TOKENS = 1 << 3, /* add no [CLS] and [SEP] */
     EMBED_APPLY_EXIF = 1 << 4,   /* turn an image as its EXIF orientation says */
     EMBED_ALPHA_WHITE = 1 << 5,  /* lay transparent pixels over white; default: alpha is dropped */
-    EMBED_INTERPOLATE_POS_ENCODING = 1 << 6 /* take images of another size than the model's by
-                                             * interpolating its positions, as the reference's option */
+    EMBED_INTERPOLATE_POS_ENCODING = 1 << 6, /* take images of another size than the model's by
+                                              * interpolating its positions, as the reference's option */
+    EMBED_FOR_IMAGES = 1 << 7    /* embed_output_dim: of an image, where the model takes both */
 };
 
 /* Called between forward passes with inputs done so far. Anything but 0 cancels the call, which

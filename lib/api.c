@@ -47,7 +47,7 @@ static int32_t copy_encode_options(embed_encode_options *options, const embed_en
                                     EMBED_NO_MODULES | EMBED_NO_TRUNCATION |
                                         EMBED_REPLACE_INVALID_UTF8 | EMBED_NO_SPECIAL_TOKENS |
                                         EMBED_APPLY_EXIF | EMBED_ALPHA_WHITE |
-                                        EMBED_INTERPOLATE_POS_ENCODING,
+                                        EMBED_INTERPOLATE_POS_ENCODING | EMBED_FOR_IMAGES,
                                     "options", error);
 }
 

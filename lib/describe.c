@@ -98,6 +98,12 @@ bool emb_model_describe(embed_model *m)
                       m->text.arch.hidden_size && m->image.arch.hidden_size ? "," : "",
                       m->image.arch.hidden_size ? "\"images\"" : "");
     if (e->arch.hidden_size) describe_sizes(b, &e->arch);
+    if (e != &m->image && m->image.arch.hidden_size) {
+        emb_buffer_printf(b, ",\"image_tower\":{\"family\":");
+        emb_buffer_json(b, m->image.arch.model_type);
+        describe_sizes(b, &m->image.arch);
+        emb_buffer_printf(b, "}");
+    }
     emb_buffer_printf(b, ",\"pooler\":%s,\"image\":", e->has_pooler ? "true" : "false");
     if (m->has_processor) emb_image_processor_describe(&m->processor, b);
     else emb_buffer_printf(b, "null");

@@ -165,7 +165,8 @@ static int32_t decide_max_length(embed_model *m, embed_error *error)
 static int32_t default_pooling(const emb_encoder *e)
 {
     if (e->arch.projection_size) return EMBED_POOL_PROJECTION;
-    if (e->arch.pooler == EMB_POOLER_HEAD) return EMBED_POOL_POOLER;
+    if (e->arch.pooler == EMB_POOLER_HEAD || e->arch.pooler == EMB_POOLER_LAST)
+        return EMBED_POOL_POOLER;
     return emb_takes_images(&e->arch) ? EMBED_POOL_MEAN_ALL : EMBED_POOL_CLS;
 }
 

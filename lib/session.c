@@ -169,11 +169,18 @@ static int32_t resolve_layer(embed_session *s, emb_call *c)
     return EMBED_OK;
 }
 
+/* The tower that takes an input; that of texts where there is nothing to tell. */
+static const emb_encoder *tower_of(const embed_model *m, const embed_input *input)
+{
+    bool images = input->images || (!input->texts && !input->ids && !m->text.arch.hidden_size);
+    return images ? &m->image : &m->text;
+}
+
 static int32_t resolve(embed_session *s, const embed_input *input, const embed_encode_options *o,
                        emb_call *c)
 {
     const embed_model *m = s->model;
-    bool images = input->images || (!input->texts && !input->ids && !m->text.arch.hidden_size);
+    bool images = tower_of(m, input) == &m->image;
     *c = (emb_call){.options = o, .input = input, .encoder = images ? &m->image : &m->text};
     if (!c->encoder->arch.hidden_size)
         return !m->image.arch.hidden_size && !m->text.arch.hidden_size
@@ -375,10 +382,9 @@ static bool by_pooler(const recipe *r)
     return r->pooling[0] == EMBED_POOL_POOLER || r->pooling[0] == EMBED_POOL_PROJECTION;
 }
 
-static int32_t resolve_pooling(const embed_model *m, const embed_encode_options *o, recipe *r,
-                               embed_error *error)
+static int32_t resolve_pooling(const embed_model *m, const emb_encoder *e,
+                               const embed_encode_options *o, recipe *r, embed_error *error)
 {
-    const emb_encoder *e = m->text.arch.hidden_size ? &m->text : &m->image;
     const emb_architecture *a = &e->arch;
     r->pooling = o->pooling ? &o->pooling : m->modules.pooling;
     r->pooling_count = o->pooling ? 1 : m->modules.pooling_count;
@@ -404,8 +410,8 @@ static int32_t resolve_pooling(const embed_model *m, const embed_encode_options 
     return EMBED_OK;
 }
 
-static int32_t resolve_recipe(const embed_model *m, const embed_encode_options *o, recipe *r,
-                              embed_error *error)
+static int32_t resolve_recipe(const embed_model *m, const emb_encoder *e,
+                              const embed_encode_options *o, recipe *r, embed_error *error)
 {
     int64_t widest, wanted;
     *r = (recipe){
@@ -413,7 +419,7 @@ static int32_t resolve_recipe(const embed_model *m, const embed_encode_options *
         .normalize_module = o->normalize != EMBED_NORMALIZE_OFF,
         .normalize = o->normalize == EMBED_NORMALIZE_ON,
     };
-    int32_t status = resolve_pooling(m, o, r, error);
+    int32_t status = resolve_pooling(m, e, o, r, error);
     if (status < 0) return status;
     if (o->normalize < 0 || o->normalize > EMBED_NORMALIZE_OFF)
         return emb_fail(error, EMBED_EINVAL,
@@ -437,8 +443,9 @@ static int32_t resolve_recipe(const embed_model *m, const embed_encode_options *
 
 int64_t emb_output_dim(const embed_model *m, const embed_encode_options *o, embed_error *error)
 {
+    bool images = (o->flags & EMBED_FOR_IMAGES) && m->image.arch.hidden_size;
     recipe r;
-    int32_t status = resolve_recipe(m, o, &r, error);
+    int32_t status = resolve_recipe(m, images ? &m->image : emb_model_tower(m), o, &r, error);
     return status < 0 ? status : r.dim;
 }
 
@@ -519,7 +526,9 @@ int32_t emb_session_encode(embed_session *s, const embed_input *input,
 {
     emb_call c;
     encode_out out = {.vectors = vectors, .stride = stride};
-    int32_t status = resolve_recipe(s->model, o, &out.recipe, &s->error);
+    const emb_encoder *tower = tower_of(s->model, input);
+    if (!tower->arch.hidden_size) tower = emb_model_tower(s->model); /* resolve refuses the input */
+    int32_t status = resolve_recipe(s->model, tower, o, &out.recipe, &s->error);
     if (status == EMBED_OK && stride < out.recipe.dim)
         status = emb_fail(&s->error, EMBED_EINVAL, "stride: expected at least %lld, found %lld",
                           (long long)out.recipe.dim, (long long)stride);

@@ -154,9 +154,21 @@ static int32_t check_tokens(embed_session *s, const emb_call *c, int64_t n, int6
     return EMBED_OK;
 }
 
+/* SigLIP's texts have all positions, whatever stands in them. */
+static int64_t pad(embed_session *s, const emb_call *c, int64_t n, int64_t at)
+{
+    int64_t length = c->encoder->arch.padded_length;
+    for (int64_t t = n; t < length && t < s->batch_tokens; t++) {
+        s->ids[at + t] = (int32_t)c->encoder->arch.pad_token_id;
+        s->type_ids[at + t] = 0;
+    }
+    return EMB_MAX(n, length);
+}
+
 int64_t emb_text_load(embed_session *s, const emb_call *c, int64_t i, int64_t at)
 {
     int64_t n = c->input->ids ? copy_ids(s, c, i, at) : tokenize_text(s, c, i, at);
+    if (n >= 0 && !c->input->ids) n = pad(s, c, n, at);
     int32_t status = n < 0 ? (int32_t)n : check_tokens(s, c, n, at);
     return status < 0 ? status : n;
 }

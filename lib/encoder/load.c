@@ -278,9 +278,11 @@ int32_t emb_encoder_load(emb_encoder *e, const emb_architecture *arch, emb_loade
 {
     *e = (emb_encoder){
         .arch = *arch,
-        .attention = {arch->num_attention_heads, arch->head_dim,
-                      (float)(1 / sqrt((double)arch->head_dim)),
-                      arch->names.relative_positions != NULL},
+        .attention = {.heads = arch->num_attention_heads,
+                      .head_dim = arch->head_dim,
+                      .scale = (float)(1 / sqrt((double)arch->head_dim)),
+                      .has_relative = arch->names.relative_positions != NULL,
+                      .causal = arch->causal},
         .part = whole_panels(arch->hidden_size),
         .gate_part = arch->names.gate ? whole_panels(arch->intermediate_size) : 0,
     };

@@ -16,6 +16,24 @@ static void attend(const emb_encoder *e, const emb_device *d, const emb_batch *b
                        s->qkv + e->part, ld, s->context, h, s->attention, s->attention_per_thread);
 }
 
+/* Where in a sequence the row, or the rows, begin. */
+static int64_t first_token(const emb_encoder *e, const emb_batch *b, int64_t sequence)
+{
+    int64_t start = b->starts[sequence], n = b->starts[sequence + 1] - start, largest = 0;
+    const int32_t *ids = b->ids + start;
+    switch (e->arch.pooler) {
+    case EMB_POOLER_PATCHES: return e->arch.image.prefix;
+    case EMB_POOLER_LAST: return EMB_MAX(n - 1, 0);
+    case EMB_POOLER_EOS:
+        for (int64_t i = 0; i < n; i++) {
+            if (ids[i] == e->arch.eos_token_id) return i;
+            if (ids[i] > ids[largest]) largest = i;
+        }
+        return e->arch.eos_token_id == EMB_EOS_LARGEST ? largest : 0;
+    default: return 0;
+    }
+}
+
 void emb_pooler_rows(const emb_encoder *e, const emb_device *d, const emb_batch *b, const float *x,
                      emb_encoder_scratch *s, float *rows)
 {
@@ -26,9 +44,8 @@ void emb_pooler_rows(const emb_encoder *e, const emb_device *d, const emb_batch 
         return;
     }
     bool patches = e->arch.pooler == EMB_POOLER_PATCHES;
-    int64_t first = patches ? e->arch.image.prefix : 0;
     for (int64_t q = 0; q < b->sequences; q++) {
-        int64_t start = b->starts[q] + first, n = b->starts[q + 1] - start;
+        int64_t start = b->starts[q] + first_token(e, b, q), n = b->starts[q + 1] - start;
         emb_pool_one(patches ? EMBED_POOL_MEAN : EMBED_POOL_CLS, n, h, x + start * h, h, NULL, 0,
                      rows + q * h);
     }

@@ -36,7 +36,9 @@ static void run_text(const emb_encoder *e, const emb_device *d, const emb_batch 
     float *rows = project ? s->context : s->x;
     lookup u = {e, d->kernels, b, rows};
     emb_parallel(d, look_up, &u, b->sequences);
-    emb_norm_run(d, &e->embeddings_norm, b->tokens, e->arch.embedding_size, rows, NULL, NULL, rows);
+    if (e->embeddings_norm.gamma)
+        emb_norm_run(d, &e->embeddings_norm, b->tokens, e->arch.embedding_size, rows, NULL, NULL,
+                     rows);
     if (project)
         emb_linear_run(d, &e->embeddings_project, b->tokens, rows, e->arch.embedding_size, s->x,
                        e->arch.hidden_size);

@@ -73,9 +73,13 @@ typedef struct emb_names {
 typedef enum { /* what pooler_output is made of, by pooler_norm and then pooler where there are any */
     EMB_POOLER_NONE,
     EMB_POOLER_CLS,     /* the first token of last_hidden_state */
+    EMB_POOLER_EOS,     /* the first token of id eos_token_id (CLIP's texts) */
+    EMB_POOLER_LAST,    /* the last token (SigLIP's texts) */
     EMB_POOLER_PATCHES, /* the mean of the patches */
     EMB_POOLER_HEAD     /* attention of a learned query over all tokens */
 } emb_pooler_kind;
+
+#define EMB_EOS_LARGEST (-1)
 
 typedef enum { /* how a table of positions is made to fit another grid of patches (torch's) */
     EMB_RESIZE_BICUBIC,           /* a = -0.75 */
@@ -124,6 +128,9 @@ typedef struct emb_architecture {
     /* RoBERTa: the first token has this position, tokens of id position_offset - 1 (padding) are not
      * counted and have that position themselves; 0: positions are counted from 0 */
     int64_t position_offset;
+    bool causal;             /* a token sees itself and those before it */
+    int64_t eos_token_id;    /* of EMB_POOLER_EOS; EMB_EOS_LARGEST: the largest id of the text */
+    int64_t padded_length, pad_token_id; /* texts are padded to so many tokens, all seen (SigLIP); 0: no */
 
     emb_image_tokens image;
 
@@ -165,8 +172,9 @@ extern const emb_family emb_family_xlm_roberta;
 extern const emb_family emb_family_camembert, emb_family_distilbert, emb_family_electra;
 extern const emb_family emb_family_vit, emb_family_deit, emb_family_beit;
 extern const emb_family emb_family_dinov2, emb_family_dinov2_with_registers, emb_family_dinov3_vit;
-extern const emb_family emb_family_clip, emb_family_clip_vision_model;
-extern const emb_family emb_family_siglip, emb_family_siglip_vision_model;
+extern const emb_family emb_family_clip, emb_family_clip_text_model, emb_family_clip_vision_model;
+extern const emb_family emb_family_siglip, emb_family_siglip_text_model;
+extern const emb_family emb_family_siglip_vision_model;
 extern const emb_family emb_family_siglip2, emb_family_siglip2_vision_model;
 
 /* What most families read under the same names: hidden_size, num_hidden_layers,

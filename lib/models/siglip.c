@@ -1,34 +1,60 @@
-/* SigLIP's and SigLIP2's vision tower: transformers' models/siglip/modeling_siglip.py,
- * SiglipVisionModel, and models/siglip2, alone or in a model of two towers. No [CLS]: pooler_output is
- * the attention of a learned query over all patches. SigLIP2's takes images of any shape whose patches
- * are at most num_patches (NaFlex); its checkpoints of fixed size say siglip. */
+/* SigLIP and SigLIP2: transformers' models/siglip/modeling_siglip.py, SiglipModel, and models/siglip2, or
+ * one tower alone. Images have no [CLS]: pooler_output is the attention of a learned query over all
+ * patches. Texts are always padded to all positions, and pooler_output is a Linear of the last one.
+ * SigLIP2's images may have any shape whose patches are at most num_patches (NaFlex); its checkpoints of
+ * fixed size say siglip. */
 #include "models.h"
 
 #define LAYER "encoder.layers.%d."
+#define LAYERS                                                                                     \
+    .query = LAYER "self_attn.q_proj", .key = LAYER "self_attn.k_proj",                            \
+    .value = LAYER "self_attn.v_proj", .attention_output = LAYER "self_attn.out_proj",             \
+    .attention_norm = LAYER "layer_norm1", .intermediate = LAYER "mlp.fc1",                        \
+    .output = LAYER "mlp.fc2", .output_norm = LAYER "layer_norm2"
 
-static const emb_names names = {
+static const emb_names text_names = {
+    LAYERS,
+    .prefix = "text_model.",
+    .word_embeddings = "embeddings.token_embedding.weight",
+    .position_embeddings = "embeddings.position_embedding.weight",
+    .final_norm = "final_layer_norm",
+    .pooler = "head",
+};
+
+static const emb_names vision_names = {
+    LAYERS,
     .prefix = "vision_model.",
     .patch_embeddings = "embeddings.patch_embedding",
     .position_embeddings = "embeddings.position_embedding.weight",
-    .query = LAYER "self_attn.q_proj",
-    .key = LAYER "self_attn.k_proj",
-    .value = LAYER "self_attn.v_proj",
-    .attention_output = LAYER "self_attn.out_proj",
-    .attention_norm = LAYER "layer_norm1",
-    .intermediate = LAYER "mlp.fc1",
-    .output = LAYER "mlp.fc2",
-    .output_norm = LAYER "layer_norm2",
     .final_norm = "post_layernorm",
 };
 
 static void describe_layers(emb_config *c, emb_architecture *a)
 {
-    a->names = names;
     a->layer_norm_eps = 1e-6;
     a->hidden_act = EMB_ACT_GELU_TANH;
     emb_config_layers(c, a);
     a->pre_norm = true;
     a->pooler_size = a->hidden_size;
+}
+
+static void describe_text(emb_config *c, emb_architecture *a)
+{
+    a->names = text_names;
+    describe_layers(c, a);
+    a->vocab_size = emb_config_size(c, "vocab_size", 32000);
+    a->embedding_size = a->hidden_size;
+    a->max_position_embeddings = emb_config_size(c, "max_position_embeddings", 64);
+    a->padded_length = a->max_position_embeddings;
+    a->pad_token_id = emb_config_int(c, "pad_token_id", 1, 0, EMB_SIZE_MAX);
+    a->pooler = EMB_POOLER_LAST;
+    a->pooler_size = emb_config_size(c, "projection_size", a->hidden_size);
+}
+
+static void describe_vision(emb_config *c, emb_architecture *a)
+{
+    a->names = vision_names;
+    describe_layers(c, a);
     if (!emb_config_bool(c, "vision_use_head", true)) return;
     a->pooler = EMB_POOLER_HEAD;
     a->names.pooler_head = "head";
@@ -36,13 +62,13 @@ static void describe_layers(emb_config *c, emb_architecture *a)
 
 static void describe_siglip(emb_config *c, emb_architecture *a)
 {
-    describe_layers(c, a);
+    describe_vision(c, a);
     emb_config_image(c, a, 224, 16);
 }
 
 static void describe_siglip2(emb_config *c, emb_architecture *a)
 {
-    describe_layers(c, a);
+    describe_vision(c, a);
     int64_t patches = emb_config_int(c, "num_patches", 256, 1, EMB_MAX_PATCHES), side = 1;
     while ((side + 1) * (side + 1) <= patches) side++;
     if (side * side != patches && c->status == EMBED_OK)
@@ -58,27 +84,34 @@ static void describe_siglip2(emb_config *c, emb_architecture *a)
     a->image.patch_channels_last = true;
 }
 
-static void describe_section(emb_config *c, emb_architecture *a,
+/* A tower of a model of two, by its section of config.json. */
+static void describe_section(emb_config *c, const char *key, emb_architecture *a,
                              void (*describe)(emb_config *, emb_architecture *))
 {
     char where[256];
-    emb_config vision = emb_config_section(c, "vision_config", where);
-    describe(&vision, a);
-    c->status = vision.status;
+    emb_config section = emb_config_section(c, key, where);
+    describe(&section, a);
+    c->status = section.status;
 }
 
-static void describe_siglip_pair(emb_config *c, emb_architecture *a)
+static void describe_text_tower(emb_config *c, emb_architecture *a)
 {
-    describe_section(c, a, describe_siglip);
+    describe_section(c, "text_config", a, describe_text);
 }
 
-static void describe_siglip2_pair(emb_config *c, emb_architecture *a)
+static void describe_siglip_tower(emb_config *c, emb_architecture *a)
 {
-    describe_section(c, a, describe_siglip2);
+    describe_section(c, "vision_config", a, describe_siglip);
 }
 
-const emb_family emb_family_siglip = {"siglip", NULL, describe_siglip_pair};
+static void describe_siglip2_tower(emb_config *c, emb_architecture *a)
+{
+    describe_section(c, "vision_config", a, describe_siglip2);
+}
+
+const emb_family emb_family_siglip = {"siglip", describe_text_tower, describe_siglip_tower};
+const emb_family emb_family_siglip_text_model = {"siglip_text_model", describe_text, NULL};
 const emb_family emb_family_siglip_vision_model = {"siglip_vision_model", NULL, describe_siglip};
-const emb_family emb_family_siglip2 = {"siglip2", NULL, describe_siglip2_pair};
+const emb_family emb_family_siglip2 = {"siglip2", describe_text_tower, describe_siglip2_tower};
 const emb_family emb_family_siglip2_vision_model = {"siglip2_vision_model", NULL,
                                                     describe_siglip2};

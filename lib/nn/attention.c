@@ -83,6 +83,19 @@ static void relative_row(const emb_relative_positions *r, int64_t head, int64_t 
                (size_t)r->width * sizeof *row);
 }
 
+/* Keys behind a query have weight zero; rows from query first on. */
+static void softmax_causal(const emb_kernels *kernels, int64_t first, int64_t rows, int64_t tokens,
+                           float scale, const scratch_parts *s)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        const int64_t seen = first + i + 1;
+        float *row = s->scores + i * s->lds;
+
+        kernels->softmax_f32(1, seen, row, s->lds, scale, s->sums + i);
+        memset(row + seen, 0, (size_t)(tokens - seen) * sizeof *row);
+    }
+}
+
 /* Queries first .. last-1 of a head of a sequence. */
 static void run_head(const job *j, char *scratch, int64_t sequence, int64_t head, int64_t first,
                      int64_t last)
@@ -111,7 +124,10 @@ static void run_head(const job *j, char *scratch, int64_t sequence, int64_t head
             kernels->add_scores_f32(rows, tokens, s.scores, s.lds, scale, s.added, s.lds);
             scale = 1.0f;
         }
-        kernels->softmax_f32(rows, tokens, s.scores, s.lds, scale, s.sums);
+        if (j->attention->causal)
+            softmax_causal(kernels, query, rows, tokens, scale, &s);
+        else
+            kernels->softmax_f32(rows, tokens, s.scores, s.lds, scale, s.sums);
         kernels->gemm_f32(rows, dim, tokens, s.scores, s.lds, s.values, context, j->ldc);
         kernels->divide_rows_f32(rows, dim, context, j->ldc, s.sums);
     }

@@ -61,6 +61,7 @@ typedef struct emb_attention {
     int64_t heads, head_dim;
     float scale;
     bool has_relative; /* scratch has room for them */
+    bool causal;       /* a query sees the keys up to its own */
 } emb_attention;
 size_t emb_attention_scratch(const emb_attention *a, int64_t max_tokens); /* bytes, of one thread */
 void emb_attention_run(const emb_device *d, const emb_attention *a,

@@ -284,9 +284,9 @@ static void test_unknown_flags(void **state)
     embed_input input = texts_of(plain);
     embed_encode_options options = EMBED_ENCODE_OPTIONS_INIT;
     embed_tokens tokens = EMBED_TOKENS_INIT;
-    options.flags = 1u << 7;
+    options.flags = 1u << 8;
     assert_failed(s, embed_encode(s, &input, &options, vector, MAX_WIDTH), EMBED_EINVAL,
-                  "options: flags: expected bits of 0x7F, found 0x80");
+                  "options: flags: expected bits of 0xFF, found 0x100");
     assert_int_equal(embed_output_dim(plain->model, &options), EMBED_EINVAL);
     input.flags = 1;
     assert_failed(s, embed_encode(s, &input, NULL, vector, MAX_WIDTH), EMBED_EINVAL,

@@ -63,12 +63,17 @@ void engine_check(engine *e, const embed_encode_options *encode)
 
 int64_t engine_dim(engine *e, const embed_encode_options *encode)
 {
-    int64_t dim = embed_output_dim(e->model, encode);
+    embed_encode_options asked = *encode;
+    int64_t dim;
     batch none = {.of_images = e->images};
     embed_input view = batch_view(&none);
     float vector = 0;
-    int32_t status = embed_encode(e->session, &view, encode, &vector, dim > 0 ? dim : 1);
+    int32_t status;
 
+    if (e->images)
+        asked.flags |= EMBED_FOR_IMAGES;
+    dim = embed_output_dim(e->model, &asked);
+    status = embed_encode(e->session, &view, encode, &vector, dim > 0 ? dim : 1);
     if (status < 0 || dim < 0)
         die_of_session(e, status < 0 ? status : (int32_t)dim);
     return dim;
