@@ -155,7 +155,7 @@ static int32_t finish_added(emb_loader *l)
     emb_added *added = &l->t->added;
     emb_token_list_sort(&l->added);
     added->split_special = l->config.split_special;
-    added->tokens = emb_calloc(l->a, l->added.count, sizeof *added->tokens);
+    added->tokens = emb_calloc(l->a, EMB_MAX(l->added.count, 1), sizeof *added->tokens);
     if (!added->tokens) return emb_load_out_of_memory(l);
     for (size_t i = 0; i < l->added.count; i++) {
         emb_added_token *t = &added->tokens[i];
