@@ -168,7 +168,7 @@ def sweep_graphemes():
                 kind[c] = "ZWJ"
         elif one(s + han + mark):
             kind[c] = "PREPEND"
-        elif c < 0x10000 and norm(s + mark) == "XX":
+        elif norm(s + mark) == "XX" if c < 0x10000 else not one(s + mark + "\u20d0"):
             kind[c] = "CONTROL"
         elif v:
             kind[c] = ("LV" if c in HANGUL else "V") if t else "L"

@@ -100,7 +100,8 @@ static bool link_nodes(emb_matcher *m, const emb_allocator *a)
     return ok;
 }
 
-/* Bytes that text may hold where a pattern begins. U+FFFD also stands for bytes that are not UTF-8. */
+/* Bytes that text may hold where a pattern begins. U+FFFD also stands for bytes that are not
+ * UTF-8. */
 static void note_first(emb_matcher *m, uint32_t code)
 {
     char bytes[4];

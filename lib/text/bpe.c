@@ -1,5 +1,6 @@
-/* BPE: the characters of a word, merged pair by pair in the order of the merges. Short words look for
- * the best pair one by one, long ones in a heap, so a megabyte without a space takes n log n. */
+/* BPE: the characters of a word, merged pair by pair in the order of the merges. Short words
+ * look for the best pair one by one, long ones in a heap, so a megabyte without a space takes n
+ * log n. */
 #include "text.h"
 
 #define SHORT_WORD 32  /* symbols among which the best pair is looked for one by one */

@@ -1,6 +1,7 @@
-/* Tokenizer classes of transformers 5 that put their own normalizer, pre-tokenizer and post-processor in
- * place of those of tokenizer.json, and keep its vocabulary. A class is a line in the table: its
- * components as the text of a tokenizer.json, its special tokens, and its templates. */
+/* Tokenizer classes of transformers 5 that put their own normalizer, pre-tokenizer and
+ * post-processor in place of those of tokenizer.json, and keep its vocabulary. A class is a line
+ * in the table: its components as the text of a tokenizer.json, its special tokens, and its
+ * templates. */
 #include <stdio.h>
 
 #include "load.h"

@@ -1,6 +1,6 @@
-/* Opens a tokenizer from the files of a directory. Two ways, as in transformers 5: a class that it knows
- * takes the vocabulary and puts components of its own round it (classes.c); everything else is
- * tokenizer.json as it stands. Then tokens are added. */
+/* Opens a tokenizer from the files of a directory. Two ways, as in transformers 5: a class that
+ * it knows takes the vocabulary and puts components of its own round it (classes.c); everything
+ * else is tokenizer.json as it stands. Then tokens are added. */
 #include "load.h"
 
 #define JSON EMB_JSON_FILE

@@ -28,8 +28,8 @@ int32_t emb_load_out_of_memory(const emb_loader *l);
 
 /* ---- classes of transformers (classes.c) -------------------------------------------------- */
 
-/* A special token that a class has when no file names another; flags of one that a file names by its
- * text alone. */
+/* A special token that a class has when no file names another; flags of one that a file names by
+ * its text alone. */
 typedef struct emb_class_token {
     const char *content; /* NULL: none */
     bool object, lstrip, special; /* object: an AddedToken; special: of it */
@@ -43,13 +43,14 @@ typedef struct emb_tokenizer_class {
     int32_t (*pipeline)(const emb_loader *l, emb_buffer *out);
     emb_class_token named[7];
     const char *const *extra; /* special tokens when the config lists none; ends in NULL */
-    /* Of a SentencePiece file: its name; pieces in front and behind, a letter for a named token (b, e, u,
-     * p, m) or a text, x for `extra` from its end; how many of the file's first pieces they replace. */
+    /* Of a SentencePiece file: its name; pieces in front and behind, a letter for a named token
+     * (b, e, u, p, m) or a text, x for `extra` from its end; how many of the file's first pieces
+     * they replace. */
     const char *spm_name, *spm_front, *spm_behind;
     int32_t spm_skip;
     bool spm_extra;    /* `extra` besides the control pieces of the file */
-    /* What stands round a text and a pair: c cls, s sep, b bos, e eos, A, B; after a colon type ids. NULL:
-     * that of the file. */
+    /* What stands round a text and a pair: c cls, s sep, b bos, e eos, A, B; after a colon type
+     * ids. NULL: that of the file. */
     const char *single, *pair;
     bool trims;      /* trim_offsets, unless the config says otherwise */
     bool adds_again; /* special tokens, by their content alone */

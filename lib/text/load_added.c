@@ -1,5 +1,5 @@
-/* Added tokens of a tokenizer that is being opened: those of tokenizer.json, then what transformers adds
- * on top of them, in its order and with its ids. */
+/* Added tokens of a tokenizer that is being opened: those of tokenizer.json, then what
+ * transformers adds on top of them, in its order and with its ids. */
 #include "load.h"
 
 /* Add tokens as the reference's add_tokens does: a piece of the vocabulary keeps its id, the others
@@ -70,7 +70,8 @@ static int32_t add_special(const emb_loader *l, emb_token_list *list, size_t fro
     return emb_token_list_add(list, spec, l->a, l->error);
 }
 
-/* What transformers adds on top: added_tokens_decoder, then the special tokens that are in neither. */
+/* What transformers adds on top: added_tokens_decoder, then the special tokens that are in
+ * neither. */
 static int32_t collect(emb_loader *l, emb_token_list *list, emb_strings *contents, emb_strings *named)
 {
     const emb_tokenizer_config *c = &l->config;
@@ -155,7 +156,7 @@ static int32_t finish_added(emb_loader *l)
     emb_added *added = &l->t->added;
     emb_token_list_sort(&l->added);
     added->split_special = l->config.split_special;
-    added->tokens = emb_calloc(l->a, l->added.count, sizeof *added->tokens);
+    added->tokens = emb_calloc(l->a, EMB_MAX(l->added.count, 1), sizeof *added->tokens);
     if (!added->tokens) return emb_load_out_of_memory(l);
     for (size_t i = 0; i < l->added.count; i++) {
         emb_added_token *t = &added->tokens[i];

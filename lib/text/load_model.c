@@ -1,5 +1,5 @@
-/* Vocabularies and models of a tokenizer that is being opened: tokenizer.json is read as a stream, since a
- * tree of 250,000 pieces takes longer than everything else. */
+/* Vocabularies and models of a tokenizer that is being opened: tokenizer.json is read as a
+ * stream, since a tree of 250,000 pieces takes longer than everything else. */
 #include "load.h"
 #include "unigram.h"
 

@@ -67,7 +67,8 @@ static void cursor_read(emb_nfd_cursor *k, const emb_reader *r)
     }
 }
 
-/* The next code point, decomposed if the normalizer does that. *first: it is the first of its part. */
+/* The next code point, decomposed if the normalizer does that. *first: it is the first of its
+ * part. */
 static bool cursor_next(emb_nfd_cursor *k, const emb_reader *r, emb_char *out, bool *first)
 {
     while (k->piece == k->pieces_count) {

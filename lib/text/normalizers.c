@@ -135,8 +135,7 @@ static size_t replace(const emb_step *s, emb_room *room, const emb_char *in, siz
     emb_scan scan;
     emb_scan_start(&scan, &s->pattern, room, in, count);
     while (emb_scan_next(&scan, &begin, &end)) {
-        emb_char last = {.start = 0};
-        if (end > 0) last = in[end - 1];
+        emb_char last = in[end > 0 ? end - 1 : 0];
         for (; done < begin; done++) written = put(out, capacity, written, in[done], in[done].code);
         for (size_t i = 0; i < s->text.count; i++) {
             written = put(out, capacity, written, last, s->text.codes[i]);
@@ -147,9 +146,27 @@ static size_t replace(const emb_step *s, emb_room *room, const emb_char *in, siz
     return written;
 }
 
+/* A pattern that matches the empty text would put its content where no character is. */
+static int32_t refuse_empty(const emb_pattern *p, const emb_loading *l)
+{
+    emb_regex_scan scan;
+    size_t begin, end;
+    if (!p->regex) return EMBED_OK;
+    void *scratch = emb_alloc(l->a, emb_regex_scratch_size(p->regex, 0), 1);
+    if (!scratch) return emb_fail(l->error, EMBED_ENOMEM, "%s: out of memory", l->file);
+    emb_regex_start(&scan, p->regex, scratch, "", 0);
+    bool empty = emb_regex_next(&scan, &begin, &end);
+    emb_free(l->a, scratch);
+    if (!empty) return EMBED_OK;
+    return emb_fail(l->error, EMBED_EUNSUPPORTED,
+                    "%s: " WHAT ": pattern: one that matches an empty text is not supported",
+                    l->file);
+}
+
 static int32_t load_replace(emb_step *s, const emb_json *v, const emb_loading *l)
 {
     int32_t status = emb_pattern_load(&s->pattern, emb_json_get(v, "pattern"), WHAT, l);
+    if (status == EMBED_OK) status = refuse_empty(&s->pattern, l);
     return status < 0 ? status : load_text(s, v, "content", l);
 }
 

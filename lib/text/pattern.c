@@ -1,4 +1,5 @@
-/* Steps of a pipeline: their patterns, their memory, the table look-up; and the byte-level alphabet. */
+/* Steps of a pipeline: their patterns, their memory, the table look-up; and the byte-level
+ * alphabet. */
 #include <stdio.h>
 
 #include "pattern.h"

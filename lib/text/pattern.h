@@ -10,7 +10,8 @@ typedef struct emb_step_kind {
     const char *type; /* in tokenizer.json */
     int32_t (*load)(emb_step *s, const emb_json *v, const emb_loading *l); /* NULL: no options */
     void (*free)(emb_step *s, const emb_allocator *a); /* NULL: nothing but the pattern */
-    /* A normalizer: returns how many characters come out, more than capacity if they did not fit. */
+    /* A normalizer: returns how many characters come out, more than capacity if they did not
+     * fit. */
     size_t (*normalize)(const emb_step *s, emb_room *room, const emb_char *in, size_t count,
                         emb_char *out, size_t capacity);
     /* A pre-tokenizer: hands the parts of a piece, count > 0, to emb_split, step + 1. */

@@ -17,8 +17,8 @@ void emb_writer_special(emb_writer *w, int32_t id, int32_t type_id)
     if (o->offsets) o->offsets[i][0] = o->offsets[i][1] = 0;
 }
 
-/* Leave out the white space that the token's own text begins and ends with, counted in characters of
- * the source. What add_prefix_space put before a text is in no source. */
+/* Leave out the white space that the token's own text begins and ends with, counted in
+ * characters of the source. What add_prefix_space put before a text is in no source. */
 static void trim(const emb_writer *w, emb_token *t)
 {
     uint32_t leading = t->leading, trailing = t->trailing;

@@ -1,5 +1,6 @@
-/* Pre-tokenizers: each cuts a piece, hands the parts on to the next one, and has a line in the table.
- * After the last comes the model. Depth first: what is cut is done before the next is looked at. */
+/* Pre-tokenizers: each cuts a piece, hands the parts on to the next one, and has a line in the
+ * table. After the last comes the model. Depth first: what is cut is done before the next is
+ * looked at. */
 #include "pattern.h"
 
 #define WHAT "pre_tokenizer"

@@ -223,6 +223,11 @@ static int32_t take_class_escape(parser *p, size_t begin, uint32_t letter, bool 
     return 1;
 }
 
+static bool trivial(const emb_ranges *r)
+{
+    return r->count == 0 || (r->items[0].first == 0 && r->items[0].last == 0x10FFFF);
+}
+
 static int32_t take_class(parser *p, emb_ranges *out);
 
 /* One item of a class: *single when it is one character, *code, and may begin or end a range. */
@@ -236,6 +241,9 @@ static int32_t take_class_item(parser *p, emb_ranges *out, bool *single, uint32_
     emb_ranges_init(&inner, p->tree->allocator);
     if (skip(p, "[")) {
         status = take_class(p, &inner);
+        if (status == EMBED_OK && !inner.failed && trivial(&inner)) { /* odd in the reference */
+            status = unsupported(p, begin, "a class of no or of all characters in another");
+        }
     } else {
         *code = take_char(p);
         *single = *code != '\\';
@@ -291,11 +299,6 @@ static int32_t take_items(parser *p, size_t begin, emb_ranges *out)
     return p->at < p->size ? EMBED_OK : wrong(p, begin, "[ without ]");
 }
 
-static bool trivial(const emb_ranges *r)
-{
-    return r->count == 0 || (r->items[0].first == 0 && r->items[0].last == 0x10FFFF);
-}
-
 /* A class whose "[" is read. */
 static int32_t take_class(parser *p, emb_ranges *out)
 {
@@ -308,7 +311,7 @@ static int32_t take_class(parser *p, emb_ranges *out)
         emb_ranges more;
         emb_ranges_init(&more, p->tree->allocator);
         status = take_items(p, begin, &more);
-        bool odd = trivial(out) || trivial(&more); /* the reference has an order of its own there */
+        bool odd = trivial(out) || trivial(&more); /* odd too */
         emb_ranges_intersect(out, &more);
         emb_ranges_free(&more);
         if (out->failed) return no_memory(p);

@@ -72,7 +72,8 @@ typedef struct emb_reader {
 #define EMB_READ_MARGIN 8 /* room that one step may need */
 void emb_reader_start(emb_reader *r, const emb_normalizer *n, const emb_source *s, size_t begin,
                       size_t end);
-/* The next normalized characters of the piece, fewer than capacity (> EMB_READ_MARGIN); 0: the end. */
+/* The next normalized characters of the piece, fewer than capacity (> EMB_READ_MARGIN); 0: the
+ * end. */
 size_t emb_reader_read(emb_reader *r, emb_char *out, size_t capacity);
 
 /* ---- steps: normalizers and pre-tokenizers that take a piece whole (normalizers.c,
@@ -124,8 +125,8 @@ typedef struct emb_loading { /* what reading a component needs */
     const char *charsmap; /* of a Precompiled without one; of a SentencePiece file */
     size_t charsmap_size;
 } emb_loading;
-/* Add the steps of a component, which may be a Sequence. What reading a character can do goes to the
- * reader. */
+/* Add the steps of a component, which may be a Sequence. What reading a character can do goes to
+ * the reader. */
 int32_t emb_normalizers_load(emb_normalizer *reader, emb_steps *steps, const emb_json *v,
                              const emb_loading *l);
 int32_t emb_pre_tokenizers_load(emb_steps *steps, const emb_json *v, const emb_loading *l);
@@ -241,7 +242,8 @@ typedef struct emb_token {
     uint32_t leading, trailing; /* white space of the token's own text, in characters */
 } emb_token;
 
-/* Takes the tokens of one text: keeps the first or last `capacity` in ring, or hands them to write. */
+/* Takes the tokens of one text: keeps the first or last `capacity` in ring, or hands them to
+ * write. */
 typedef struct emb_sink {
     emb_token *ring;
     int64_t capacity, count;
@@ -438,7 +440,8 @@ bool emb_token_spec_equal(const emb_token_spec *x, const emb_token_spec *y);
 enum { EMB_BOS, EMB_EOS, EMB_UNK, EMB_SEP, EMB_PAD, EMB_CLS, EMB_MASK, EMB_NAMED_TOKENS };
 extern const char *const emb_named_tokens[EMB_NAMED_TOKENS]; /* "bos_token"... */
 
-/* What tokenizer_config.json and the small files beside it say, put together as the reference does. */
+/* What tokenizer_config.json and the small files beside it say, put together as the reference
+ * does. */
 typedef struct emb_tokenizer_config {
     emb_json_document *config, *special_map, *added;
     const char *class_name; /* or NULL */

@@ -1,4 +1,5 @@
-/* What all models share, and those that are a few lines: WordLevel, and Unigram round its engine. */
+/* What all models share, and those that are a few lines: WordLevel, and Unigram round its
+ * engine. */
 #include "text.h"
 #include "unigram.h"
 

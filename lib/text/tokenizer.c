@@ -1,5 +1,6 @@
-/* The pipeline: pieces of text between added tokens, through normalizer, pre-tokenizer and model,
- * into the caller's arrays. Memory is one window, one word, and the tokens that truncation keeps. */
+/* The pipeline: pieces of text between added tokens, through normalizer, pre-tokenizer and
+ * model, into the caller's arrays. Memory is one window, one word, and the tokens that
+ * truncation keeps. */
 #include "text.h"
 
 #define WINDOW 512 /* normalized characters at a time */
@@ -106,7 +107,8 @@ static uint32_t blanks(const emb_view *v, size_t begin, size_t end, bool backwar
     return count;
 }
 
-/* An added token from begin to end of the view; its text is what it was found as, spaces included. */
+/* An added token from begin to end of the view; its text is what it was found as, spaces
+ * included. */
 static void push_added(state *s, int32_t token, const emb_view *v, size_t begin, size_t end)
 {
     if (begin >= end || emb_sink_full(&s->sink)) return;

@@ -7,8 +7,8 @@
 
 typedef struct emb_tokenizer emb_tokenizer;
 
-/* The files, NULL where there is none. One of tokenizer_json, vocab_txt, vocab_json with merges_txt, or
- * sentencepiece (whatever its name) is needed. */
+/* The files, NULL where there is none. One of tokenizer_json, vocab_txt, vocab_json with
+ * merges_txt, or sentencepiece (whatever its name) is needed. */
 typedef struct emb_tokenizer_files {
     const char *tokenizer_json, *tokenizer_config_json, *special_tokens_map_json,
         *added_tokens_json, *vocab_txt;

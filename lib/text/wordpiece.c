@@ -2,7 +2,8 @@
  * at a time; otherwise words whole. */
 #include "text.h"
 
-/* Words up to this many characters are always taken; longer ones as far as max_text_bytes allows. */
+/* Words up to this many characters are always taken; longer ones as far as max_text_bytes
+ * allows. */
 #define WORD_CHARS 4096
 /* No word longer than this: offsets in it are 32 bits. */
 #define MOST_CHARS (INT64_C(1) << 29)

@@ -394,7 +394,11 @@ def real_directories(data):
     config.pop("auto_map")
     qwen["tokenizer_config.json"], qwen["config.json"] = config, {"model_type": "qwen2"}
     more = lambda files, **keys: {**files, "tokenizer_config.json": {**json.loads(files.get("tokenizer_config.json", b"{}")), **keys}}
+    older = json.loads(xlmr["tokenizer.json"])  # as converted before 2022: runs of spaces become one
+    older["normalizer"] = sequence("normalizers", older["normalizer"], replace(" ", Regex=" {2,}"))
+    older["pre_tokenizer"] = metaspace(add_prefix_space=True)
     return {
+        "xlm-roberta, older file": {"tokenizer.json": older, **fast},
         "gpt2": {**gpt2, **model("gpt2")}, "gpt2 as it stands": {**gpt2, **fast}, "gpt2 vocab.json": {**bare(gpt2), **model("gpt2")},
         "gpt2 prefix space": {**more(gpt2, add_prefix_space=True), **model("gpt2")},
         "gpt2 vocab.json eos": {**more(bare(gpt2), add_eos_token=True, add_bos_token=True), **model("gpt2")},
@@ -499,7 +503,51 @@ def check_real(folders, options):
     return failed
 
 
-CHECKS = {"normalizers": check_normalizers, "pre_tokenizers": check_pre_tokenizers, "models": check_models,
+# Published ids whose vocabulary is at hand, under the class that AutoTokenizer gives it.
+PUBLISHED = {"gpt2": ["Xenova/gpt2", "openai-community/gpt2"], "roberta": ["Xenova/all-distilroberta-v1"],
+             "clip": ["Xenova/clip-vit-base-patch16"], "t5 as it stands": ["Xenova/t5-small", "google-t5/t5-small"],
+             "qwen2 vocab.json": ["Xenova/Qwen1.5-0.5B-Chat"],
+             "xlm-roberta as it stands": ["Xenova/paraphrase-multilingual-mpnet-base-v2"],
+             "xlm-roberta, older file": ["Xenova/bge-reranker-base"],
+             "e5 as it stands": ["Xenova/multilingual-e5-small"]}
+SWIFT = {"gpt2": "gpt2_encoded_tokens", "t5 as it stands": "t5_base_encoded"}
+
+
+def check_goldens(folders, options):
+    """Token ids published by transformers.js and swift-transformers; special tokens may be left out there."""
+    goldens, directories, failed = folders.data + "/goldens/", real_directories(folders.data), 0
+    with open(goldens + "transformers.js/tokenization_cases.json", encoding="utf-8") as f:
+        published = json.load(f)
+    for name, sources in PUBLISHED.items():
+        cases = [(c["text"], c.get("text_pair"), c["ids"]) for s in sources for c in published[s]["cases"].values() if "ids" in c]
+        if name in SWIFT:
+            with open("%sswift-transformers/Resources/%s.json" % (goldens, SWIFT[name]), encoding="utf-8") as f:
+                swift = json.load(f)
+            cases.append((swift["text"], None, swift["token_ids"]))
+        failed += published_ids(folders.new(directories[name]), name, cases)
+    path = folders.real("bert-base-uncased")
+    with open(goldens + "swift-transformers/Resources/question_tokens.json", encoding="utf-8") as f:
+        questions = [q["original"] for q in json.load(f)]
+    with open(goldens + "swift-transformers/Resources/tokenized_questions.json", encoding="utf-8") as f:
+        return failed + published_ids(path, "bert, questions", [(q, None, ids) for q, ids in zip(questions, json.load(f))])
+
+
+def published_ids(path, name, cases):
+    probe, tally = Probe(path), Tally()
+    variants = [probe.encode([t if p is None else (t, p) for t, p, _ in cases], flags) for flags in (0, tokens.NO_SPECIAL)]
+    for (text, _, ids), *mine in zip(cases, *variants):
+        tally.texts += 1
+        tally.tokens += len(ids)
+        got = [m[0].tolist() for m in mine]
+        if ids not in got:
+            tally.differences += 1
+            if tally.differences < 6:
+                print("DIFFERENCE", name, ascii(text)[:200], "ours", got[0][:40], "published", ids[:40])
+    probe.close()
+    return tally.report("published " + name)
+
+
+CHECKS = {"goldens": check_goldens, "normalizers": check_normalizers, "pre_tokenizers": check_pre_tokenizers, "models": check_models,
           "post_processors": check_post_processors, "real": check_real}
 
 

@@ -96,6 +96,14 @@ static void boundaries(void **state)
     }
 }
 
+static void blocked(void **state) /* by a mark of the same class that did not join */
+{
+    (void)state;
+    emb_char in[] = {{'a', 1, 0}, {0x305, 2, 1}, {0x301, 2, 3}}, out[3];
+    assert_int_equal(emb_normal_form(EMB_NFC, in, 3, out, 3), 3);
+    assert_memory_equal(in, out, sizeof in);
+}
+
 static void long_runs(void **state) /* of marks out of order: quadratic would take minutes */
 {
     (void)state;
@@ -190,7 +198,8 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(frozen), cmocka_unit_test(boundaries), cmocka_unit_test(long_runs),
+        cmocka_unit_test(frozen), cmocka_unit_test(boundaries), cmocka_unit_test(blocked),
+        cmocka_unit_test(long_runs),
         cmocka_unit_test(refused), cmocka_unit_test(hostile), cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests_name("normal_forms", tests, NULL, NULL);

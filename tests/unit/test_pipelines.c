@@ -1,6 +1,7 @@
 /* Every component of tokenizer.json with its options: frozen results of the reference
- * (tests/data/tokenizer/pipelines.jsonl, written by tests/parity/freeze_pipelines.py); the classes of
- * transformers; vocab.json with merges.txt; hostile texts in near-linear time; failing allocations. */
+ * (tests/data/tokenizer/pipelines.jsonl, written by tests/parity/freeze_pipelines.py); the
+ * classes of transformers; vocab.json with merges.txt; hostile texts in near-linear time;
+ * failing allocations. */
 #define _DEFAULT_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>

@@ -304,6 +304,9 @@ static const struct { const char *json; int32_t status; const char *message; } r
     {HEAD "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"\"},\"content\":\"\"},"
      SPLIT MODEL, EMBED_EUNSUPPORTED,
      "Replace: tokenizer.json: normalizer: pattern: expected a text, found \"\""},
+    {HEAD "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"a*\"},\"content\":\"\"},"
+     SPLIT MODEL, EMBED_EUNSUPPORTED,
+     "Replace: tokenizer.json: normalizer: pattern: one that matches an empty text is not supported"},
     {HEAD "\"normalizer\":{\"type\":\"Prepend\"}," SPLIT MODEL, EMBED_EFORMAT,
      "Prepend: tokenizer.json: normalizer: prepend: expected a string, found none"},
     {HEAD "\"normalizer\":[]," SPLIT MODEL, EMBED_EFORMAT,

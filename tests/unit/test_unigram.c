@@ -141,6 +141,26 @@ static void refused(void **state)
     emb_unigram_free(u);
 }
 
+/* An unknown character costs 10 below the lowest score: more than the first 9 make up for, and less
+ * than 11 do. */
+static void penalty(void **state)
+{
+    (void)state;
+    for (int gain = 9; gain <= 11; gain += 2) {
+        emb_unigram *u;
+        emb_unigram_piece pieces[] = {{"?", 1, 0}, {"x", 1, gain}, {"xy", 2, -8}};
+        emb_unigram_open(&u, pieces, 3, 0, false, "test", &emb_libc_allocator, NULL);
+        void *scratch = aligned_alloc(64, (emb_unigram_scratch_size(u, 2) + 63) / 64 * 64);
+        emb_unigram_walk walk;
+        emb_unigram_token token;
+        emb_unigram_start(&walk, u, scratch, "xy", 2, NULL);
+        assert_true(emb_unigram_next(&walk, &token));
+        assert_int_equal(token.id, gain == 9 ? 2 : 1);
+        free(scratch);
+        emb_unigram_free(u);
+    }
+}
+
 static void no_memory(void **state)
 {
     (void)state;
@@ -209,7 +229,9 @@ static void hostile_models(void **state) /* cut short, and with any byte changed
             int32_t status = emb_sentencepiece_open(&m, copy, sizeof model - 1, "m",
                                                     &emb_libc_allocator, NULL);
             for (int64_t i = 0; status == EMBED_OK && i < m.count; i++) {
-                assert_true(m.pieces[i].size <= sizeof model);
+                const emb_sp_piece *piece = &m.pieces[i];
+                assert_true(piece->text >= copy &&
+                            piece->text + piece->size <= copy + sizeof model - 1);
             }
             emb_sentencepiece_close(&m);
             free(copy);
@@ -221,8 +243,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frozen), cmocka_unit_test(lookup), cmocka_unit_test(long_word),
-        cmocka_unit_test(refused), cmocka_unit_test(no_memory), cmocka_unit_test(read_model),
-        cmocka_unit_test(hostile_models),
+        cmocka_unit_test(refused), cmocka_unit_test(penalty), cmocka_unit_test(no_memory),
+        cmocka_unit_test(read_model), cmocka_unit_test(hostile_models),
     };
     return cmocka_run_group_tests_name("unigram", tests, NULL, NULL);
 }
