@@ -55,6 +55,7 @@ LIBS  = $(shell $(PKG_CONFIG) --libs $(packages)) $(if $(DARWIN),,-ldl) -lm -pth
 LINK  = $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 ISA_avx2 := -mavx2 -mfma -mf16c
 ISA_avx512 := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl
+ISA_avx512vnni := $(ISA_avx512) -mavx512vnni
 isa       = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $<)))))
 
 # One short line for each step; V=1 shows the commands.

@@ -120,6 +120,16 @@ enum { /* embed_open_options.gemm */
                             * the same bits in every batch, on every CPU and thread count */
 };
 
+enum { /* embed_open_options.weights: what the layers compute with, whatever the file holds */
+    EMBED_WEIGHTS_DEFAULT = 0, /* f32 */
+    EMBED_WEIGHTS_F32 = 1,     /* widened exactly */
+    EMBED_WEIGHTS_F16 = 2,     /* rounded while opening (above 65504 to infinity), used as floats: half
+                                * the memory, and faster for short inputs */
+    EMBED_WEIGHTS_BF16 = 3,    /* the same with fewer digits and the range of f32 */
+    EMBED_WEIGHTS_INT8 = 4     /* whole numbers, rounded while opening: smaller and faster, close to f32
+                                * but not the same (docs/numerics.md); the same bits everywhere too */
+};
+
 enum { /* embed_open_options.flags */
     EMBED_OPEN_READ = 1 << 0, /* read weights into memory instead of mapping the file. (A mapped file
                               * that another process cuts short ends the process with SIGBUS.) */
@@ -135,7 +145,7 @@ typedef struct embed_open_options {
     void *alloc_user;
     const char *isa; /* "c", "avx2", "avx512": kernels of that set; NULL: the best of this CPU */
     int32_t gemm;    /* EMBED_GEMM_* */
-    int32_t reserved;
+    int32_t weights; /* EMBED_WEIGHTS_* */
 } embed_open_options;
 #define EMBED_OPEN_OPTIONS_INIT {sizeof(embed_open_options), 0, 0, 0, 0, 0, 0, 0}
 
@@ -174,7 +184,8 @@ enum { /* embed_model_info */
     EMBED_INFO_IMAGE_HIDDEN_SIZE = 19, /* HIDDEN_SIZE of the image tower, where there are two */
     EMBED_INFO_IMAGE_NUM_LAYERS = 20,
     EMBED_INFO_PATCH_SIZE = 21,       /* pixels; 0: no images */
-    EMBED_INFO_PREFIX_TOKENS = 22     /* of an image, before its patches: [CLS], distillation, registers */
+    EMBED_INFO_PREFIX_TOKENS = 22,    /* of an image, before its patches: [CLS], distillation, registers */
+    EMBED_INFO_WEIGHTS = 23           /* EMBED_WEIGHTS_* that the layers compute with */
 };
 /* A number about the model, or EMBED_EINVAL for an unknown question. */
 EMBED_API int64_t embed_model_info(const embed_model *model, int32_t what);

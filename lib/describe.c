@@ -15,6 +15,12 @@ static const char *similarity_name(int32_t similarity)
     return names[similarity];
 }
 
+const char *emb_weights_kind_name(int32_t kind)
+{
+    static const char *const names[] = {"default", "f32", "f16", "bf16", "int8"};
+    return names[kind];
+}
+
 static void member(emb_buffer *b, const char *key, const char *text)
 {
     emb_buffer_printf(b, ",\"%s\":", key);
@@ -117,6 +123,7 @@ bool emb_model_describe(embed_model *m)
     describe_modules(b, &m->modules);
     member(b, "isa", m->kernels->name);
     member(b, "gemm", emb_gemm_name(m->gemm));
+    member(b, "weights", emb_weights_kind_name(m->weights_kind));
     emb_buffer_printf(b, ",\"parameters\":%lld,\"weight_bytes\":%zu,\"warnings\":[",
                       (long long)m->parameters, emb_model_weight_bytes(m));
     for (int64_t i = 0; i < m->warning_count; i++) {

@@ -35,6 +35,10 @@ static int32_t choose_kernels(embed_model *m, const embed_open_options *o, embed
                         emb_excerpt_of(o->isa, strlen(o->isa)).text);
     }
     m->gemm_kind = o->gemm == EMBED_GEMM_BLAS ? EMBED_GEMM_BLAS : EMBED_GEMM_PACKED;
+    m->weights_kind = o->weights ? o->weights : EMBED_WEIGHTS_F32;
+    if (m->weights_kind != EMBED_WEIGHTS_F32 && m->gemm_kind == EMBED_GEMM_BLAS)
+        return emb_fail(error, EMBED_EUNSUPPORTED, "weights: %s needs gemm packed, found blas",
+                        emb_weights_kind_name(m->weights_kind));
     return emb_gemm_for(m->gemm_kind, &m->gemm, error);
 }
 
@@ -193,6 +197,7 @@ static int32_t load_weights(embed_model *m, const emb_architecture towers[2], em
         .weights = weights,
         .kernels = m->kernels,
         .gemm = m->gemm,
+        .weights_kind = m->weights_kind,
         .allocator = &m->allocator,
         .error = error,
     };

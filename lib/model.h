@@ -21,6 +21,7 @@ struct embed_model {
     const emb_kernels *kernels;
     const emb_gemm *gemm;
     int32_t gemm_kind;           /* EMBED_GEMM_PACKED or _BLAS */
+    int32_t weights_kind;        /* EMBED_WEIGHTS_* */
     int64_t max_length;          /* tokens a text is cut to by default */
     const char *max_length_from; /* the file that says so */
     int64_t parameters;          /* numbers in all weights that are used */
@@ -35,6 +36,7 @@ struct embed_model {
 int32_t emb_model_open(embed_model **out, const char *path, const void *data, size_t size,
                        const embed_open_options *options, embed_error *error);
 void emb_model_free(embed_model *m);
+const char *emb_weights_kind_name(int32_t kind);
 bool emb_model_describe(embed_model *m); /* fills description; false: out of memory */
 
 /* The tower that questions about "the model" mean: the text's, where there is one. */

@@ -7,11 +7,11 @@ LIB_SRC := \
   lib/encoder/encoder.c lib/encoder/load.c lib/encoder/pooler.c lib/encoder/positions.c \
   lib/encoder/tokens.c lib/encoder/weights.c \
   lib/format/directory.c lib/format/json.c lib/format/json_reader.c lib/format/safetensors.c \
-  lib/gemm/blas.c lib/gemm/gemm.c lib/gemm/packed.c \
+  lib/gemm/blas.c lib/gemm/gemm.c lib/gemm/int8.c lib/gemm/packed.c \
   lib/image/decode.c lib/image/decode_bmp.c lib/image/decode_gif.c lib/image/decode_png.c \
   lib/image/decode_pnm.c lib/image/decode_stb.c lib/image/decode_tga.c lib/image/exif.c \
   lib/image/preprocess.c lib/image/processor.c lib/image/resize.c \
-  lib/kernels/kernels.c lib/kernels/kernels_c.c lib/kernels/math64.c \
+  lib/kernels/int8_c.c lib/kernels/kernels.c lib/kernels/kernels_c.c lib/kernels/math64.c \
   lib/models/albert.c lib/models/beit.c lib/models/bert.c lib/models/clip.c \
   lib/models/dinov2.c lib/models/dinov3.c lib/models/distilbert.c lib/models/electra.c \
   lib/models/models.c lib/models/siglip.c lib/models/vit.c \
@@ -26,8 +26,8 @@ LIB_SRC := \
   lib/text/strings.c lib/text/tokenizer.c lib/text/unicode.c lib/text/unicode_tables.c \
   lib/text/unigram.c lib/text/wordpiece.c
 # Kernels of one instruction set: the file's suffix names the flags it is compiled with.
-LIB_SRC_x86 := lib/kernels/kernels_avx2.c lib/kernels/kernels_avx512.c \
-  lib/kernels/kernels_c_avx2.c
+LIB_SRC_x86 := lib/kernels/int8_avx2.c lib/kernels/int8_avx512vnni.c \
+  lib/kernels/kernels_avx2.c lib/kernels/kernels_avx512.c lib/kernels/kernels_c_avx2.c
 # Who decodes JPEG: JPEG=turbo or stb of the Makefile.
 LIB_SRC_jpeg_turbo := lib/image/decode_jpeg.c
 LIB_SRC_jpeg_stb := lib/image/decode_jpeg_stb.c

@@ -20,7 +20,7 @@ uint32_t emb_cpu_features(void)
     const uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28, f16c = 1u << 29;
     const uint32_t leaf1 = fma | osxsave | avx | f16c, avx2 = 1u << 5, xmm_ymm = 0x06;
     const uint32_t f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31;
-    const uint32_t avx512 = f | dq | bw | vl, masks_zmm = 0xe6;
+    const uint32_t avx512 = f | dq | bw | vl, masks_zmm = 0xe6, vnni = 1u << 11;
     uint32_t a, b, c, d;
 
     if (!__get_cpuid(1, &a, &b, &c, &d) || (c & leaf1) != leaf1)
@@ -31,7 +31,7 @@ uint32_t emb_cpu_features(void)
         return 0;
     if ((b & avx512) != avx512 || (saved_registers() & masks_zmm) != masks_zmm)
         return EMB_CPU_AVX2;
-    return EMB_CPU_AVX2 | EMB_CPU_AVX512;
+    return EMB_CPU_AVX2 | EMB_CPU_AVX512 | (c & vnni ? EMB_CPU_VNNI : 0);
 }
 
 emb_float_env emb_float_enter(void)

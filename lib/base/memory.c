@@ -1,17 +1,31 @@
 /* Allocation through the caller's hooks, growable buffers, and the arena that plans and cuts
  * workspaces. */
+#define _DEFAULT_SOURCE
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #include "base.h"
 
 #define ALIGN EMBED_WORKSPACE_ALIGN
+#define HUGE_PAGE ((size_t)2 << 20)
 
+/* Weights and workspaces are read in strides that miss the TLB at every step on pages of 4 KiB: large
+ * blocks ask for huge ones. It is a wish, and may fail. */
 static void *libc_alloc(void *user, size_t size, size_t align)
 {
     (void)user;
-    return aligned_alloc(align, (size + align - 1) / align * align);
+    const bool large = size >= 2 * HUGE_PAGE;
+    if (large) align = HUGE_PAGE;
+    size = (size + align - 1) / align * align;
+    void *block = aligned_alloc(align, size);
+#if defined(MADV_HUGEPAGE)
+    if (block && large) madvise(block, size, MADV_HUGEPAGE);
+#endif
+    return block;
 }
 
 static void libc_free(void *user, void *ptr, size_t size)

@@ -9,18 +9,23 @@
 
 #include "base.h"
 
-/* Turns of the wait loop before a worker sleeps: the next layer usually follows within
- * microseconds, but spinning on beside another busy process would take its core from us. */
-#define SPINS 2000
+/* Turns of a wait loop, some tens of microseconds, before a thread sleeps: the next job usually
+ * follows sooner, but spinning on beside another busy process would take its core from us. */
+#define SPINS 1000
 
+/* A job is open while its caller hands out tasks; workers inside it are counted in active. A worker
+ * counts itself before it looks whether the job is open, and the caller closes the job before it
+ * looks at the count: one of them sees the other, so nobody waits for a worker that has not begun.
+ * In the same way a thread that is about to sleep says so before it looks a last time. Neither
+ * takes the lock unless somebody sleeps. All atomics are sequentially consistent. */
 struct emb_pool {
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
     atomic_uint_fast64_t round; /* counts jobs; a change wakes the workers */
-    atomic_int active;          /* workers inside this round */
-    bool open;                  /* may a worker still join it? One that wakes late goes back to
-                                 * sleep: nobody waits for a worker that has not begun */
-    bool stop;
+    atomic_bool open, stop;
+    atomic_int active;    /* workers inside the job */
+    atomic_int sleeping;  /* workers */
+    atomic_bool waiting;  /* does the caller sleep until active is 0? */
     embed_task_fn task;
     void *arg;
     int64_t count;
@@ -47,27 +52,42 @@ static void take_tasks(emb_pool *p)
     }
 }
 
+static void leave_job(emb_pool *p)
+{
+    if (atomic_fetch_sub(&p->active, 1) != 1 || !atomic_load(&p->waiting)) return;
+    pthread_mutex_lock(&p->lock);
+    pthread_cond_signal(&p->done);
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* Wait until there is another round than the one seen. */
+static uint_fast64_t next_round(emb_pool *p, uint_fast64_t seen)
+{
+    for (int i = 0; i < SPINS && atomic_load(&p->round) == seen; i++) pause_a_moment();
+    if (atomic_load(&p->round) == seen) {
+        pthread_mutex_lock(&p->lock);
+        atomic_fetch_add(&p->sleeping, 1);
+        while (atomic_load(&p->round) == seen) pthread_cond_wait(&p->wake, &p->lock);
+        atomic_fetch_sub(&p->sleeping, 1);
+        pthread_mutex_unlock(&p->lock);
+    }
+    return atomic_load(&p->round);
+}
+
 static void *worker(void *arg)
 {
     emb_pool *p = arg;
     uint_fast64_t seen = 0;
     for (;;) {
-        for (int i = 0; i < SPINS && atomic_load(&p->round) == seen; i++) pause_a_moment();
-        pthread_mutex_lock(&p->lock);
-        while (atomic_load(&p->round) == seen) pthread_cond_wait(&p->wake, &p->lock);
-        seen = atomic_load(&p->round);
-        bool stop = p->stop, join = p->open;
-        if (join) atomic_fetch_add(&p->active, 1);
-        pthread_mutex_unlock(&p->lock);
-        if (stop) return NULL;
-        if (!join) continue;
-
-        emb_float_env env = emb_float_enter();
-        take_tasks(p);
-        emb_float_leave(env);
-        pthread_mutex_lock(&p->lock);
-        if (atomic_fetch_sub(&p->active, 1) == 1) pthread_cond_signal(&p->done);
-        pthread_mutex_unlock(&p->lock);
+        seen = next_round(p, seen);
+        if (atomic_load(&p->stop)) return NULL;
+        atomic_fetch_add(&p->active, 1);
+        if (atomic_load(&p->open)) {
+            emb_float_env env = emb_float_enter();
+            take_tasks(p);
+            emb_float_leave(env);
+        }
+        leave_job(p);
     }
 }
 
@@ -87,23 +107,34 @@ void emb_pool_start(emb_pool *p, int32_t threads)
         p->workers++;
 }
 
-/* Under the lock. */
 static void begin_round(emb_pool *p)
 {
     atomic_fetch_add(&p->round, 1);
+    if (atomic_load(&p->sleeping) == 0) return;
+    pthread_mutex_lock(&p->lock);
     pthread_cond_broadcast(&p->wake);
+    pthread_mutex_unlock(&p->lock);
 }
 
 void emb_pool_stop(emb_pool *p)
 {
-    pthread_mutex_lock(&p->lock);
-    p->stop = true;
+    atomic_store(&p->stop, true);
     begin_round(p);
-    pthread_mutex_unlock(&p->lock);
     for (int32_t i = 0; i < p->workers; i++) pthread_join(p->threads[i], NULL);
     pthread_cond_destroy(&p->done);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
+}
+
+static void wait_for_workers(emb_pool *p)
+{
+    for (int i = 0; i < SPINS && atomic_load(&p->active) > 0; i++) pause_a_moment();
+    if (atomic_load(&p->active) == 0) return;
+    pthread_mutex_lock(&p->lock);
+    atomic_store(&p->waiting, true);
+    while (atomic_load(&p->active) > 0) pthread_cond_wait(&p->done, &p->lock);
+    atomic_store(&p->waiting, false);
+    pthread_mutex_unlock(&p->lock);
 }
 
 void emb_pool_run(void *pool, embed_task_fn task, void *arg, int64_t count)
@@ -113,24 +144,15 @@ void emb_pool_run(void *pool, embed_task_fn task, void *arg, int64_t count)
         for (int64_t i = 0; i < count; i++) task(arg, i);
         return;
     }
-    pthread_mutex_lock(&p->lock);
     p->task = task;
     p->arg = arg;
     p->count = count;
     atomic_store(&p->next, 0);
-    p->open = true;
+    atomic_store(&p->open, true);
     begin_round(p);
-    pthread_mutex_unlock(&p->lock);
-
     take_tasks(p);
-
-    pthread_mutex_lock(&p->lock);
-    p->open = false;
-    pthread_mutex_unlock(&p->lock);
-    for (int i = 0; i < SPINS && atomic_load(&p->active) > 0; i++) pause_a_moment();
-    pthread_mutex_lock(&p->lock);
-    while (atomic_load(&p->active) > 0) pthread_cond_wait(&p->done, &p->lock);
-    pthread_mutex_unlock(&p->lock);
+    atomic_store(&p->open, false);
+    wait_for_workers(p);
 }
 
 /* ---- cores -------------------------------------------------------------------- */

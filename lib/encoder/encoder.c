@@ -1,10 +1,24 @@
 /* The forward pass. Shapes: tokens are all tokens of the batch, packed; h = hidden_size. */
 #include "encoder.h"
 
+#include <stdatomic.h>
+
+enum {
+    SHARED_ROWS = 48,  /* a thread: with fewer, threads share the columns of each product instead */
+    GROUP_TOKENS = 256 /* of the sequences that one thread takes through all layers */
+};
+
 /* Columns of the MLP's first product: gate and what it lets through stand side by side. */
 static int64_t mlp_width(const emb_encoder *e)
 {
     return e->gate_part ? 2 * e->gate_part : e->arch.intermediate_size;
+}
+
+/* From one row of it to the next: never a power of two, which would put a tile's rows into one set
+ * of a cache. */
+static int64_t mlp_stride(const emb_encoder *e)
+{
+    return (mlp_width(e) + EMB_PANEL - 1) / EMB_PANEL * EMB_PANEL + EMB_PANEL;
 }
 
 void emb_encoder_plan(const emb_encoder *e, int64_t max_tokens, int32_t threads, emb_arena *arena,
@@ -13,109 +27,259 @@ void emb_encoder_plan(const emb_encoder *e, int64_t max_tokens, int32_t threads,
     const emb_architecture *a = &e->arch;
     size_t tokens = (size_t)max_tokens, number = sizeof(float);
     bool images = emb_takes_images(a);
-    int64_t widest = EMB_MAX(mlp_width(e), images ? emb_patch_size(a) : 0);
+    int64_t widest = EMB_MAX(3 * e->part, a->pooler_size);
     int64_t longest = images ? max_tokens : EMB_MIN(max_tokens, emb_max_tokens(a));
+    if (images) widest = EMB_MAX(widest, emb_patch_size(a));
     out->x = emb_arena_take(arena, tokens, (size_t)a->hidden_size * number);
     out->context =
         emb_arena_take(arena, tokens, (size_t)EMB_MAX(a->hidden_size, a->embedding_size) * number);
-    out->qkv = emb_arena_take(arena, tokens, 3 * (size_t)e->part * number);
-    out->mlp = emb_arena_take(arena, tokens, (size_t)widest * number);
+    out->qkv = emb_arena_take(arena, tokens, (size_t)widest * number);
+    out->mlp = emb_arena_take(arena, (size_t)threads * EMB_MLP_ROWS, (size_t)mlp_stride(e) * number);
     out->attention_per_thread = emb_attention_scratch(&e->attention, longest);
     out->attention = emb_arena_take(arena, (size_t)threads, out->attention_per_thread);
+    out->linear_per_thread = 0;
+    if (e->layers[0].qkv.weight.whole || e->layers[0].output.weight.whole)
+        out->linear_per_thread = emb_linear_scratch(EMB_MAX(a->hidden_size, a->intermediate_size));
+    out->linear = emb_arena_take(arena, (size_t)threads, out->linear_per_thread);
     emb_tokens_plan(e, max_tokens, arena, out);
 }
 
-typedef struct rotation {
+/* Who runs over which rows: all threads together over a whole batch, or one of them alone over a
+ * group of its sequences. Nothing that a crew writes is another's. */
+typedef struct crew {
     const emb_encoder *encoder;
-    const emb_kernels *kernels;
-    const emb_batch *batch;
+    const emb_device *device;
+    emb_batch batch; /* the rows from starts[0] on */
     const emb_encoder_scratch *scratch;
-} rotation;
+    int64_t thread; /* the first of those whose slices of mlp and attention it has */
+} crew;
+
+static emb_device alone(const crew *c, int64_t thread)
+{
+    const emb_device *d = c->device;
+    size_t size = d->scratch_per_thread;
+    return (emb_device){.kernels = d->kernels,
+                        .gemm = d->gemm,
+                        .threads = 1,
+                        .scratch = d->scratch + (size_t)thread * size,
+                        .scratch_per_thread = size};
+}
+
+static float *mlp_of(const crew *c, int64_t thread)
+{
+    return c->scratch->mlp + (c->thread + thread) * EMB_MLP_ROWS * mlp_stride(c->encoder);
+}
+
+/* ---- attention ---------------------------------------------------------------------------- */
 
 /* Rotary positions of the patches of one image; prefix tokens have none. */
 static void rotate(void *arg, int64_t sequence)
 {
-    const rotation *r = arg;
-    const emb_architecture *a = &r->encoder->arch;
-    int64_t start = r->batch->starts[sequence] + a->image.prefix, ld = 3 * r->encoder->part;
-    int64_t n = r->batch->starts[sequence + 1] - start;
-    float *q = r->scratch->qkv + start * ld;
+    const crew *c = arg;
+    const emb_encoder *e = c->encoder;
+    const emb_architecture *a = &e->arch;
+    int64_t start = c->batch.starts[sequence] + a->image.prefix, ld = 3 * e->part;
+    int64_t n = c->batch.starts[sequence + 1] - start;
+    float *q = c->scratch->qkv + start * ld;
     if (n <= 0) return;
     for (int k = 0; k < 2; k++)
-        r->kernels->rope_f32(n, a->num_attention_heads, a->head_dim, r->scratch->angles,
-                             q + k * r->encoder->part, ld);
+        c->device->kernels->rope_f32(n, a->num_attention_heads, a->head_dim, c->scratch->angles,
+                                     q + k * e->part, ld);
 }
 
 /* context = attention(y); the product with attention_output follows */
-static void attend(const emb_encoder *e, const emb_layer *w, const emb_device *d,
-                   const emb_batch *b, const float *y, const emb_encoder_scratch *s)
+static void attend(crew *c, const emb_layer *w, const float *y)
 {
-    int64_t h = e->arch.hidden_size, ld = 3 * e->part;
+    const emb_encoder *e = c->encoder;
+    const emb_batch *b = &c->batch;
+    const emb_encoder_scratch *s = c->scratch;
+    int64_t h = e->arch.hidden_size, ld = 3 * e->part, first = b->starts[0];
     const float *table = e->relative ? e->relative : w->relative;
     emb_relative_positions relative = {b->grid_height, b->grid_width, NULL};
     if (table) relative.table = emb_relative_table(e, table, b, s);
 
-    emb_linear_run(d, &w->qkv, b->tokens, y, h, s->qkv, ld);
-    if (e->arch.rope_theta > 0) {
-        rotation r = {e, d->kernels, b, s};
-        emb_parallel(d, rotate, &r, b->sequences);
-    }
-    emb_attention_run(d, &e->attention, table ? &relative : NULL, b->sequences, b->starts, s->qkv,
-                      s->qkv + e->part, s->qkv + 2 * e->part, ld, s->context, h, s->attention,
+    emb_linear_run(c->device, &w->qkv, b->tokens, y + first * h, h, s->qkv + first * ld, ld);
+    if (e->arch.rope_theta > 0) emb_parallel(c->device, rotate, c, b->sequences);
+    emb_attention_run(c->device, &e->attention, table ? &relative : NULL, b->sequences, b->starts,
+                      s->qkv, s->qkv + e->part, s->qkv + 2 * e->part, ld, s->context, h,
+                      (char *)s->attention + (size_t)c->thread * s->attention_per_thread,
                       s->attention_per_thread);
 }
 
-/* mlp = act(y W + b), or act(gate) * the other half */
-static void run_intermediate(const emb_encoder *e, const emb_layer *w, const emb_device *d,
-                             int64_t tokens, const float *y, const emb_encoder_scratch *s)
+/* ---- what follows attention, row by row ----------------------------------------------------- */
+
+typedef struct rows {
+    const emb_encoder *encoder;
+    const emb_layer *layer;
+    const emb_device *device;
+    int64_t count;
+    float *x, *context; /* [count][h] */
+    float *product;     /* [count][h]: where q, k and v of these rows were */
+    float *mlp;         /* [count][mlp_stride] */
+} rows;
+
+/* mlp = act(y W + b), or act(gate) * the other half; product = mlp W */
+static void run_mlp(const rows *r, const float *y)
 {
-    int64_t ld = mlp_width(e);
-    emb_linear_run(d, &w->intermediate, tokens, y, e->arch.hidden_size, s->mlp, ld);
+    const emb_encoder *e = r->encoder;
+    int64_t h = e->arch.hidden_size, ld = mlp_stride(e);
+    emb_linear_run(r->device, &r->layer->intermediate, r->count, y, h, r->mlp, ld);
     if (e->gate_part)
-        emb_gate_run(d, e->arch.hidden_act, tokens, e->arch.intermediate_size, s->mlp + e->gate_part,
-                     s->mlp, ld);
+        emb_gate_run(r->device, e->arch.hidden_act, r->count, e->arch.intermediate_size,
+                     r->mlp + e->gate_part, r->mlp, ld);
+    emb_linear_product(r->device, &r->layer->output, r->count, r->mlp, ld, r->product, h);
 }
 
-/* x = norm(x + attention(x)); x = norm(x + mlp(x)) */
-static void run_post_norm(const emb_encoder *e, const emb_layer *w, const emb_device *d,
-                          const emb_batch *b, const emb_encoder_scratch *s)
+/* x = norm(x + attention); x = norm(x + mlp(x)) */
+static void finish_post_norm(const rows *r)
 {
-    int64_t h = e->arch.hidden_size, n = b->tokens;
-    float *product = s->qkv; /* [tokens][h], once attention is done with qkv */
-
-    attend(e, w, d, b, s->x, s);
-    emb_linear_product(d, &w->attention_output, n, s->context, h, product, h);
-    emb_norm_run(d, &w->attention_norm, n, h, product, w->attention_output.bias, s->x, s->x);
-    run_intermediate(e, w, d, n, s->x, s);
-    emb_linear_product(d, &w->output, n, s->mlp, mlp_width(e), product, h);
-    emb_norm_run(d, &w->output_norm, n, h, product, w->output.bias, s->x, s->x);
+    const emb_layer *w = r->layer;
+    int64_t h = r->encoder->arch.hidden_size, n = r->count;
+    emb_linear_product(r->device, &w->attention_output, n, r->context, h, r->product, h);
+    emb_norm_run(r->device, &w->attention_norm, n, h, r->product, w->attention_output.bias, r->x,
+                 r->x);
+    run_mlp(r, r->x);
+    emb_norm_run(r->device, &w->output_norm, n, h, r->product, w->output.bias, r->x, r->x);
 }
 
-/* x += scale * attention(norm(x)); x += scale * mlp(norm(x)) */
-static void run_pre_norm(const emb_encoder *e, const emb_layer *w, const emb_device *d,
-                         const emb_batch *b, const emb_encoder_scratch *s)
+/* x += scale * attention; x += scale * mlp(norm(x)) */
+static void finish_pre_norm(const rows *r)
 {
-    int64_t h = e->arch.hidden_size, n = b->tokens;
-    float *product = s->qkv, *y = s->context;
+    const emb_layer *w = r->layer;
+    int64_t h = r->encoder->arch.hidden_size, n = r->count;
+    emb_linear_product(r->device, &w->attention_output, n, r->context, h, r->product, h);
+    emb_add_run(r->device, n, h, r->product, w->attention_output.bias, w->attention_scale, r->x);
+    emb_norm_run(r->device, &w->output_norm, n, h, r->x, NULL, NULL, r->context);
+    run_mlp(r, r->context);
+    emb_add_run(r->device, n, h, r->product, w->output.bias, w->output_scale, r->x);
+}
 
-    emb_norm_run(d, &w->attention_norm, n, h, s->x, NULL, NULL, y);
-    attend(e, w, d, b, y, s);
-    emb_linear_product(d, &w->attention_output, n, s->context, h, product, h);
-    emb_add_run(d, n, h, product, w->attention_output.bias, w->attention_scale, s->x);
-    emb_norm_run(d, &w->output_norm, n, h, s->x, NULL, NULL, y);
-    run_intermediate(e, w, d, n, y, s);
-    emb_linear_product(d, &w->output, n, s->mlp, mlp_width(e), product, h);
-    emb_add_run(d, n, h, product, w->output.bias, w->output_scale, s->x);
+/* Rows first .. first + count - 1 of the crew's. */
+static void finish_rows(const crew *c, const emb_layer *layer, const emb_device *d, float *mlp,
+                        int64_t first, int64_t count)
+{
+    const emb_encoder *e = c->encoder;
+    int64_t at = c->batch.starts[0] + first, h = e->arch.hidden_size;
+    rows r = {e, layer, d, count, c->scratch->x + at * h, c->scratch->context + at * h,
+              c->scratch->qkv + at * 3 * e->part, mlp};
+    (e->arch.pre_norm ? finish_pre_norm : finish_post_norm)(&r);
+}
+
+typedef struct row_blocks {
+    const crew *crew;
+    const emb_layer *layer;
+    int64_t count;
+    _Atomic int64_t next;
+} row_blocks;
+
+/* One thread's share: blocks until there are none left. */
+static void finish_blocks(void *arg, int64_t thread)
+{
+    row_blocks *j = arg;
+    const crew *c = j->crew;
+    emb_device d = alone(c, thread);
+    for (int64_t i; (i = atomic_fetch_add(&j->next, 1)) < j->count;) {
+        int64_t first = c->batch.tokens * i / j->count, end = c->batch.tokens * (i + 1) / j->count;
+        finish_rows(c, j->layer, &d, mlp_of(c, thread), first, end - first);
+    }
+}
+
+/* Blocks of rows go through all of it, so that what lies between stays in cache. Few rows, and a
+ * product that has threads of its own, take each step together. */
+static void finish(const crew *c, const emb_layer *layer)
+{
+    const emb_device *d = c->device;
+    int64_t threads = d->threads, n = c->batch.tokens;
+    if (emb_gemm_whole(d->gemm) || (threads > 1 && n < threads * SHARED_ROWS)) {
+        for (int64_t at = 0; at < n; at += threads * EMB_MLP_ROWS)
+            finish_rows(c, layer, d, mlp_of(c, 0), at, EMB_MIN(n - at, threads * EMB_MLP_ROWS));
+        return;
+    }
+    int64_t blocks = (n + EMB_MLP_ROWS - 1) / EMB_MLP_ROWS;
+    row_blocks j = {c, layer, (blocks + threads - 1) / threads * threads, 0};
+    emb_parallel(d, finish_blocks, &j, threads);
+}
+
+/* ---- layers ---------------------------------------------------------------------------------- */
+
+static void run_layers(crew *c, int64_t layers, bool last)
+{
+    const emb_encoder *e = c->encoder;
+    int64_t h = e->arch.hidden_size, n = c->batch.tokens, first = c->batch.starts[0] * h;
+    float *x = c->scratch->x, *y = c->scratch->context;
+    for (int64_t i = 0; i < layers; i++) {
+        const emb_layer *w = emb_layer_at(e, i);
+        if (e->arch.pre_norm)
+            emb_norm_run(c->device, &w->attention_norm, n, h, x + first, NULL, NULL, y + first);
+        attend(c, w, e->arch.pre_norm ? y : x);
+        finish(c, w);
+    }
+    if (last && e->final_norm.gamma)
+        emb_norm_run(c->device, &e->final_norm, n, h, x + first, NULL, NULL, x + first);
+}
+
+typedef struct groups {
+    const crew *all;
+    int64_t layers, count;
+    bool last;
+    _Atomic int64_t next;
+} groups;
+
+/* The first sequence of a group: groups have as many tokens as whole sequences allow. */
+static int64_t group_start(const emb_batch *b, int64_t count, int64_t group)
+{
+    int64_t low = 0, high = b->sequences, token = b->tokens * group / count;
+    while (low < high) {
+        int64_t middle = (low + high) / 2;
+        if (b->starts[middle] < token) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+/* One thread's share: groups until there are none left. */
+static void run_groups(void *arg, int64_t thread)
+{
+    groups *g = arg;
+    const emb_batch *b = &g->all->batch;
+    emb_device d = alone(g->all, thread);
+    for (int64_t i; (i = atomic_fetch_add(&g->next, 1)) < g->count;) {
+        int64_t first = group_start(b, g->count, i), end = group_start(b, g->count, i + 1);
+        crew c = *g->all;
+        c.device = &d;
+        c.thread = thread;
+        c.batch.sequences = end - first;
+        c.batch.starts = b->starts + first;
+        c.batch.tokens = b->starts[end] - b->starts[first];
+        if (c.batch.tokens) run_layers(&c, g->layers, g->last);
+    }
+}
+
+/* How many groups of sequences threads can take through all layers without waiting for each other.
+ * 0: whole sequences would leave some of them idle. */
+static int64_t count_groups(const emb_encoder *e, const emb_device *d, const emb_batch *b)
+{
+    int64_t threads = d->threads, count = (b->tokens + GROUP_TOKENS - 1) / GROUP_TOKENS, most = 0;
+    /* a table of relative positions made to fit is there once, for one layer at a time */
+    if (emb_gemm_whole(d->gemm) || e->attention.has_relative) return 0;
+    count = (count + threads - 1) / threads * threads;
+    for (int64_t i = 0; i < count; i++)
+        most = EMB_MAX(most, b->starts[group_start(b, count, i + 1)] -
+                                 b->starts[group_start(b, count, i)]);
+    return threads == 1 || most * count * 4 <= b->tokens * 5 ? count : 0;
 }
 
 const float *emb_encoder_run(const emb_encoder *e, const emb_device *d, const emb_batch *b,
                              int64_t layer, emb_encoder_scratch *s)
 {
-    int64_t layers = layer == EMB_LAST ? e->arch.num_hidden_layers : layer;
+    bool last = layer == EMB_LAST;
+    emb_device with_scratch = *d;
+    crew all = {e, &with_scratch, *b, s, 0};
+    groups g = {&all, last ? e->arch.num_hidden_layers : layer, count_groups(e, d, b), last, 0};
+    with_scratch.scratch = s->linear;
+    with_scratch.scratch_per_thread = s->linear_per_thread;
     emb_tokens_run(e, d, b, s);
-    for (int64_t i = 0; i < layers; i++)
-        (e->arch.pre_norm ? run_pre_norm : run_post_norm)(e, emb_layer_at(e, i), d, b, s);
-    if (layer == EMB_LAST && e->final_norm.gamma)
-        emb_norm_run(d, &e->final_norm, b->tokens, e->arch.hidden_size, s->x, NULL, NULL, s->x);
+    if (g.count) emb_parallel(d, run_groups, &g, d->threads);
+    else run_layers(&all, g.layers, last);
     return s->x;
 }

@@ -50,6 +50,7 @@ typedef struct emb_encoder {
     emb_norm embeddings_norm; /* without gamma: none */
     emb_layer *layers; /* [layer_count]: emb_layer_at */
     int64_t layer_count;
+    void *block;       /* their weights */
     emb_norm final_norm; /* without gamma: none */
     const float *relative; /* one for all layers, or NULL */
     emb_pooler pooler;
@@ -84,14 +85,18 @@ typedef struct emb_batch {
     const float *pixels; /* of sequence s at starts[s] * patch numbers: [3][pixel rows][columns] */
 } emb_batch;
 
+enum { EMB_MLP_ROWS = 128 }; /* of one thread: what its MLP makes of them stays in a second-level cache */
+
 /* Scratch of a forward pass over at most max_tokens tokens, cut from an arena. */
 typedef struct emb_encoder_scratch {
     float *x;       /* [tokens][hidden]: the residual stream, and the result */
     float *context; /* [tokens][max(hidden, embedding_size)] */
-    float *qkv;     /* [tokens][3 * part]; after attention, products [tokens][hidden] */
-    float *mlp;     /* [tokens][what the MLP's first product has, or a patch] */
+    float *qkv;     /* [tokens][max(3 * part, a patch, pooler_size)]; after attention, products */
+    float *mlp;     /* [threads][EMB_MLP_ROWS][what the MLP's first product has] */
     void *attention;
     size_t attention_per_thread;
+    char *linear; /* of int8 */
+    size_t linear_per_thread;
     /* made for one grid of patches, and kept until another comes */
     int64_t grid_height, grid_width;
     float *positions; /* [patches][hidden], where they are not the table's own */

@@ -104,7 +104,7 @@ static void load_qkv(emb_encoder *e, emb_loader *l, int64_t i, emb_linear *qkv)
         weights[k] = member(n.text, "weight");
         biases[k] = member(n.text, "bias");
         bool has_bias = !(a->no_bias & (uint32_t)EMB_NO_BIAS_QUERY << k);
-        parts[k] = (emb_part){weights[k].text, has_bias ? biases[k].text : NULL, 0, h};
+        parts[k] = (emb_part){weights[k].text, has_bias ? biases[k].text : NULL, 0, h, k == 2};
     }
     emb_load_parts(l, parts, 3, e->part, h, h, qkv);
 }
@@ -124,7 +124,7 @@ static void load_gated(emb_encoder *e, emb_loader *l, int64_t i, emb_linear *lin
         weights[k] = member(base.text, "weight");
         biases[k] = member(base.text, "bias");
         parts[k] = (emb_part){weights[k].text, has_bias ? biases[k].text : NULL,
-                              halves && k ? n : 0, rows};
+                              halves && k ? n : 0, rows, false};
     }
     emb_load_parts(l, parts, 2, e->gate_part, n, a->hidden_size, linear);
 }
@@ -155,16 +155,23 @@ static void load_layer(emb_encoder *e, emb_loader *l, int64_t i)
     int64_t h = a->hidden_size, n = a->intermediate_size;
     bool mlp_bias = !(a->no_bias & EMB_NO_BIAS_MLP);
 
+    if (!a->pre_norm) {
+        if (i) l->gamma = layer[-1].output_norm.gamma;
+        else if (!e->embeddings_project.weight.data) l->gamma = e->embeddings_norm.gamma;
+    }
     load_qkv(e, l, i, &layer->qkv);
+    l->gamma = NULL;
     emb_load_linear(l, layer_name(e, names->attention_output, i).text, h, h,
                     !(a->no_bias & EMB_NO_BIAS_ATTENTION_OUTPUT), EMB_ACT_NONE,
                     &layer->attention_output);
     emb_load_norm(l, layer_name(e, names->attention_norm, i).text, h, a->layer_norm_eps,
                   &layer->attention_norm);
+    l->gamma = a->pre_norm ? NULL : layer->attention_norm.gamma;
     if (names->gate) load_gated(e, l, i, &layer->intermediate);
     else
         emb_load_linear(l, layer_name(e, names->intermediate, i).text, n, h, mlp_bias, a->hidden_act,
                         &layer->intermediate);
+    l->gamma = NULL;
     emb_load_linear(l, layer_name(e, names->output, i).text, h, n, mlp_bias, EMB_ACT_NONE,
                     &layer->output);
     emb_load_norm(l, layer_name(e, names->output_norm, i).text, h, a->layer_norm_eps,
@@ -173,22 +180,53 @@ static void load_layer(emb_encoder *e, emb_loader *l, int64_t i)
         layer->attention_scale = emb_load_floats(l, layer_name(e, names->attention_scale, i).text, h, 0);
         layer->output_scale = emb_load_floats(l, layer_name(e, names->output_scale, i).text, h, 0);
     }
-    if (names->relative_positions && !a->shared_relative_positions)
-        layer->relative = load_relative(e, l, layer_name(e, names->relative_positions, i).text);
+}
+
+static void load_each_layer(emb_encoder *e, emb_loader *l)
+{
+    for (int64_t i = 0; i < e->layer_count && l->status == EMBED_OK; i++)
+        load_layer(e, l, i);
+}
+
+/* The layers one after another in one block, in the order of their use: on huge pages, and what a
+ * product fetches beyond its last panel is the next product's first. */
+static void load_block(emb_encoder *e, emb_loader *l)
+{
+    emb_arena arena;
+    emb_arena_init(&arena, NULL, 0);
+    l->int8 = l->weights_kind == EMBED_WEIGHTS_INT8;
+    l->storage = l->weights_kind == EMBED_WEIGHTS_F16    ? EMB_STORED_F16
+                 : l->weights_kind == EMBED_WEIGHTS_BF16 ? EMB_STORED_BF16
+                                                         : EMB_STORED_F32;
+    l->arena = &arena;
+    load_each_layer(e, l); /* counts, and finds what is missing before memory is taken */
+    if (l->status == EMBED_OK) {
+        e->block = emb_alloc(l->allocator, arena.used, 1);
+        if (!e->block)
+            l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for %zu bytes of weights",
+                                 arena.used);
+        emb_arena_init(&arena, e->block, arena.used);
+        load_each_layer(e, l);
+    }
+    l->arena = NULL;
+    l->int8 = false;
+    l->storage = EMB_STORED_F32;
 }
 
 static void load_layers(emb_encoder *e, emb_loader *l)
 {
     const emb_architecture *a = &e->arch;
+    const char *relative = a->names.relative_positions;
     if (l->status < 0) return;
     e->layer_count = a->group_layers ? a->layer_groups * a->group_layers : a->num_hidden_layers;
     e->layers = emb_calloc(l->allocator, (size_t)e->layer_count, sizeof *e->layers);
     if (!e->layers)
         l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for %lld layers",
                              (long long)e->layer_count);
-    for (int64_t i = 0; i < e->layer_count && l->status == EMBED_OK; i++) load_layer(e, l, i);
-    if (a->shared_relative_positions)
-        e->relative = load_relative(e, l, a->names.relative_positions);
+    else load_block(e, l);
+    if (a->shared_relative_positions) e->relative = load_relative(e, l, relative);
+    for (int64_t i = 0; relative && !e->relative && i < e->layer_count; i++)
+        e->layers[i].relative = load_relative(e, l, layer_name(e, relative, i).text);
     if (a->names.final_norm)
         emb_load_norm(l, a->names.final_norm, a->hidden_size, a->layer_norm_eps, &e->final_norm);
 }
@@ -204,7 +242,7 @@ static void load_pooler_head(emb_encoder *e, emb_loader *l)
     name attention = member(head, "attention"), weight = member(attention.text, "in_proj_weight"),
          bias = member(attention.text, "in_proj_bias");
     emb_part parts[3];
-    for (int k = 0; k < 3; k++) parts[k] = (emb_part){weight.text, bias.text, k * h, 3 * h};
+    for (int k = 0; k < 3; k++) parts[k] = (emb_part){weight.text, bias.text, k * h, 3 * h, false};
 
     emb_linear query = {0};
     const float *probe = emb_load_floats(l, member(head, "probe").text, 1, h);
@@ -313,18 +351,9 @@ void emb_encoder_free(emb_encoder *e, const emb_allocator *a)
     for (int64_t i = 0; i < EMB_COUNT(linears); i++) emb_linear_free(linears[i], a);
     for (int64_t i = 0; i < EMB_COUNT(norms); i++) emb_norm_free(norms[i], a);
     for (int64_t i = 0; i < EMB_COUNT(floats); i++) emb_floats_free(floats[i], a);
-    for (int64_t i = 0; e->layers && i < e->layer_count; i++) {
-        const emb_layer *layer = &e->layers[i];
-        emb_linear_free(&layer->qkv, a);
-        emb_linear_free(&layer->attention_output, a);
-        emb_norm_free(&layer->attention_norm, a);
-        emb_floats_free(layer->attention_scale, a);
-        emb_floats_free(layer->relative, a);
-        emb_linear_free(&layer->intermediate, a);
-        emb_linear_free(&layer->output, a);
-        emb_norm_free(&layer->output_norm, a);
-        emb_floats_free(layer->output_scale, a);
-    }
+    for (int64_t i = 0; e->layers && i < e->layer_count; i++)
+        emb_floats_free(e->layers[i].relative, a);
     emb_free(a, e->layers);
+    emb_free(a, e->block);
     *e = (emb_encoder){0};
 }

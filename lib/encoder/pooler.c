@@ -51,22 +51,32 @@ void emb_pooler_rows(const emb_encoder *e, const emb_device *d, const emb_batch 
     }
 }
 
+/* rows += mlp(norm(rows)) */
+static void run_head_mlp(const emb_encoder *e, const emb_device *d, int64_t count, float *rows,
+                         const emb_encoder_scratch *s)
+{
+    const emb_pooler *p = &e->pooler;
+    int64_t h = e->arch.hidden_size, wide = e->arch.intermediate_size;
+    emb_norm_run(d, &p->norm, count, h, rows, NULL, NULL, s->context);
+    for (int64_t at = 0; at < count; at += EMB_MLP_ROWS) {
+        int64_t n = EMB_MIN(count - at, EMB_MLP_ROWS);
+        float *y = s->context + at * h;
+        emb_linear_run(d, &p->mlp[0], n, y, h, s->mlp, wide);
+        emb_linear_product(d, &p->mlp[1], n, s->mlp, wide, y, h);
+    }
+    emb_add_run(d, count, h, s->context, p->mlp[1].bias, NULL, rows);
+}
+
 void emb_pooler_finish(const emb_encoder *e, const emb_device *d, int64_t count, bool projected,
                        float *rows, emb_encoder_scratch *s, float *out)
 {
     const emb_pooler *p = &e->pooler;
     int64_t h = e->arch.hidden_size, size = e->arch.pooler_size;
     float *x = rows; /* [count][size] from here on */
-    if (p->mlp[0].weight.data) { /* rows + mlp(norm(rows)) */
-        emb_norm_run(d, &p->norm, count, h, rows, NULL, NULL, s->context);
-        emb_linear_run(d, &p->mlp[0], count, s->context, h, s->mlp, e->arch.intermediate_size);
-        emb_linear_product(d, &p->mlp[1], count, s->mlp, e->arch.intermediate_size, s->context, h);
-        emb_add_run(d, count, h, s->context, p->mlp[1].bias, NULL, rows);
-    } else if (p->norm.gamma) {
-        emb_norm_run(d, &p->norm, count, h, rows, NULL, NULL, rows);
-    }
+    if (p->mlp[0].weight.data) run_head_mlp(e, d, count, rows, s);
+    else if (p->norm.gamma) emb_norm_run(d, &p->norm, count, h, rows, NULL, NULL, rows);
     if (p->dense.weight.data) {
-        x = projected ? s->mlp : out;
+        x = projected ? s->qkv : out;
         emb_linear_run(d, &p->dense, count, rows, h, x, size);
     }
     if (projected) emb_linear_run(d, &p->projection, count, x, size, out, e->arch.projection_size);

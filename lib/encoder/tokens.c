@@ -133,10 +133,10 @@ static void run_images(const emb_encoder *e, const emb_device *d, const emb_batc
 {
     fit_grid(e, b, s);
     const float *positions = !e->positions || is_own_grid(e, b) ? e->positions : s->positions;
-    patching p = {e, d->kernels, b, positions, s->mlp, s->x};
+    patching p = {e, d->kernels, b, positions, s->qkv, s->x};
     int64_t h = e->arch.hidden_size;
     emb_parallel(d, cut_image, &p, b->sequences);
-    emb_linear_run(d, &e->patches, b->tokens, s->mlp, emb_patch_size(&e->arch), s->x, h);
+    emb_linear_run(d, &e->patches, b->tokens, s->qkv, emb_patch_size(&e->arch), s->x, h);
     emb_parallel(d, place, &p, b->sequences);
     if (e->embeddings_norm.gamma)
         emb_norm_run(d, &e->embeddings_norm, b->tokens, h, s->x, NULL, NULL, s->x);

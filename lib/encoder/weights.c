@@ -1,6 +1,7 @@
 /* Weights: found, checked, widened, and laid out for the GEMM backend. */
 #include "weights.h"
 
+#include <math.h>
 #include <stdio.h>
 
 enum { NAME_SIZE = 256 };
@@ -89,11 +90,15 @@ void emb_widen_rows(const emb_kernels *k, const emb_tensor *t, int64_t columns, 
     }
 }
 
+/* NULL: a failure, or only counting. */
 static float *take(emb_loader *l, const char *name, size_t floats)
 {
-    float *data = l->status == EMBED_OK ? emb_alloc(l->allocator, floats, sizeof *data) : NULL;
+    float *data;
+    if (l->status < 0) return NULL;
+    data = l->arena ? emb_arena_take(l->arena, floats, sizeof *data)
+                    : emb_alloc(l->allocator, floats, sizeof *data);
     if (data) l->bytes += floats * sizeof *data;
-    else if (l->status == EMBED_OK)
+    else if (!l->arena || l->arena->failed)
         fail(l, emb_fail(l->error, EMBED_ENOMEM, "%s: tensor \"%s\": out of memory for %zu numbers",
                          emb_weights_name(l->weights), name, floats));
     return data;
@@ -114,30 +119,36 @@ const float *emb_load_floats(emb_loader *l, const char *name, int64_t rows, int6
 
 /* ---- matrices ---------------------------------------------------------------- */
 
+static void put(const emb_loader *l, emb_matrix *matrix, int64_t first, int64_t count,
+                const float *rows, float *row)
+{
+    if (first < matrix->whole) emb_int8_fill(l->kernels, matrix, first, count, rows, row);
+    else emb_matrix_fill(l->gemm, l->kernels, matrix, first - matrix->whole, count, rows);
+}
+
 /* Rows first .. first + n - 1 of a matrix from rows from .. of a tensor, some panels at a time. */
 static void fill(emb_loader *l, const emb_tensor *t, emb_matrix *matrix, int64_t first,
                  int64_t from, int64_t n)
 {
     enum { ROWS = 4 * EMB_PANEL };
     int64_t k = matrix->k;
+    bool in_place = t->dtype == EMB_F32 && (uintptr_t)t->data % _Alignof(float) == 0;
+    size_t rows = in_place ? 1 : 1 + ROWS;
+    float *row = emb_alloc(l->allocator, rows * (size_t)k, sizeof *row);
     l->parameters += n * k;
-    if (t->dtype == EMB_F32 && (uintptr_t)t->data % _Alignof(float) == 0) { /* in place */
-        const float *data = (const float *)(const void *)t->data;
-        emb_matrix_fill(l->gemm, l->kernels, matrix, first, n, data + from * k);
-        return;
-    }
-    float *rows = emb_alloc(l->allocator, (size_t)ROWS * (size_t)k, sizeof *rows);
-    if (!rows) {
+    if (!row) {
         fail(l, emb_fail(l->error, EMBED_ENOMEM, "%s: tensor \"%s\": out of memory", t->file,
                          t->name));
         return;
     }
-    for (int64_t at = 0; at < n; at += ROWS) {
+    if (in_place)
+        put(l, matrix, first, n, (const float *)(const void *)t->data + from * k, row);
+    for (int64_t at = 0; !in_place && at < n; at += ROWS) {
         int64_t count = EMB_MIN(n - at, ROWS);
-        emb_widen_rows(l->kernels, t, k, from + at, count, rows);
-        emb_matrix_fill(l->gemm, l->kernels, matrix, first + at, count, rows);
+        emb_widen_rows(l->kernels, t, k, from + at, count, row + k);
+        put(l, matrix, first + at, count, row + k, row);
     }
-    emb_free(l->allocator, rows);
+    emb_free(l->allocator, row);
 }
 
 /* A weight [rows][in]: a matrix, or what flattens to one row by row (a Conv2d's kernel). */
@@ -154,25 +165,51 @@ static const emb_tensor *find_weight(emb_loader *l, const char *name, int64_t ro
                : emb_load_tensor(l, name, 2, shape);
 }
 
+/* Channels that a norm makes large become smaller in activations and larger in weights, by the root
+ * of its gamma (where that is near zero, of a little): factors[2][k]. */
+static void balance(const float *gamma, int64_t k, float *factors)
+{
+    float largest = 0;
+    for (int64_t i = 0; i < k; i++) largest = EMB_MAX(largest, fabsf(gamma[i]));
+    float least = largest > 0 ? largest / 64 : 1;
+    for (int64_t i = 0; i < k; i++) {
+        float root = sqrtf(EMB_MAX(fabsf(gamma[i]), least));
+        factors[k + i] = root;
+        factors[i] = 1 / root;
+    }
+}
+
 void emb_load_parts(emb_loader *l, const emb_part *parts, int64_t count, int64_t part, int64_t out,
                     int64_t in, emb_linear *linear)
 {
-    size_t floats;
+    size_t floats, int8 = 0;
+    int64_t whole = 0;
     bool has_bias = false;
     for (int64_t i = 0; i < count; i++) {
         if (parts[i].bias) has_bias = true;
         if (!find_weight(l, parts[i].weight, parts[i].rows, in)) return;
     }
-    if (!emb_matrix_floats(l->gemm, count * part, in, &floats)) {
+    if (l->int8 && in <= EMB_INT8_MAX_K)
+        while (whole < count * part && !parts[whole / part].exact) whole += part;
+    if (!emb_matrix_floats(l->gemm, l->storage, count * part - whole, in, &floats) ||
+        !emb_int8_floats(whole, in, &int8) || !emb_add(floats, int8, &floats)) {
         fail(l, emb_fail(l->error, EMBED_ENOMEM, "%s: tensor \"%s\": too large",
                          emb_weights_name(l->weights), parts[0].weight));
         return;
     }
-    linear->weight = (emb_matrix){count * part, in, take(l, parts[0].weight, floats)};
+    linear->weight = (emb_matrix){.n = count * part, .k = in, .storage = l->storage};
+    linear->weight.data = take(l, parts[0].weight, floats);
     float *bias = has_bias ? take(l, parts[0].weight, (size_t)(count * part)) : NULL;
+    float *factors = whole ? take(l, parts[0].weight, 2 * (size_t)in) : NULL;
     linear->bias = bias;
-    if (l->status < 0) return;
-    if (part != out) memset(linear->weight.data, 0, floats * sizeof(float)); /* pads each part */
+    if (!linear->weight.data || (has_bias && !bias) || (whole && !factors)) return;
+    float *memory = linear->weight.data;
+    if (part != out) memset(memory, 0, floats * sizeof *memory); /* pads each part */
+    if (whole) emb_int8_place(&linear->weight, whole, memory);
+    if (whole && l->gamma) {
+        balance(l->gamma, in, factors);
+        linear->weight.factors = factors;
+    }
     if (bias) memset(bias, 0, (size_t)(count * part) * sizeof *bias);
     for (int64_t i = 0; i < count && l->status == EMBED_OK; i++) {
         const emb_part *p = &parts[i];
@@ -192,7 +229,8 @@ void emb_load_linear(emb_loader *l, const char *name, int64_t out, int64_t in, b
     snprintf(weight, sizeof weight, "%s.weight", name);
     snprintf(bias, sizeof bias, "%s.bias", name);
     linear->act = act;
-    emb_load_parts(l, &(emb_part){weight, has_bias ? bias : NULL, 0, out}, 1, out, out, in, linear);
+    const emb_part whole = {weight, has_bias ? bias : NULL, 0, out, false};
+    emb_load_parts(l, &whole, 1, out, out, in, linear);
 }
 
 void emb_load_norm(emb_loader *l, const char *name, int64_t size, double eps, emb_norm *norm)

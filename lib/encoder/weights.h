@@ -12,6 +12,12 @@ typedef struct emb_loader {
     const emb_kernels *kernels;
     const emb_gemm *gemm;
     const emb_allocator *allocator;
+    emb_arena *arena; /* what takes the weights; NULL: each a block of its own. Over no memory it only
+                         counts, and nothing is loaded */
+    int32_t weights_kind; /* EMBED_WEIGHTS_*: what the layers' matrices become */
+    emb_storage storage;  /* of matrices from here on */
+    bool int8;            /* matrices become whole numbers from here on */
+    const float *gamma;   /* of the norm right before the next matrix, or NULL: helps int8 */
     embed_error *error;
     int32_t status;     /* the first failure sticks: callers check once, at the end */
     int64_t parameters; /* numbers loaded so far, and the bytes they take in memory */
@@ -37,6 +43,7 @@ const float *emb_load_floats(emb_loader *l, const char *name, int64_t rows, int6
 typedef struct emb_part {
     const char *weight, *bias; /* names; bias NULL: none */
     int64_t first, rows;       /* of the tensor's rows: the first one taken, and all there are */
+    bool exact;          /* stays floats beside parts of int8; those after it too */
 } emb_part;
 /* count parts [out][in], one under the other, each padded to `part` outputs (whole panels where
  * count > 1). A Conv2d's weight [out][...] of in numbers a row is as good. */

@@ -44,13 +44,17 @@ bool emb_gemm_whole(const emb_gemm *g)
     return g->whole;
 }
 
-bool emb_matrix_floats(const emb_gemm *g, int64_t n, int64_t k, size_t *floats)
+bool emb_matrix_floats(const emb_gemm *g, emb_storage storage, int64_t n, int64_t k,
+                       size_t *floats)
 {
     size_t rows;
 
-    if (n < 0 || k < 0 || !emb_add((size_t)n, (size_t)g->panel - 1, &rows))
+    if (n < 0 || k < 0 || !emb_add((size_t)n, (size_t)g->panel - 1, &rows) ||
+        !emb_mul(rows - rows % (size_t)g->panel, (size_t)k, floats))
         return false;
-    return emb_mul(rows - rows % (size_t)g->panel, (size_t)k, floats);
+    if (storage != EMB_STORED_F32) /* of panels: an even number */
+        *floats /= 2;
+    return true;
 }
 
 void emb_matrix_fill(const emb_gemm *g, const emb_kernels *kernels, emb_matrix *matrix,

@@ -8,10 +8,19 @@
 
 typedef struct emb_gemm emb_gemm; /* a backend: a constant table, see gemm.c */
 
+/* What floats are stored as; f16 and bf16 (with the packed backend alone) are rounded when a matrix is
+ * filled, and widened exactly by the product. */
+typedef enum { EMB_STORED_F32, EMB_STORED_F16, EMB_STORED_BF16 } emb_storage;
+
 /* A weight matrix [n][k] (PyTorch's Linear: out, in) in the backend's layout. */
 typedef struct emb_matrix {
     int64_t n, k;
+    emb_storage storage; /* of data */
     float *data; /* packed: panels [ceil(n/16)][k][16]; blas: rows [n][k]. 64-byte aligned */
+    /* outputs 0 .. whole - 1 are whole numbers, in int8; data has those from whole on alone */
+    int64_t whole;
+    emb_panels_i8 int8;
+    const float *factors; /* of its int8 inputs: [k] of activations, [k] of weights; or NULL */
 } emb_matrix;
 
 /* EMBED_GEMM_AUTO or _PACKED never fail. _BLAS loads the library; EMBED_EUNSUPPORTED with the
@@ -21,8 +30,9 @@ const char *emb_gemm_name(const emb_gemm *g);   /* "packed", "blas" */
 /* What is built in: "built=c,avx2,avx512 blas=openblas(dlopen) compiler=12.2.0". Static. */
 const char *emb_gemm_build_info(void);
 
-/* Floats that a matrix's data takes. false: overflow. */
-bool emb_matrix_floats(const emb_gemm *g, int64_t n, int64_t k, size_t *floats);
+/* Room that a matrix's data takes, in floats. false: overflow. */
+bool emb_matrix_floats(const emb_gemm *g, emb_storage storage, int64_t n, int64_t k,
+                       size_t *floats);
 /* Fill rows first .. first+count-1 of a matrix from rows[count][k] (contiguous). first is a
  * multiple of 16 (packed panels are written whole: the spare columns of the last one become
  * zero). */
@@ -32,6 +42,17 @@ void emb_matrix_fill(const emb_gemm *g, const emb_kernels *kernels, emb_matrix *
  * multiple of 16. */
 void emb_gemm_run(const emb_gemm *g, const emb_kernels *kernels, const emb_matrix *w, int64_t first,
                   int64_t count, int64_t m, const float *a, int64_t lda, float *c, int64_t ldc);
+
+/* int8, with the packed backend alone: floats that n outputs take; the place of a matrix's first
+ * outputs, its data right after them; filling and running within these, as above. row[k] is
+ * scratch; bias may be NULL. */
+bool emb_int8_floats(int64_t n, int64_t k, size_t *floats);
+void emb_int8_place(emb_matrix *matrix, int64_t whole, float *memory);
+void emb_int8_fill(const emb_kernels *kernels, emb_matrix *matrix, int64_t first, int64_t count,
+                   const float *rows, float *row);
+void emb_int8_run(const emb_kernels *kernels, const emb_matrix *w, int64_t first, int64_t count,
+                  int64_t m, const emb_rows_i8 *a, const float *bias, float *c, int64_t ldc);
+
 /* true: the backend threads by itself and wants whole products (blas). */
 bool emb_gemm_whole(const emb_gemm *g);
 

@@ -10,6 +10,7 @@ static const struct {
     {&emb_kernels_c_avx2, EMB_CPU_AVX2},
     {&emb_kernels_avx2, EMB_CPU_AVX2},
     {&emb_kernels_avx512, EMB_CPU_AVX2 | EMB_CPU_AVX512},
+    {&emb_kernels_avx512vnni, EMB_CPU_AVX2 | EMB_CPU_AVX512 | EMB_CPU_VNNI},
 #endif
 };
 

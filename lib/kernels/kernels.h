@@ -18,6 +18,7 @@
 #define EMB_KERNELS_H
 
 #include "../base/base.h"
+#include "int8.h"
 
 #define EMB_LANES 16
 #define EMB_PANEL 16 /* output columns in one panel of packed weights */
@@ -25,9 +26,10 @@
 
 /* Length of the blocks that a dot product over k is cut into. Shorter blocks are more exact: short
  * products (scores of a head, small models) can afford 32, long ones take 128 at no cost. */
+#define EMB_K_BLOCK_MAX 128
 static inline int64_t emb_k_block(int64_t k)
 {
-    return k <= 128 ? 32 : 128;
+    return k <= 128 ? 32 : EMB_K_BLOCK_MAX;
 }
 
 typedef enum { /* transformers' ACT2FN: docs/models.md has the names */
@@ -43,11 +45,24 @@ typedef struct emb_kernels {
      * panel's spare columns zero. Only columns < n of c are written. */
     void (*gemm_f32)(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *w,
                      float *c, int64_t ldc);
+    /* the same with weights stored as f16 or bf16, each widened exactly: panels of 16-bit numbers */
+    void (*gemm_f16)(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                     const uint16_t *w, float *c, int64_t ldc);
+    void (*gemm_bf16)(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                      const uint16_t *w, float *c, int64_t ldc);
     /* panels from rows: w = panels of b^T where b is [n][k] (row-major, ldb); the same layout as
      * above. */
     void (*pack_rows_f32)(int64_t n, int64_t k, const float *b, int64_t ldb, float *w);
     /* panels from columns: w = panels of b where b is [k][n] (row-major, ldb). */
     void (*pack_columns_f32)(int64_t k, int64_t n, const float *b, int64_t ldb, float *w);
+
+    /* whole numbers: int8.h */
+    void (*quantize_rows)(int64_t m, int64_t k, const float *x, int64_t ldx,
+                          const float *factors, float *row, const emb_rows_i8 *out);
+    void (*pack_rows_i8)(int64_t n, int64_t k, const float *b, int64_t ldb,
+                         const float *factors, float *row, const emb_panels_i8 *w);
+    void (*gemm_i8)(int64_t m, int64_t n, int64_t k, const emb_rows_i8 *a, const emb_panels_i8 *w,
+                    const float *bias, float *c, int64_t ldc);
 
     /* y[m][n] = act(y + bias); bias may be NULL. In place. */
     void (*bias_act_f32)(int64_t m, int64_t n, float *y, int64_t ldy, const float *bias,
@@ -89,6 +104,9 @@ typedef struct emb_kernels {
     void (*widen_f16)(int64_t n, const void *x, float *y);
     void (*widen_bf16)(int64_t n, const void *x, float *y);
     void (*narrow_f64)(int64_t n, const void *x, float *y);
+    /* to 16 bits, rounded to nearest even; a NaN stays one */
+    void (*narrow_f16)(int64_t n, const float *x, uint16_t *y);
+    void (*narrow_bf16)(int64_t n, const float *x, uint16_t *y);
 
     /* pixels (pixels.h); y overlaps nothing */
     /* y[n][m] = x[m][n] */
@@ -117,6 +135,7 @@ extern const emb_kernels emb_kernels_c;
 extern const emb_kernels emb_kernels_c_avx2;
 extern const emb_kernels emb_kernels_avx2;
 extern const emb_kernels emb_kernels_avx512;
+extern const emb_kernels emb_kernels_avx512vnni; /* its name is "avx512" too */
 #endif
 
 #endif

@@ -14,23 +14,35 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE __m256 set(float x) { return _mm256_set1_ps(x); }
-INLINE __m256 mul_add(__m256 a, __m256 b, __m256 c) { return _mm256_fmadd_ps(a, b, c); }
-INLINE __m256 blend(__m256 a, __m256 b, __m256 mask) { return _mm256_blendv_ps(a, b, mask); }
-INLINE __m256 absolute(__m256 x) { return _mm256_andnot_ps(set(-0.0f), x); }
+typedef __m256 vec;
+typedef uint32_t uvec __attribute__((vector_size(sizeof(vec))));
+enum { WIDTH = 8 };
 
-/* Row ends: left is how many elements of the row are left, any number; lanes from there on are
- * neither read (they are +0) nor written. */
+INLINE vec set(float x) { return _mm256_set1_ps(x); }
+INLINE vec mul_add(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE vec least(vec a, vec b) { return _mm256_min_ps(a, b); }
+INLINE vec most(vec a, vec b) { return _mm256_max_ps(a, b); }
+INLINE vec where_less(vec a, vec b, vec x, vec y)
+{
+    return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+}
+/* in two exact halves, so that only the last product overflows or rounds a denormal */
+INLINE vec times_power(vec p, vec t)
+{
+    const uvec k = (uvec)t - (EMB_ROUND_BITS - 256), half = k >> 1;
+    return p * (vec)((half - 1) << 23) * (vec)((k - half - 1) << 23);
+}
+
 INLINE __m256i first(int64_t left)
 {
     const int count = (int)EMB_MAX(0, EMB_MIN(left, 8));
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-INLINE __m256 load(const float *p, int64_t left)
+INLINE vec load(const float *p, int64_t left)
 {
     return left >= 8 ? _mm256_loadu_ps(p) : _mm256_maskload_ps(p, first(left));
 }
-INLINE void store(float *p, int64_t left, __m256 x)
+INLINE void store(float *p, int64_t left, vec x)
 {
     if (left >= 8)
         _mm256_storeu_ps(p, x);
@@ -38,125 +50,42 @@ INLINE void store(float *p, int64_t left, __m256 x)
         _mm256_maskstore_ps(p, first(left), x);
 }
 /* x, with other in the lanes past the end */
-INLINE __m256 keep(__m256 x, int64_t left, __m256 other)
+INLINE vec keep(vec x, int64_t left, vec other)
 {
-    return left >= 8 ? x : blend(other, x, _mm256_castsi256_ps(first(left)));
+    return left >= 8 ? x : _mm256_blendv_ps(other, x, _mm256_castsi256_ps(first(left)));
 }
 
-/* ---- functions of math.h --------------------------------------------------------------- */
+#include "vector.h"
 
-INLINE __m256 exp_low(__m256 x, __m256 low)
+/* ---- stored numbers ------------------------------ */
+
+static void widen_f16(int64_t n, const void *x, float *y)
 {
-    __m256 t, n, r, p;
-    __m256i k, half, rest;
-
-    x = _mm256_min_ps(set(EMB_EXP_MAX), x);
-    x = _mm256_max_ps(set(EMB_EXP_MIN), x);
-    t = mul_add(x, set(EMB_LOG2_E), set(EMB_ROUND));
-    n = _mm256_sub_ps(t, set(EMB_ROUND));
-    r = mul_add(n, set(-EMB_LN2_HIGH), x);
-    r = _mm256_add_ps(mul_add(n, set(-EMB_LN2_LOW), r), low);
-    p = set(EMB_EXP_E4);
-    p = mul_add(p, r, set(EMB_EXP_E3));
-    p = mul_add(p, r, set(EMB_EXP_E2));
-    p = mul_add(p, r, set(EMB_EXP_E1));
-    p = mul_add(p, r, set(EMB_EXP_E0));
-    p = _mm256_add_ps(mul_add(_mm256_mul_ps(r, r), p, r), set(1.0f));
-    k = _mm256_sub_epi32(_mm256_castps_si256(t), _mm256_set1_epi32((int)EMB_ROUND_BITS - 256));
-    half = _mm256_srli_epi32(k, 1);
-    rest = _mm256_sub_epi32(k, half);
-    half = _mm256_slli_epi32(_mm256_sub_epi32(half, _mm256_set1_epi32(1)), 23);
-    rest = _mm256_slli_epi32(_mm256_sub_epi32(rest, _mm256_set1_epi32(1)), 23);
-    return _mm256_mul_ps(_mm256_mul_ps(p, _mm256_castsi256_ps(half)), _mm256_castsi256_ps(rest));
-}
-
-INLINE __m256 exp8(__m256 x) { return exp_low(x, _mm256_setzero_ps()); }
-
-INLINE __m256 gelu(__m256 x)
-{
-    const __m256 a = _mm256_min_ps(set(EMB_GELU_MAX), absolute(x)), u = _mm256_mul_ps(a, a);
-    __m256 near, p, q, e;
-
-    near = set(EMB_GELU_C5);
-    near = mul_add(near, u, set(EMB_GELU_C4));
-    near = mul_add(near, u, set(EMB_GELU_C3));
-    near = mul_add(near, u, set(EMB_GELU_C2));
-    near = mul_add(near, u, set(EMB_GELU_C1));
-    near = mul_add(near, u, set(EMB_GELU_C0));
-    near = mul_add(u, near, _mm256_mul_ps(set(0.5f), x));
-    p = set(EMB_GELU_N4);
-    p = mul_add(p, a, set(EMB_GELU_N3));
-    p = mul_add(p, a, set(EMB_GELU_N2));
-    p = mul_add(p, a, set(EMB_GELU_N1));
-    p = mul_add(p, a, set(EMB_GELU_N0));
-    q = set(EMB_GELU_D4);
-    q = mul_add(q, a, set(EMB_GELU_D3));
-    q = mul_add(q, a, set(EMB_GELU_D2));
-    q = mul_add(q, a, set(EMB_GELU_D1));
-    q = mul_add(q, a, set(1.0f));
-    e = exp_low(_mm256_mul_ps(set(-0.5f), u), _mm256_mul_ps(set(-0.5f), _mm256_fmsub_ps(a, a, u)));
-    e = _mm256_mul_ps(e, _mm256_div_ps(p, q));
-    e = _mm256_sub_ps(_mm256_max_ps(x, _mm256_setzero_ps()), e);
-    return blend(e, near, _mm256_cmp_ps(a, set(1.0f), _CMP_LT_OQ));
-}
-
-INLINE __m256 tanh_near(__m256 x)
-{
-    const __m256 u = _mm256_mul_ps(x, x);
-    __m256 p = set(EMB_TANH_T6);
-    p = mul_add(p, u, set(EMB_TANH_T5));
-    p = mul_add(p, u, set(EMB_TANH_T4));
-    p = mul_add(p, u, set(EMB_TANH_T3));
-    p = mul_add(p, u, set(EMB_TANH_T2));
-    p = mul_add(p, u, set(EMB_TANH_T1));
-    p = mul_add(p, u, set(EMB_TANH_T0));
-    return mul_add(_mm256_mul_ps(x, u), p, x);
-}
-
-INLINE __m256 tanh8(__m256 x)
-{
-    const __m256 a = absolute(x), sign = _mm256_and_ps(set(-0.0f), x);
-    __m256 far = _mm256_add_ps(exp8(_mm256_add_ps(a, a)), set(1.0f));
-    far = _mm256_sub_ps(set(1.0f), _mm256_div_ps(set(2.0f), far));
-    far = _mm256_or_ps(far, sign);
-    return blend(far, tanh_near(x), _mm256_cmp_ps(a, set(1.0f), _CMP_LT_OQ));
-}
-
-INLINE __m256 gelu_tanh(__m256 x)
-{
-    const __m256 a = _mm256_min_ps(set(EMB_GELU_MAX), absolute(x)), h = _mm256_mul_ps(set(0.5f), x);
-    const __m256 z = _mm256_mul_ps(
-        a, mul_add(_mm256_mul_ps(a, a), set(EMB_GELU_Z1), set(EMB_GELU_Z0)));
-    const __m256 near = mul_add(absolute(h), tanh_near(z), h);
-    __m256 far = exp8(_mm256_xor_ps(set(-0.0f), _mm256_add_ps(z, z)));
-    far = _mm256_mul_ps(a, _mm256_div_ps(far, _mm256_add_ps(set(1.0f), far)));
-    far = _mm256_sub_ps(_mm256_max_ps(x, _mm256_setzero_ps()), far);
-    return blend(far, near, _mm256_cmp_ps(z, set(1.0f), _CMP_LT_OQ));
-}
-
-/* x / (1 + exp(-y)) */
-INLINE __m256 over_one_plus_exp(__m256 x, __m256 y)
-{
-    return _mm256_div_ps(x, _mm256_add_ps(set(1.0f), exp8(_mm256_xor_ps(set(-0.0f), y))));
-}
-
-INLINE __m256 activate(__m256 x, emb_activation act)
-{
-    const __m256 positive = _mm256_max_ps(_mm256_setzero_ps(), x);
-
-    switch (act) {
-    case EMB_ACT_NONE: return x;
-    case EMB_ACT_GELU: return gelu(x);
-    case EMB_ACT_GELU_TANH:
-    case EMB_ACT_GELU_FAST: return gelu_tanh(x);
-    case EMB_ACT_QUICK_GELU: return over_one_plus_exp(x, _mm256_mul_ps(set(1.702f), x));
-    case EMB_ACT_SILU: return over_one_plus_exp(x, x);
-    case EMB_ACT_RELU: return positive;
-    case EMB_ACT_RELU2: return _mm256_mul_ps(positive, positive);
-    case EMB_ACT_TANH: return tanh8(x);
-    case EMB_ACT_SIGMOID: return over_one_plus_exp(set(1.0f), x);
+    for (int64_t i = 0; i < n; i += 8) {
+        __m128i bits = _mm_setzero_si128();
+        memcpy(&bits, (const char *)x + 2 * i, (size_t)EMB_MIN(n - i, 8) * 2);
+        store(y + i, n - i, _mm256_cvtph_ps(bits));
     }
-    return x;
+}
+
+static void widen_bf16(int64_t n, const void *x, float *y)
+{
+    for (int64_t i = 0; i < n; i += 8) {
+        __m128i bits = _mm_setzero_si128();
+        memcpy(&bits, (const char *)x + 2 * i, (size_t)EMB_MIN(n - i, 8) * 2);
+        store(y + i, n - i,
+              _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16)));
+    }
+}
+
+static void narrow_f64(int64_t n, const void *x, float *y)
+{
+    for (int64_t i = 0; i < n; i += 8) {
+        double v[8] = {0};
+        memcpy(v, (const char *)x + 8 * i, (size_t)EMB_MIN(n - i, 8) * 8);
+        store(y + i, n - i, _mm256_set_m128(_mm256_cvtpd_ps(_mm256_loadu_pd(v + 4)),
+                                            _mm256_cvtpd_ps(_mm256_loadu_pd(v))));
+    }
 }
 
 /* ---- products ------------------------------------------------------------------------------- */
@@ -232,12 +161,13 @@ static void tile_columns(int64_t rows, int64_t columns, const block *b, const fl
         memcpy(c + i * ldc, copy + i * EMB_PANEL, size);
 }
 
-/* c[m][columns] (+)= a[m][k] x w[k][16] by tiles of heights as equal as can be */
-static void panel_block(int64_t m, int64_t columns, block *b, const float *a, int64_t lda, float *c,
-                        int64_t ldc)
+/* c[m][columns] (+)= a[m][k] x w[k][16] by tiles of heights as equal as can be; size: bytes to be
+ * fetched */
+static void panel_block(int64_t m, int64_t columns, block *b, int64_t size, const float *a,
+                        int64_t lda, float *c, int64_t ldc)
 {
-    const int64_t tiles = (m + 5) / 6, share = b->k * EMB_PANEL * (int64_t)sizeof(float) / tiles;
-    const char *ahead = (const char *)(b->w + AHEAD * EMB_PANEL);
+    const int64_t tiles = (m + 5) / 6, share = size / tiles;
+    const char *ahead = b->next;
 
     b->step = share / b->k;
     for (int64_t i = 0, row = 0, rows; i < tiles; i++, row += rows) {
@@ -250,18 +180,45 @@ static void panel_block(int64_t m, int64_t columns, block *b, const float *a, in
     }
 }
 
-static void gemm_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *w,
-                     float *c, int64_t ldc)
+typedef void widen_fn(int64_t n, const void *x, float *y);
+
+/* The products of all kinds of weights. Those of 16 bits are widened block by block: all tiles of a
+ * block share that. */
+INLINE void gemm(widen_fn *const widen, int64_t m, int64_t n, int64_t k, const float *a,
+                 int64_t lda, const void *weights, float *c, int64_t ldc)
 {
-    const int64_t length = emb_k_block(k);
+    const int64_t length = emb_k_block(k), row = EMB_PANEL * (widen ? 2 : 4);
+    const char *w = weights;
+    _Alignas(32) float wide[EMB_K_BLOCK_MAX * EMB_PANEL];
 
     if (m < 1) return;
     for (int64_t column = 0; column < n; column += EMB_PANEL)
         for (int64_t start = 0; start < k; start += length) {
-            block b = {.w = w, .k = EMB_MIN(k - start, length), .add = start > 0};
-            panel_block(m, EMB_MIN(n - column, EMB_PANEL), &b, a + start, lda, c + column, ldc);
-            w += b.k * EMB_PANEL;
+            block b = {.w = widen ? wide : (const float *)(const void *)w,
+                       .k = EMB_MIN(k - start, length), .add = start > 0, .next = w + AHEAD * row};
+            if (widen) widen(b.k * EMB_PANEL, w, wide);
+            panel_block(m, EMB_MIN(n - column, EMB_PANEL), &b, b.k * row, a + start, lda,
+                        c + column, ldc);
+            w += b.k * row;
         }
+}
+
+static void gemm_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *w,
+                     float *c, int64_t ldc)
+{
+    gemm(NULL, m, n, k, a, lda, w, c, ldc);
+}
+
+static void gemm_f16(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                     const uint16_t *w, float *c, int64_t ldc)
+{
+    gemm(widen_f16, m, n, k, a, lda, w, c, ldc);
+}
+
+static void gemm_bf16(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                      const uint16_t *w, float *c, int64_t ldc)
+{
+    gemm(widen_bf16, m, n, k, a, lda, w, c, ldc);
 }
 
 /* w[8][16] = the transpose of b[8][8] */
@@ -312,63 +269,6 @@ static void pack_columns_f32(int64_t k, int64_t n, const float *b, int64_t ldb, 
             _mm256_store_ps(w, load(x, left));
             _mm256_store_ps(w + 8, load(x + 8, left - 8));
         }
-    }
-}
-
-/* ---- element by element --------------------------------------------------------------------- */
-
-INLINE void bias_act(int64_t m, int64_t n, float *y, int64_t ldy, const float *bias,
-                     const emb_activation act)
-{
-    for (int64_t row = 0; row < m; row++, y += ldy)
-        for (int64_t i = 0; i < n; i += 8) {
-            __m256 x = load(y + i, n - i);
-            if (bias)
-                x = _mm256_add_ps(x, load(bias + i, n - i));
-            store(y + i, n - i, activate(x, act));
-        }
-}
-
-static void bias_act_f32(int64_t m, int64_t n, float *y, int64_t ldy, const float *bias,
-                         emb_activation act)
-{
-    switch (act) {
-#define CASE(name) case name: bias_act(m, n, y, ldy, bias, name); break;
-    CASE(EMB_ACT_NONE)
-    CASE(EMB_ACT_GELU)
-    CASE(EMB_ACT_GELU_TANH)
-    CASE(EMB_ACT_GELU_FAST)
-    CASE(EMB_ACT_QUICK_GELU)
-    CASE(EMB_ACT_SILU)
-    CASE(EMB_ACT_RELU)
-    CASE(EMB_ACT_RELU2)
-    CASE(EMB_ACT_TANH)
-    CASE(EMB_ACT_SIGMOID)
-#undef CASE
-    }
-}
-
-static void scale_f32(int64_t n, const float *x, float divisor, float *y)
-{
-    for (int64_t i = 0; i < n; i += 8)
-        store(y + i, n - i, _mm256_div_ps(load(x + i, n - i), set(divisor)));
-}
-
-static void divide_rows_f32(int64_t m, int64_t n, float *y, int64_t ldy, const float *divisors)
-{
-    for (int64_t row = 0; row < m; row++, y += ldy)
-        scale_f32(n, y, divisors[row], y);
-}
-
-static void add_rows_f32(int64_t n, const float *a, const float *b, const float *c, float *y)
-{
-    for (int64_t i = 0; i < n; i += 8) {
-        __m256 sum = load(a + i, n - i);
-        if (b)
-            sum = _mm256_add_ps(sum, load(b + i, n - i));
-        if (c)
-            sum = _mm256_add_ps(sum, load(c + i, n - i));
-        store(y + i, n - i, sum);
     }
 }
 
@@ -493,7 +393,7 @@ static void softmax_f32(int64_t m, int64_t n, float *p, int64_t ldp, float scale
 #pragma GCC unroll 2
             for (int half = 0; half < 2; half++) {
                 const int64_t i = at + 8 * half, left = n - i;
-                const __m256 e = exp8(mul_add(load(p + i, left), s, shift));
+                const __m256 e = exponential(mul_add(load(p + i, left), s, shift));
                 store(p + i, left, e);
                 lanes[half] = _mm256_add_ps(lanes[half], keep(e, left, _mm256_setzero_ps()));
             }
@@ -512,39 +412,6 @@ static float sum_squares_f32(int64_t n, const float *x)
         high = mul_add(b, b, high);
     }
     return fold_sum(low, high);
-}
-
-/* ---- stored numbers ------------------------------ */
-
-static void widen_f16(int64_t n, const void *x, float *y)
-{
-
-
-    for (int64_t i = 0; i < n; i += 8) {
-        __m128i bits = _mm_setzero_si128();
-        memcpy(&bits, (const char *)x + 2 * i, (size_t)EMB_MIN(n - i, 8) * 2);
-        store(y + i, n - i, _mm256_cvtph_ps(bits));
-    }
-}
-
-static void widen_bf16(int64_t n, const void *x, float *y)
-{
-    for (int64_t i = 0; i < n; i += 8) {
-        __m128i bits = _mm_setzero_si128();
-        memcpy(&bits, (const char *)x + 2 * i, (size_t)EMB_MIN(n - i, 8) * 2);
-        store(y + i, n - i,
-              _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16)));
-    }
-}
-
-static void narrow_f64(int64_t n, const void *x, float *y)
-{
-    for (int64_t i = 0; i < n; i += 8) {
-        double v[8] = {0};
-        memcpy(v, (const char *)x + 8 * i, (size_t)EMB_MIN(n - i, 8) * 8);
-        store(y + i, n - i, _mm256_set_m128(_mm256_cvtpd_ps(_mm256_loadu_pd(v + 4)),
-                                            _mm256_cvtpd_ps(_mm256_loadu_pd(v))));
-    }
 }
 
 /* ---- pixels ---------------------------------------------------------------------------------- */
@@ -575,8 +442,13 @@ static void resample_u8(int64_t n, int64_t taps, const uint8_t *x, int64_t ldx,
 const emb_kernels emb_kernels_avx2 = {
     .name = "avx2",
     .gemm_f32 = gemm_f32,
+    .gemm_f16 = gemm_f16,
+    .gemm_bf16 = gemm_bf16,
     .pack_rows_f32 = pack_rows_f32,
     .pack_columns_f32 = pack_columns_f32,
+    .quantize_rows = emb_quantize_rows_avx2,
+    .pack_rows_i8 = emb_pack_rows_i8_avx2,
+    .gemm_i8 = emb_gemm_i8_avx2,
     .bias_act_f32 = bias_act_f32,
     .layernorm_f32 = layernorm_f32,
     .softmax_f32 = softmax_f32,
@@ -591,6 +463,8 @@ const emb_kernels emb_kernels_avx2 = {
     .widen_f16 = widen_f16,
     .widen_bf16 = widen_bf16,
     .narrow_f64 = narrow_f64,
+    .narrow_f16 = narrow_f16,
+    .narrow_bf16 = narrow_bf16,
     .transpose_u8 = transpose_u8,
     .resample_u8 = resample_u8,
     .resample_f32 = resample_f32,

@@ -15,72 +15,65 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE __m512 set(float x) { return _mm512_set1_ps(x); }
-INLINE __m512 mul_add(__m512 a, __m512 b, __m512 c) { return _mm512_fmadd_ps(a, b, c); }
+typedef __m512 vec;
+typedef uint32_t uvec __attribute__((vector_size(sizeof(vec))));
+enum { WIDTH = 16 };
 
-/* Row ends: left >= 1 is how many elements of the row are left; lanes from there on are neither
- * read (they are +0) nor written. */
+INLINE vec set(float x) { return _mm512_set1_ps(x); }
+INLINE vec mul_add(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE vec least(vec a, vec b) { return _mm512_min_ps(a, b); }
+INLINE vec most(vec a, vec b) { return _mm512_max_ps(a, b); }
+INLINE vec where_less(vec a, vec b, vec x, vec y)
+{
+    return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), x);
+}
+INLINE vec times_power(vec p, vec t) { return _mm512_scalef_ps(p, t - set(EMB_ROUND)); }
+
 INLINE __mmask16 first(int64_t left)
 {
     return (__mmask16)(left >= 16 ? 0xffff : (1 << left) - 1);
 }
-INLINE __m512 load(const float *p, int64_t left) { return _mm512_maskz_loadu_ps(first(left), p); }
-INLINE void store(float *p, int64_t left, __m512 x) { _mm512_mask_storeu_ps(p, first(left), x); }
-
-/* ---- functions of math.h --------------------------------------------------------------- */
-
-INLINE __m512 exp_low(__m512 x, __m512 low)
+INLINE vec load(const float *p, int64_t left)
 {
-    __m512 t, n, r, p;
-    __m512i k, half, rest;
-
-    x = _mm512_min_ps(set(EMB_EXP_MAX), x);
-    x = _mm512_max_ps(set(EMB_EXP_MIN), x);
-    t = mul_add(x, set(EMB_LOG2_E), set(EMB_ROUND));
-    n = _mm512_sub_ps(t, set(EMB_ROUND));
-    r = mul_add(n, set(-EMB_LN2_HIGH), x);
-    r = _mm512_add_ps(mul_add(n, set(-EMB_LN2_LOW), r), low);
-    p = set(EMB_EXP_E4);
-    p = mul_add(p, r, set(EMB_EXP_E3));
-    p = mul_add(p, r, set(EMB_EXP_E2));
-    p = mul_add(p, r, set(EMB_EXP_E1));
-    p = mul_add(p, r, set(EMB_EXP_E0));
-    p = _mm512_add_ps(mul_add(_mm512_mul_ps(r, r), p, r), set(1.0f));
-    k = _mm512_sub_epi32(_mm512_castps_si512(t), _mm512_set1_epi32((int)EMB_ROUND_BITS - 256));
-    half = _mm512_srli_epi32(k, 1);
-    rest = _mm512_sub_epi32(k, half);
-    half = _mm512_slli_epi32(_mm512_sub_epi32(half, _mm512_set1_epi32(1)), 23);
-    rest = _mm512_slli_epi32(_mm512_sub_epi32(rest, _mm512_set1_epi32(1)), 23);
-    return _mm512_mul_ps(_mm512_mul_ps(p, _mm512_castsi512_ps(half)), _mm512_castsi512_ps(rest));
+    return left >= 16 ? _mm512_loadu_ps(p) : _mm512_maskz_loadu_ps(first(left), p);
+}
+INLINE void store(float *p, int64_t left, vec x)
+{
+    if (left >= 16)
+        _mm512_storeu_ps(p, x);
+    else
+        _mm512_mask_storeu_ps(p, first(left), x);
 }
 
-INLINE __m512 gelu(__m512 x)
-{
-    const __m512 a = _mm512_min_ps(set(EMB_GELU_MAX), _mm512_andnot_ps(set(-0.0f), x));
-    const __m512 u = _mm512_mul_ps(a, a);
-    __m512 near, p, q, e;
+#include "vector.h"
 
-    near = set(EMB_GELU_C5);
-    near = mul_add(near, u, set(EMB_GELU_C4));
-    near = mul_add(near, u, set(EMB_GELU_C3));
-    near = mul_add(near, u, set(EMB_GELU_C2));
-    near = mul_add(near, u, set(EMB_GELU_C1));
-    near = mul_add(near, u, set(EMB_GELU_C0));
-    near = mul_add(u, near, _mm512_mul_ps(set(0.5f), x));
-    p = set(EMB_GELU_N4);
-    p = mul_add(p, a, set(EMB_GELU_N3));
-    p = mul_add(p, a, set(EMB_GELU_N2));
-    p = mul_add(p, a, set(EMB_GELU_N1));
-    p = mul_add(p, a, set(EMB_GELU_N0));
-    q = set(EMB_GELU_D4);
-    q = mul_add(q, a, set(EMB_GELU_D3));
-    q = mul_add(q, a, set(EMB_GELU_D2));
-    q = mul_add(q, a, set(EMB_GELU_D1));
-    q = mul_add(q, a, set(1.0f));
-    e = exp_low(_mm512_mul_ps(set(-0.5f), u), _mm512_mul_ps(set(-0.5f), _mm512_fmsub_ps(a, a, u)));
-    e = _mm512_mul_ps(e, _mm512_div_ps(p, q));
-    e = _mm512_sub_ps(_mm512_max_ps(x, _mm512_setzero_ps()), e);
-    return _mm512_mask_mov_ps(e, _mm512_cmp_ps_mask(a, set(1.0f), _CMP_LT_OQ), near);
+/* ---- stored numbers --------------------------------------------------------------------- */
+
+typedef vec widen_fn(__m256i x);
+
+INLINE vec from_f16(__m256i x) { return _mm512_cvtph_ps(x); }
+INLINE vec from_bf16(__m256i x)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
+}
+
+INLINE void widen(widen_fn *const from, int64_t n, const void *x, float *y)
+{
+    for (int64_t i = 0; i < n; i += 16)
+        store(y + i, n - i,
+              from(_mm256_maskz_loadu_epi16(first(n - i), (const char *)x + 2 * i)));
+}
+
+static void widen_f16(int64_t n, const void *x, float *y) { widen(from_f16, n, x, y); }
+static void widen_bf16(int64_t n, const void *x, float *y) { widen(from_bf16, n, x, y); }
+
+static void narrow_f64(int64_t n, const void *x, float *y)
+{
+    for (int64_t i = 0; i < n; i += 8) {
+        const __mmask8 mask = (__mmask8)first(n - i);
+        const __m512d v = _mm512_maskz_loadu_pd(mask, (const char *)x + 8 * i);
+        _mm256_mask_storeu_ps(y + i, mask, _mm512_cvtpd_ps(v));
+    }
 }
 
 /* ---- products ------------------------------------------------------------------------------- */
@@ -88,7 +81,8 @@ INLINE __m512 gelu(__m512 x)
 enum { PANELS = 3, ROWS = 12, SUMS = 24 /* at most, of one tile: the registers that hold them */ };
 
 /* One block of k of neighbouring panels, and the block after it, to be fetched meanwhile. The tiles
- * of a block share that out: next moves on by step bytes with each row of the panels. */
+ * of a block share that out: next moves on by step with each row of the panels; its next panel is
+ * ldnext behind. */
 typedef struct {
     const float *w;
     int64_t ldw; /* floats from a panel to the next one */
@@ -96,7 +90,7 @@ typedef struct {
     __mmask16 last; /* columns of the last panel */
     bool add;       /* to what earlier blocks left in c */
     const char *next;
-    int64_t step;
+    int64_t ldnext, share, step; /* bytes */
 } block;
 
 /* c[rows][panels * 16] (+)= a[rows][k] x w[panels][k][16], sums in registers */
@@ -113,7 +107,7 @@ INLINE void tile(const int rows, const int panels, const block *b, const float *
     for (int64_t k = b->k; k > 0; k--, a++, w += EMB_PANEL, next += b->step) {
 #pragma GCC unroll 3
         for (int j = 0; j < panels; j++)
-            _mm_prefetch(next + j * b->ldw * (int64_t)sizeof *w, _MM_HINT_T1);
+            _mm_prefetch(next + j * b->ldnext, _MM_HINT_T1);
 #pragma GCC unroll 24
         for (int i = 0; i < rows * panels; i++)
             sums[i] = mul_add(set(a[i / panels * lda]),
@@ -144,64 +138,106 @@ INLINE void tile_rows(int64_t rows, const int panels, const block *b, const floa
     }
 }
 
-/* c[m][columns] (+)= a[m][k] x w by tiles of heights as equal as can be; next_k: rows of the block
- * to be fetched */
-INLINE void panel_block(int64_t m, const int panels, block *b, int64_t next_k, const float *a,
-                        int64_t lda, float *c, int64_t ldc)
-{
-    const int64_t most = EMB_MIN(ROWS, SUMS / panels), tiles = (m + most - 1) / most;
-    const int64_t share = next_k * EMB_PANEL * (int64_t)sizeof(float) / EMB_MAX(tiles, 1);
+/* Rows of a tile at most. */
+INLINE int64_t tile_height(int64_t panels) { return EMB_MIN(ROWS, SUMS / panels); }
 
-    b->step = share / b->k;
-    for (int64_t i = 0, row = 0, rows; i < tiles; i++, row += rows, b->next += share) {
+/* c[m][columns] (+)= a[m][k] x w by tiles of heights as equal as can be */
+INLINE void panel_block(int64_t m, const int panels, block *b, const float *a, int64_t lda,
+                        float *c, int64_t ldc)
+{
+    const int64_t tiles = (m + tile_height(panels) - 1) / tile_height(panels);
+
+    for (int64_t i = 0, row = 0, rows; i < tiles; i++, row += rows, b->next += b->share) {
         rows = (m - row) / (tiles - i);
         tile_rows(rows, panels, b, a + row * lda, lda, c + row * ldc, ldc);
     }
 }
 
-static void panels_1(int64_t m, block *b, int64_t next_k, const float *a, int64_t lda, float *c,
-                     int64_t ldc)
+static void panels_1(int64_t m, block *b, const float *a, int64_t lda, float *c, int64_t ldc)
 {
-    panel_block(m, 1, b, next_k, a, lda, c, ldc);
+    panel_block(m, 1, b, a, lda, c, ldc);
 }
 
-static void panels_2(int64_t m, block *b, int64_t next_k, const float *a, int64_t lda, float *c,
-                     int64_t ldc)
+static void panels_2(int64_t m, block *b, const float *a, int64_t lda, float *c, int64_t ldc)
 {
-    panel_block(m, 2, b, next_k, a, lda, c, ldc);
+    panel_block(m, 2, b, a, lda, c, ldc);
 }
 
-static void panels_3(int64_t m, block *b, int64_t next_k, const float *a, int64_t lda, float *c,
-                     int64_t ldc)
+static void panels_3(int64_t m, block *b, const float *a, int64_t lda, float *c, int64_t ldc)
 {
-    panel_block(m, 3, b, next_k, a, lda, c, ldc);
+    panel_block(m, 3, b, a, lda, c, ldc);
+}
+
+/* The block's panels of 16-bit numbers -> wide[panels][k][16], which takes their place. shares: it
+ * fetches a share, too. */
+INLINE void widen_block(widen_fn *const from, int64_t panels, int64_t ldw, bool shares, block *b,
+                        float *wide)
+{
+    const uint16_t *w = (const uint16_t *)(const void *)b->w;
+
+    for (int64_t j = 0; j < panels; j++)
+        for (int64_t k = 0; k < b->k; k++) {
+            const void *x = w + j * ldw + k * EMB_PANEL;
+            if (shares)
+                _mm_prefetch(b->next + j * b->ldnext + k * b->step, _MM_HINT_T1);
+            _mm512_store_ps(wide + (j * b->k + k) * EMB_PANEL, from(_mm256_loadu_si256(x)));
+        }
+    b->w = wide;
+    b->ldw = b->k * EMB_PANEL;
+    if (shares)
+        b->next += b->share;
+}
+
+/* The products of all kinds of weights. Those of 16 bits are widened block by block: all tiles of a
+ * block share that. */
+INLINE void gemm(widen_fn *const from, int64_t m, int64_t n, int64_t k, const float *a,
+                 int64_t lda, const void *weights, float *c, int64_t ldc)
+{
+    void (*const run[])(int64_t, block *, const float *, int64_t, float *, int64_t) = {
+        panels_1, panels_2, panels_3};
+    const int64_t row = EMB_PANEL * (from ? 2 : 4), panel = k * row, length = emb_k_block(k);
+    const char *w = weights;
+    _Alignas(64) float wide[PANELS * EMB_K_BLOCK_MAX * EMB_PANEL];
+
+    for (int64_t column = 0, left = (n + 15) / 16, panels; left > 0; left -= panels) {
+        panels = left == 4 ? 2 : EMB_MIN(left, PANELS);
+        for (int64_t start = 0; start < k; start += length) {
+            const int64_t rows = EMB_MIN(k - start, length), rest = k - start - rows;
+            const int64_t tiles = (m + tile_height(panels) - 1) / tile_height(panels);
+            const bool shares = from && tiles == 1; /* widening then takes as long as the tile */
+            block b = {.w = (const float *)(const void *)(w + start * row), .ldw = k * EMB_PANEL,
+                       .k = rows, .last = first(n - column - (panels - 1) * EMB_PANEL),
+                       .add = start > 0, .next = w + (rest > 0 ? (start + length) * row
+                                                               : panels * panel),
+                       .ldnext = panel};
+
+            b.share = EMB_MIN(rest > 0 ? rest : k, length) * row / EMB_MAX(tiles + shares, 1);
+            b.step = b.share / rows;
+            if (from)
+                widen_block(from, panels, b.ldw, shares, &b, wide);
+            run[panels - 1](m, &b, a + start, lda, c + column, ldc);
+        }
+        w += panels * panel;
+        column += panels * EMB_PANEL;
+    }
 }
 
 static void gemm_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *w,
                      float *c, int64_t ldc)
 {
-    void (*const run[])(int64_t, block *, int64_t, const float *, int64_t, float *, int64_t) = {
-        panels_1, panels_2, panels_3};
-    const int64_t panel = k * EMB_PANEL, length = emb_k_block(k);
+    gemm(NULL, m, n, k, a, lda, w, c, ldc);
+}
 
-    for (int64_t column = 0, left = (n + 15) / 16, panels; left > 0; left -= panels) {
-        const float *after;
+static void gemm_f16(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                     const uint16_t *w, float *c, int64_t ldc)
+{
+    gemm(from_f16, m, n, k, a, lda, w, c, ldc);
+}
 
-        panels = left == 4 ? 2 : EMB_MIN(left, PANELS);
-        after = w + panels * panel;
-        for (int64_t start = 0; start < k; start += length) {
-            const int64_t end = start + length, rest = k - end;
-            block b = {.w = w + start * EMB_PANEL, .ldw = panel,
-                       .k = EMB_MIN(k - start, length),
-                       .last = first(n - column - (panels - 1) * EMB_PANEL), .add = start > 0,
-                       .next = (const char *)(rest > 0 ? w + end * EMB_PANEL : after)};
-
-            run[panels - 1](m, &b, EMB_MIN(rest > 0 ? rest : k, length), a + start, lda,
-                            c + column, ldc);
-        }
-        w = after;
-        column += panels * EMB_PANEL;
-    }
+static void gemm_bf16(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                      const uint16_t *w, float *c, int64_t ldc)
+{
+    gemm(from_bf16, m, n, k, a, lda, w, c, ldc);
 }
 
 static void pack_rows_f32(int64_t n, int64_t k, const float *b, int64_t ldb, float *w)
@@ -214,48 +250,6 @@ static void pack_columns_f32(int64_t k, int64_t n, const float *b, int64_t ldb, 
     for (int64_t column = 0; column < n; column += EMB_PANEL)
         for (int64_t i = 0; i < k; i++, w += EMB_PANEL)
             _mm512_store_ps(w, load(b + i * ldb + column, n - column));
-}
-
-/* ---- element by element --------------------------------------------------------------------- */
-
-static void bias_act_f32(int64_t m, int64_t n, float *y, int64_t ldy, const float *bias,
-                         emb_activation act)
-{
-    if (act != EMB_ACT_NONE && act != EMB_ACT_GELU) {
-        emb_kernels_avx2.bias_act_f32(m, n, y, ldy, bias, act);
-        return;
-    }
-    for (int64_t row = 0; row < m; row++, y += ldy)
-        for (int64_t i = 0; i < n; i += 16) {
-            __m512 x = load(y + i, n - i);
-            if (bias)
-                x = _mm512_add_ps(x, load(bias + i, n - i));
-            store(y + i, n - i, act == EMB_ACT_GELU ? gelu(x) : x);
-        }
-}
-
-static void scale_f32(int64_t n, const float *x, float divisor, float *y)
-{
-    for (int64_t i = 0; i < n; i += 16)
-        store(y + i, n - i, _mm512_div_ps(load(x + i, n - i), set(divisor)));
-}
-
-static void divide_rows_f32(int64_t m, int64_t n, float *y, int64_t ldy, const float *divisors)
-{
-    for (int64_t row = 0; row < m; row++, y += ldy)
-        scale_f32(n, y, divisors[row], y);
-}
-
-static void add_rows_f32(int64_t n, const float *a, const float *b, const float *c, float *y)
-{
-    for (int64_t i = 0; i < n; i += 16) {
-        __m512 sum = load(a + i, n - i);
-        if (b)
-            sum = _mm512_add_ps(sum, load(b + i, n - i));
-        if (c)
-            sum = _mm512_add_ps(sum, load(c + i, n - i));
-        store(y + i, n - i, sum);
-    }
 }
 
 /* ---- rows ------------------------------------------------------------------------------- */
@@ -355,7 +349,7 @@ static void softmax_f32(int64_t m, int64_t n, float *p, int64_t ldp, float scale
         shift = set(-fold_max(largest));
         for (int64_t i = 0; i < n; i += 16) {
             const __m512 x = mul_add(load(p + i, n - i), s, shift);
-            const __m512 e = exp_low(x, _mm512_setzero_ps());
+            const __m512 e = exponential(x);
             store(p + i, n - i, e);
             lanes = _mm512_mask_add_ps(lanes, first(n - i), lanes, e);
         }
@@ -374,31 +368,37 @@ static float sum_squares_f32(int64_t n, const float *x)
     return fold_sum(lanes);
 }
 
-/* ---- stored numbers --------------------------------------------------------------------- */
-
-static void widen_f16(int64_t n, const void *x, float *y)
-{
-    for (int64_t i = 0; i < n; i += 16)
-        store(y + i, n - i, _mm512_cvtph_ps(
-            _mm256_maskz_loadu_epi16(first(n - i), (const char *)x + 2 * i)));
-}
-
-static void widen_bf16(int64_t n, const void *x, float *y)
-{
-    for (int64_t i = 0; i < n; i += 16) {
-        const __m256i bits = _mm256_maskz_loadu_epi16(first(n - i), (const char *)x + 2 * i);
-        store(y + i, n - i,
-              _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16)));
-    }
-}
-
-static void narrow_f64(int64_t n, const void *x, float *y)
-{
-    for (int64_t i = 0; i < n; i += 8) {
-        const __mmask8 mask = (__mmask8)first(n - i);
-        const __m512d v = _mm512_maskz_loadu_pd(mask, (const char *)x + 8 * i);
-        _mm256_mask_storeu_ps(y + i, mask, _mm512_cvtpd_ps(v));
-    }
+/* Int8 is all that VNNI is for. */
+#define TABLE(int8) {                          \
+    .name = "avx512",                          \
+    .gemm_f32 = gemm_f32,                      \
+    .gemm_f16 = gemm_f16,                      \
+    .gemm_bf16 = gemm_bf16,                    \
+    .pack_rows_f32 = pack_rows_f32,            \
+    .pack_columns_f32 = pack_columns_f32,      \
+    .quantize_rows = emb_quantize_rows_##int8, \
+    .pack_rows_i8 = emb_pack_rows_i8_##int8,   \
+    .gemm_i8 = emb_gemm_i8_##int8,             \
+    .bias_act_f32 = bias_act_f32,              \
+    .layernorm_f32 = layernorm_f32,            \
+    .softmax_f32 = softmax_f32,                \
+    .divide_rows_f32 = divide_rows_f32,        \
+    .add_rows_f32 = add_rows_f32,              \
+    .add_block_f32 = add_block_f32,            \
+    .multiply_f32 = multiply_f32,              \
+    .add_scores_f32 = add_scores_f32,          \
+    .rope_f32 = rope_f32,                      \
+    .sum_squares_f32 = sum_squares_f32,        \
+    .scale_f32 = scale_f32,                    \
+    .widen_f16 = widen_f16,                    \
+    .widen_bf16 = widen_bf16,                  \
+    .narrow_f64 = narrow_f64,                  \
+    .narrow_f16 = narrow_f16,                  \
+    .narrow_bf16 = narrow_bf16,                \
+    .transpose_u8 = transpose_u8,              \
+    .resample_u8 = resample_u8,                \
+    .resample_f32 = resample_f32,              \
+    .look_up_u8 = look_up_u8,                  \
 }
 
 /* ---- pixels ---------------------------------------------------------------------------------- */
@@ -418,27 +418,5 @@ static void resample_u8(int64_t n, int64_t taps, const uint8_t *x, int64_t ldx,
     }
 }
 
-const emb_kernels emb_kernels_avx512 = {
-    .name = "avx512",
-    .gemm_f32 = gemm_f32,
-    .pack_rows_f32 = pack_rows_f32,
-    .pack_columns_f32 = pack_columns_f32,
-    .bias_act_f32 = bias_act_f32,
-    .layernorm_f32 = layernorm_f32,
-    .softmax_f32 = softmax_f32,
-    .divide_rows_f32 = divide_rows_f32,
-    .add_rows_f32 = add_rows_f32,
-    .add_block_f32 = add_block_f32,
-    .multiply_f32 = multiply_f32,
-    .add_scores_f32 = add_scores_f32,
-    .rope_f32 = rope_f32,
-    .sum_squares_f32 = sum_squares_f32,
-    .scale_f32 = scale_f32,
-    .widen_f16 = widen_f16,
-    .widen_bf16 = widen_bf16,
-    .narrow_f64 = narrow_f64,
-    .transpose_u8 = transpose_u8,
-    .resample_u8 = resample_u8,
-    .resample_f32 = resample_f32,
-    .look_up_u8 = look_up_u8,
-};
+const emb_kernels emb_kernels_avx512 = TABLE(avx2);
+const emb_kernels emb_kernels_avx512vnni = TABLE(avx512vnni);

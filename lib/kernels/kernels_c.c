@@ -10,7 +10,49 @@
 #define EMB_KERNELS_C emb_kernels_c
 #endif
 
+/* ---- stored numbers ------------------------------------------------------------------------ */
+
+static float half_to_float(uint32_t h)
+{
+    const uint32_t sign = (h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 1023;
+
+    if (exponent == 0) { /* zero and denormals: fraction * 2^-24 */
+        const float magnitude = (float)fraction * 0x1p-24f;
+        return sign ? -magnitude : magnitude;
+    }
+    if (exponent == 31)
+        return emb_float_from(sign | 0x7f800000 | fraction << 13);
+    return emb_float_from(sign | (exponent + 112) << 23 | fraction << 13);
+}
+
+static void widen_f16(int64_t n, const void *x, float *y)
+{
+    const unsigned char *b = x;
+    for (int64_t i = 0; i < n; i++)
+        y[i] = half_to_float((uint32_t)b[2 * i] | (uint32_t)b[2 * i + 1] << 8);
+}
+
+static void widen_bf16(int64_t n, const void *x, float *y)
+{
+    const unsigned char *b = x;
+    for (int64_t i = 0; i < n; i++)
+        y[i] = emb_float_from((uint32_t)b[2 * i] << 16 | (uint32_t)b[2 * i + 1] << 24);
+}
+
+static void narrow_f64(int64_t n, const void *x, float *y)
+{
+    const unsigned char *b = x;
+    for (int64_t i = 0; i < n; i++) {
+        const uint64_t bits = emb_le64(b + 8 * i);
+        double value;
+        memcpy(&value, &bits, sizeof value);
+        y[i] = (float)value;
+    }
+}
+
 /* ---- products --------------------------------------------------------------------- */
+
+typedef void widen_fn(int64_t n, const void *x, float *y);
 
 /* sums[16] = one block of k: a[k] x panel[k][16] */
 static void block_sums(int64_t k, const float *a, const float *panel, float *sums)
@@ -22,27 +64,51 @@ static void block_sums(int64_t k, const float *a, const float *panel, float *sum
             sums[j] = fmaf(a[i], panel[i * EMB_PANEL + j], sums[j]);
 }
 
+/* One block of k: the floats at w + i, or what they are widened to. */
+static const float *block_of(widen_fn *widen, const void *w, int64_t i, int64_t size, float *wide)
+{
+    if (!widen) return (const float *)w + i;
+    widen(size, (const uint16_t *)w + i, wide);
+    return wide;
+}
+
+static void gemm(widen_fn *widen, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                 const void *w, float *c, int64_t ldc)
+{
+    const int64_t block = emb_k_block(k);
+    float wide[EMB_K_BLOCK_MAX * EMB_PANEL];
+
+    for (int64_t column = 0; column < n; column += EMB_PANEL)
+        for (int64_t start = 0; start < k; start += block) {
+            const int64_t columns = EMB_MIN(n - column, EMB_PANEL);
+            const int64_t size = EMB_MIN(k - start, block);
+            const float *panel = block_of(widen, w, column * k + start * EMB_PANEL,
+                                          size * EMB_PANEL, wide);
+            for (int64_t row = 0; row < m; row++) {
+                float *y = c + row * ldc + column, sums[EMB_PANEL];
+                block_sums(size, a + row * lda + start, panel, sums);
+                for (int64_t j = 0; j < columns; j++)
+                    y[j] = start ? y[j] + sums[j] : sums[j];
+            }
+        }
+}
+
 static void gemm_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *w,
                      float *c, int64_t ldc)
 {
-    const int64_t block = emb_k_block(k);
+    gemm(NULL, m, n, k, a, lda, w, c, ldc);
+}
 
-    for (int64_t column = 0; column < n; column += EMB_PANEL, w += k * EMB_PANEL) {
-        const int64_t columns = EMB_MIN(n - column, EMB_PANEL);
-        for (int64_t row = 0; row < m; row++) {
-            const float *x = a + row * lda;
-            float *y = c + row * ldc + column;
-            float sums[EMB_PANEL];
+static void gemm_f16(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                     const uint16_t *w, float *c, int64_t ldc)
+{
+    gemm(widen_f16, m, n, k, a, lda, w, c, ldc);
+}
 
-            block_sums(EMB_MIN(k, block), x, w, sums);
-            memcpy(y, sums, (size_t)columns * sizeof *y);
-            for (int64_t i = block; i < k; i += block) {
-                block_sums(EMB_MIN(k - i, block), x + i, w + i * EMB_PANEL, sums);
-                for (int64_t j = 0; j < columns; j++)
-                    y[j] += sums[j];
-            }
-        }
-    }
+static void gemm_bf16(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                      const uint16_t *w, float *c, int64_t ldc)
+{
+    gemm(widen_bf16, m, n, k, a, lda, w, c, ldc);
 }
 
 static void pack_rows_f32(int64_t n, int64_t k, const float *b, int64_t ldb, float *w)
@@ -201,46 +267,6 @@ static float sum_squares_f32(int64_t n, const float *x)
     return fold_sum(lanes);
 }
 
-/* ---- stored numbers ------------------------------------------------------------------------ */
-
-static float half_to_float(uint32_t h)
-{
-    const uint32_t sign = (h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 1023;
-
-    if (exponent == 0) { /* zero and denormals: fraction * 2^-24 */
-        const float magnitude = (float)fraction * 0x1p-24f;
-        return sign ? -magnitude : magnitude;
-    }
-    if (exponent == 31)
-        return emb_float_from(sign | 0x7f800000 | fraction << 13);
-    return emb_float_from(sign | (exponent + 112) << 23 | fraction << 13);
-}
-
-static void widen_f16(int64_t n, const void *x, float *y)
-{
-    const unsigned char *b = x;
-    for (int64_t i = 0; i < n; i++)
-        y[i] = half_to_float((uint32_t)b[2 * i] | (uint32_t)b[2 * i + 1] << 8);
-}
-
-static void widen_bf16(int64_t n, const void *x, float *y)
-{
-    const unsigned char *b = x;
-    for (int64_t i = 0; i < n; i++)
-        y[i] = emb_float_from((uint32_t)b[2 * i] << 16 | (uint32_t)b[2 * i + 1] << 24);
-}
-
-static void narrow_f64(int64_t n, const void *x, float *y)
-{
-    const unsigned char *b = x;
-    for (int64_t i = 0; i < n; i++) {
-        const uint64_t bits = emb_le64(b + 8 * i);
-        double value;
-        memcpy(&value, &bits, sizeof value);
-        y[i] = (float)value;
-    }
-}
-
 /* ---- pixels ---------------------------------------------------------------------------------- */
 
 static void transpose_u8(int64_t m, int64_t n, const uint8_t *x, int64_t ldx, uint8_t *y,
@@ -267,8 +293,13 @@ static void resample_u8(int64_t n, int64_t taps, const uint8_t *x, int64_t ldx,
 const emb_kernels EMB_KERNELS_C = {
     .name = "c",
     .gemm_f32 = gemm_f32,
+    .gemm_f16 = gemm_f16,
+    .gemm_bf16 = gemm_bf16,
     .pack_rows_f32 = pack_rows_f32,
     .pack_columns_f32 = pack_columns_f32,
+    .quantize_rows = emb_quantize_rows_c,
+    .pack_rows_i8 = emb_pack_rows_i8_c,
+    .gemm_i8 = emb_gemm_i8_c,
     .bias_act_f32 = bias_act_f32,
     .layernorm_f32 = layernorm_f32,
     .softmax_f32 = softmax_f32,
@@ -283,6 +314,8 @@ const emb_kernels EMB_KERNELS_C = {
     .widen_f16 = widen_f16,
     .widen_bf16 = widen_bf16,
     .narrow_f64 = narrow_f64,
+    .narrow_f16 = narrow_f16,
+    .narrow_bf16 = narrow_bf16,
     .transpose_u8 = transpose_u8,
     .resample_u8 = resample_u8,
     .resample_f32 = resample_f32,

@@ -5,8 +5,34 @@
 enum {
     ROWS = 128,    /* of one task: its results are in cache when bias and activation come */
     TASKS = 4,     /* a thread: what evens out unequal speeds of cores */
+    FEW_ROWS = 64, /* below, reading the weights is most of it, and best in one go by each thread */
     COLUMNS = 64   /* at least, of one task */
 };
+
+/* A thread's scratch. */
+enum { INT8_ROWS = ROWS };
+typedef struct {
+    float *row;       /* [k]: of one row while it is rounded */
+    emb_rows_i8 rows; /* [INT8_ROWS] */
+} int8_scratch;
+
+static size_t cut_scratch(int64_t k, void *memory, size_t size, int8_scratch *s)
+{
+    emb_arena arena;
+    emb_arena_init(&arena, memory, size);
+    s->rows.ld = emb_int8_depth(k);
+    s->row = emb_arena_take(&arena, (size_t)k, sizeof(float));
+    s->rows.scales = emb_arena_take(&arena, INT8_ROWS, sizeof(float));
+    s->rows.zeros = emb_arena_take(&arena, INT8_ROWS, sizeof(int32_t));
+    s->rows.data = emb_arena_take(&arena, INT8_ROWS, (size_t)s->rows.ld);
+    return arena.used;
+}
+
+size_t emb_linear_scratch(int64_t max_k)
+{
+    int8_scratch s;
+    return (cut_scratch(max_k, NULL, 0, &s) + 63) / 64 * 64;
+}
 
 typedef struct {
     const emb_device *device;
@@ -17,6 +43,7 @@ typedef struct {
     float *y;
     int64_t ldy;
     bool product, activation; /* what a task does */
+    const emb_rows_i8 *int8;  /* x rounded, where the weights are whole numbers */
 } job;
 
 /* Where part i of parts begins, in units of unit. */
@@ -26,6 +53,29 @@ static int64_t part(int64_t size, int64_t unit, int64_t i, int64_t parts)
     return EMB_MIN(units * i / parts * unit, size);
 }
 
+static emb_rows_i8 rows_from(const emb_rows_i8 *r, int64_t row)
+{
+    return (emb_rows_i8){r->data + row * r->ld, r->ld, r->scales + row, r->zeros + row};
+}
+
+/* The columns of a task that are whole numbers; how many those are. */
+static int64_t run_int8(const job *j, int64_t row, int64_t rows, int64_t column, int64_t columns,
+                        float *y)
+{
+    const emb_linear *l = j->linear;
+    const emb_kernels *kernels = j->device->kernels;
+    const int64_t n = EMB_MIN(columns, l->weight.whole - column);
+    const bool bias = j->activation && l->bias;
+    const emb_rows_i8 a = rows_from(j->int8, row);
+
+    if (n <= 0) return 0;
+    emb_int8_run(kernels, &l->weight, column, n, rows, &a, bias ? l->bias + column : NULL, y,
+                 j->ldy);
+    if (j->activation && l->act != EMB_ACT_NONE)
+        kernels->bias_act_f32(rows, n, y, j->ldy, NULL, l->act);
+    return n;
+}
+
 static void run_part(void *arg, int64_t index)
 {
     const job *j = arg;
@@ -33,22 +83,89 @@ static void run_part(void *arg, int64_t index)
     const int64_t r = index / j->column_groups, g = index % j->column_groups, n = l->weight.n;
     const int64_t row = part(j->rows, 1, r, j->row_blocks);
     const int64_t rows = part(j->rows, 1, r + 1, j->row_blocks) - row;
-    const int64_t column = part(n, EMB_PANEL, g, j->column_groups);
-    const int64_t columns = part(n, EMB_PANEL, g + 1, j->column_groups) - column;
+    int64_t column = part(n, EMB_PANEL, g, j->column_groups);
+    int64_t columns = part(n, EMB_PANEL, g + 1, j->column_groups) - column;
     float *y = j->y + row * j->ldy + column;
 
+    if (j->int8) {
+        const int64_t done = run_int8(j, row, rows, column, columns, y);
+        column += done;
+        columns -= done;
+        y += done;
+    }
+    if (columns < 1)
+        return;
     if (j->product)
-        emb_gemm_run(j->device->gemm, j->device->kernels, &l->weight, column, columns, rows,
-                     j->x + row * j->ldx, j->ldx, y, j->ldy);
+        emb_gemm_run(j->device->gemm, j->device->kernels, &l->weight, column - l->weight.whole,
+                     columns, rows, j->x + row * j->ldx, j->ldx, y, j->ldy);
     if (j->activation && (l->bias || l->act != EMB_ACT_NONE))
         j->device->kernels->bias_act_f32(rows, columns, y, j->ldy,
                                          l->bias ? l->bias + column : NULL, l->act);
 }
 
+typedef struct {
+    const job *job;
+    const emb_rows_i8 *out;
+    int64_t parts;
+} rounding;
+
+static int8_scratch scratch_of(const emb_device *d, int64_t k, int64_t thread)
+{
+    int8_scratch s;
+    cut_scratch(k, d->scratch + (size_t)thread * d->scratch_per_thread, d->scratch_per_thread, &s);
+    return s;
+}
+
+static void round_part(void *arg, int64_t index)
+{
+    const rounding *r = arg;
+    const job *j = r->job;
+    const int64_t k = j->linear->weight.k, row = part(j->rows, 1, index, r->parts);
+    const int64_t rows = part(j->rows, 1, index + 1, r->parts) - row;
+    const emb_rows_i8 out = rows_from(r->out, row);
+
+    j->device->kernels->quantize_rows(rows, k, j->x + row * j->ldx, j->ldx,
+                                      j->linear->weight.factors,
+                                      scratch_of(j->device, k, index).row, &out);
+}
+
+/* Columns are cut only where rows alone do not keep the threads busy. */
+static void run_parts(job *j)
+{
+    const emb_device *d = j->device;
+    const int64_t tasks = j->rows < FEW_ROWS ? d->threads : TASKS * d->threads;
+
+    if (d->threads > 1 && j->row_blocks < tasks) {
+        const int64_t wanted = (tasks + j->row_blocks - 1) / j->row_blocks;
+        j->column_groups = EMB_MAX(1, EMB_MIN(wanted, j->linear->weight.n / COLUMNS));
+    }
+    emb_parallel(d, run_part, j, j->row_blocks * j->column_groups);
+}
+
+/* Blocks of rows are rounded, then multiplied. */
+static void run_blocks(const job *all)
+{
+    const emb_rows_i8 rows = scratch_of(all->device, all->linear->weight.k, 0).rows;
+
+    for (int64_t at = 0; at < all->rows; at += INT8_ROWS) {
+        job j = *all;
+        rounding r = {&j, &rows, 0};
+
+        j.rows = EMB_MIN(all->rows - at, INT8_ROWS);
+        r.parts = EMB_MIN(all->device->threads, j.rows);
+        j.row_blocks = 1;
+        j.x += at * j.ldx;
+        j.y += at * j.ldy;
+        j.int8 = &rows;
+        emb_parallel(j.device, round_part, &r, r.parts);
+        run_parts(&j);
+    }
+}
+
 static void run(const emb_device *d, const emb_linear *l, int64_t rows, const float *x, int64_t ldx,
                 float *y, int64_t ldy, bool activation)
 {
-    job j = {d, l, rows, (rows + ROWS - 1) / ROWS, 1, x, ldx, y, ldy, true, activation};
+    job j = {d, l, rows, (rows + ROWS - 1) / ROWS, 1, x, ldx, y, ldy, true, activation, NULL};
 
     if (rows < 1)
         return;
@@ -58,12 +175,8 @@ static void run(const emb_device *d, const emb_linear *l, int64_t rows, const fl
             return;
         j.product = false;
     }
-    /* Columns are cut only where rows alone do not keep the threads busy. */
-    if (d->threads > 1 && j.row_blocks < TASKS * d->threads) {
-        const int64_t wanted = (TASKS * d->threads + j.row_blocks - 1) / j.row_blocks;
-        j.column_groups = EMB_MAX(1, EMB_MIN(wanted, l->weight.n / COLUMNS));
-    }
-    emb_parallel(d, run_part, &j, j.row_blocks * j.column_groups);
+    if (l->weight.whole) run_blocks(&j);
+    else run_parts(&j);
 }
 
 void emb_linear_run(const emb_device *d, const emb_linear *l, int64_t rows, const float *x,

@@ -216,8 +216,8 @@ static void bench_product(const embed_model *m, const char *model, int64_t k, in
     for (int64_t i = 0; i < j.count; i++) {
         emb_matrix *w = &j.linears[i].weight;
         size_t floats = 0;
-        check(emb_matrix_floats(m->gemm, n, k, &floats), "matrix too large");
-        *w = (emb_matrix){n, k, memory(floats, sizeof(float))};
+        check(emb_matrix_floats(m->gemm, EMB_STORED_F32, n, k, &floats), "matrix too large");
+        *w = (emb_matrix){.n = n, .k = k, .data = memory(floats, sizeof(float))};
         emb_matrix_fill(m->gemm, m->kernels, w, 0, n, weight);
     }
     snprintf(name, sizeof(name), "%s %" PRId64 " -> %" PRId64, model, k, n);
@@ -376,18 +376,23 @@ static void time_parts(const embed_model *m, const emb_device *d, const emb_batc
                           s->qkv + e->part, s->qkv + 2 * e->part, ld, s->context, h, s->attention,
                           s->attention_per_thread);
         took[ATTENTION] += lap(&at);
-        emb_linear_product(d, &l->attention_output, n, s->context, h, s->qkv, h);
-        took[ATTENTION_OUTPUT] += lap(&at);
-        emb_norm_run(d, &l->attention_norm, n, h, s->qkv, l->attention_output.bias, s->x, s->x);
-        took[NORMS] += lap(&at);
-        emb_linear_product(d, &l->intermediate, n, s->x, h, s->mlp, wide);
-        took[INTERMEDIATE] += lap(&at);
-        d->kernels->bias_act_f32(n, wide, s->mlp, wide, l->intermediate.bias, l->intermediate.act);
-        took[ACTIVATION] += lap(&at);
-        emb_linear_product(d, &l->output, n, s->mlp, wide, s->qkv, h);
-        took[OUTPUT] += lap(&at);
-        emb_norm_run(d, &l->output_norm, n, h, s->qkv, l->output.bias, s->x, s->x);
-        took[NORMS] += lap(&at);
+        for (int64_t row = 0; row < n; row += EMB_MLP_ROWS) {
+            const int64_t rows = EMB_MIN(n - row, EMB_MLP_ROWS);
+            float *x = s->x + row * h;
+            emb_linear_product(d, &l->attention_output, rows, s->context + row * h, h, s->qkv, h);
+            took[ATTENTION_OUTPUT] += lap(&at);
+            emb_norm_run(d, &l->attention_norm, rows, h, s->qkv, l->attention_output.bias, x, x);
+            took[NORMS] += lap(&at);
+            emb_linear_product(d, &l->intermediate, rows, x, h, s->mlp, wide);
+            took[INTERMEDIATE] += lap(&at);
+            d->kernels->bias_act_f32(rows, wide, s->mlp, wide, l->intermediate.bias,
+                                     l->intermediate.act);
+            took[ACTIVATION] += lap(&at);
+            emb_linear_product(d, &l->output, rows, s->mlp, wide, s->qkv, h);
+            took[OUTPUT] += lap(&at);
+            emb_norm_run(d, &l->output_norm, rows, h, s->qkv, l->output.bias, x, x);
+            took[NORMS] += lap(&at);
+        }
     }
 }
 

@@ -36,18 +36,24 @@ static void release(void *p)
 }
 
 /* A matrix filled in pieces of 32 rows. */
-static emb_matrix prepared(const emb_gemm *g, int64_t n, int64_t k, const float *rows)
+static emb_matrix stored(const emb_gemm *g, emb_storage storage, int64_t n, int64_t k,
+                         const float *rows)
 {
-    emb_matrix w = {n, k, NULL};
+    emb_matrix w = {.n = n, .k = k, .storage = storage};
     size_t floats;
 
-    assert_true(emb_matrix_floats(g, n, k, &floats));
+    assert_true(emb_matrix_floats(g, storage, n, k, &floats));
     w.data = emb_calloc(&emb_libc_allocator, floats, sizeof(float));
     assert_non_null(w.data);
     for (int64_t first = 0; first < n; first += 32)
         emb_matrix_fill(g, emb_kernels_for(NULL), &w, first, EMB_MIN(n - first, 32),
                         rows + first * k);
     return w;
+}
+
+static emb_matrix prepared(const emb_gemm *g, int64_t n, int64_t k, const float *rows)
+{
+    return stored(g, EMB_STORED_F32, n, k, rows);
 }
 
 /* The rule of kernels.h, word for word. */
@@ -97,6 +103,41 @@ static void packed_follows_the_rule(void **unused)
         release(rows);
         release(c);
         release(w.data);
+    }
+}
+
+/* A matrix of 16 bits is as good as the rounded rows. */
+static void halves_are_rounded_rows(void **unused)
+{
+    const emb_kernels *kernels = emb_kernels_for(NULL);
+    const emb_gemm *g;
+
+    (void)unused;
+    assert_int_equal(emb_gemm_for(EMBED_GEMM_PACKED, &g, NULL), EMBED_OK);
+    for (int64_t s = 0; s < 2 * EMB_COUNT(shapes); s++) {
+        const int64_t m = shapes[s / 2].m, n = shapes[s / 2].n, k = shapes[s / 2].k;
+        const emb_storage storage = s % 2 ? EMB_STORED_F16 : EMB_STORED_BF16;
+        float *a = numbers(m * k), *rows = numbers(n * k), *c = numbers(m * n), *d = numbers(m * n);
+        uint16_t *halves = (uint16_t *)(void *)numbers(n * k);
+        emb_matrix w = stored(g, storage, n, k, rows), rounded;
+
+        (s % 2 ? kernels->narrow_f16 : kernels->narrow_bf16)(n * k, rows, halves);
+        (s % 2 ? kernels->widen_f16 : kernels->widen_bf16)(n * k, halves, rows);
+        rounded = prepared(g, n, k, rows);
+        emb_gemm_run(g, kernels, &w, 0, n, m, a, k, c, n);
+        emb_gemm_run(g, kernels, &rounded, 0, n, m, a, k, d, n);
+        assert_memory_equal(c, d, (size_t)(m * n) * sizeof *c);
+        emb_gemm_run(g, kernels, &w, n / 32 * 16, n - n / 32 * 16, m, a, k, d, n);
+        for (int64_t i = 0; i < m; i++)
+            assert_memory_equal(c + i * n + n / 32 * 16, d + i * n,
+                                (size_t)(n - n / 32 * 16) * sizeof *c);
+        release(a);
+        release(rows);
+        release(c);
+        release(d);
+        release(halves);
+        release(w.data);
+        release(rounded.data);
     }
 }
 
@@ -170,10 +211,10 @@ static void sizes_and_names(void **unused)
 
     (void)unused;
     assert_int_equal(emb_gemm_for(EMBED_GEMM_PACKED, &g, NULL), EMBED_OK);
-    assert_true(emb_matrix_floats(g, 20, 7, &floats));
+    assert_true(emb_matrix_floats(g, EMB_STORED_F32, 20, 7, &floats));
     assert_int_equal(floats, 32 * 7);
-    assert_false(emb_matrix_floats(g, INT64_MAX, INT64_MAX, &floats));
-    assert_false(emb_matrix_floats(g, -1, 7, &floats));
+    assert_false(emb_matrix_floats(g, EMB_STORED_F32, INT64_MAX, INT64_MAX, &floats));
+    assert_false(emb_matrix_floats(g, EMB_STORED_F32, -1, 7, &floats));
     assert_int_equal(emb_gemm_for(7, &g, &error), EMBED_EINVAL);
     assert_string_equal(error.message, "gemm: expected an EMBED_GEMM_ value, found 7");
     assert_non_null(strstr(emb_gemm_build_info(), "blas="));
@@ -183,6 +224,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packed_follows_the_rule),
+        cmocka_unit_test(halves_are_rounded_rows),
         cmocka_unit_test(cuts_do_not_change_a_bit),
         cmocka_unit_test(blas_agrees),
         cmocka_unit_test(sizes_and_names),

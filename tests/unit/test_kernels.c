@@ -207,6 +207,43 @@ static void check_gemm(const emb_kernels *k)
     }
 }
 
+/* Weights of 16 bits are as good as the floats that they are widened to. */
+static void check_gemm_16(const char *name,
+                          void (*gemm)(int64_t, int64_t, int64_t, const float *, int64_t,
+                                       const uint16_t *, float *, int64_t),
+                          void (*narrow)(int64_t, const float *, uint16_t *),
+                          void (*widen)(int64_t, const void *, float *))
+{
+    for (int64_t round = 0; round < 150; round++) {
+        const int kind = round % 5 ? PLAIN : SPECIAL;
+        const int64_t m = 1 + below(20), n = 1 + below(70);
+        const int64_t depth = 1 + below(round % 4 ? 90 : 700);
+        const matrix a = make(0, m, depth, kind), b = make(1, n, depth, kind);
+        size_t floats;
+        float *wide = panels(2, n, depth, &floats);
+        matrix found = make(3, m, n, SPECIAL), expected = copy_of(found);
+        uint16_t *w;
+
+        plain->pack_rows_f32(n, depth, b.data, b.ld, wide);
+        w = (uint16_t *)(void *)(slots[1] + SLOT_BYTES - floats * sizeof *w);
+        narrow((int64_t)floats, wide, w);
+        widen((int64_t)floats, w, wide);
+        gemm(m, n, depth, a.data, a.ld, w, found.data, found.ld);
+        plain->gemm_f32(m, n, depth, a.data, a.ld, wide, expected.data, expected.ld);
+        compare(name, found, expected);
+    }
+}
+
+static void check_gemm_f16(const emb_kernels *k)
+{
+    check_gemm_16("gemm_f16", k->gemm_f16, k->narrow_f16, plain->widen_f16);
+}
+
+static void check_gemm_bf16(const emb_kernels *k)
+{
+    check_gemm_16("gemm_bf16", k->gemm_bf16, k->narrow_bf16, plain->widen_bf16);
+}
+
 static void check_bias_act(const emb_kernels *k)
 {
     for (int act = EMB_ACT_NONE; act <= EMB_ACT_SIGMOID; act++)
@@ -420,6 +457,47 @@ static void check_narrow_f64(const emb_kernels *k)
     check_widen("narrow_f64", k->narrow_f64, plain->narrow_f64, 8);
 }
 
+/* Every number of 16 bits is itself; halfway to the next one the even one of the two is taken. */
+static void check_narrow(const char *name, void (*narrow)(int64_t, const float *, uint16_t *),
+                         void (*widen)(int64_t, const void *, float *), uint16_t infinity)
+{
+    static const float nan_at_the_end[] = {1.0f, NAN};
+    uint16_t ends[2];
+
+    for (uint32_t i = 0; i < 2u * infinity; i++) {
+        const uint16_t sign = i & 1 ? 0x8000 : 0, low = (uint16_t)(i / 2), high = low + 1;
+        const uint16_t stored[2] = {low | sign, high | sign}, even = low & 1 ? high : low;
+        float x[2], halfway[3];
+        uint16_t found[3];
+        widen(2, stored, x);
+        if (high == infinity) /* as far again as the number before */
+            x[1] = low == 0x7bff ? copysignf(65536.0f, x[0]) : x[0];
+        halfway[1] = x[0] + (x[1] - x[0]) / 2;
+        halfway[0] = nextafterf(halfway[1], x[0]);
+        halfway[2] = nextafterf(halfway[1], copysignf(INFINITY, x[0]));
+        narrow(1, x, found);
+        assert_int_equal(found[0], stored[0]);
+        if (high == 0x7f80) /* of bf16: halfway to infinity is past the last float's half */
+            continue;
+        narrow(3, halfway, found);
+        if (found[0] != stored[0] || found[1] != (even | sign) || found[2] != stored[1])
+            fail_msg("%s: around %a: found %x %x %x", name, (double)halfway[1], found[0],
+                     found[1], found[2]);
+    }
+    narrow(2, nan_at_the_end, ends);
+    assert_true((ends[1] & 0x7fff) > infinity);
+}
+
+static void check_narrow_f16(const emb_kernels *k)
+{
+    check_narrow("narrow_f16", k->narrow_f16, plain->widen_f16, 0x7c00);
+}
+
+static void check_narrow_bf16(const emb_kernels *k)
+{
+    check_narrow("narrow_bf16", k->narrow_bf16, plain->widen_bf16, 0x7f80);
+}
+
 /* ---- pixels ---- */
 
 static uint8_t *random_bytes(int slot, int64_t n)
@@ -501,6 +579,8 @@ static const struct {
     void (*check)(const emb_kernels *k);
 } checks[] = {
     {offsetof(emb_kernels, gemm_f32), check_gemm},
+    {offsetof(emb_kernels, gemm_f16), check_gemm_f16},
+    {offsetof(emb_kernels, gemm_bf16), check_gemm_bf16},
     {offsetof(emb_kernels, pack_rows_f32), check_pack_rows},
     {offsetof(emb_kernels, pack_columns_f32), check_pack_columns},
     {offsetof(emb_kernels, bias_act_f32), check_bias_act},
@@ -517,11 +597,18 @@ static const struct {
     {offsetof(emb_kernels, widen_f16), check_widen_f16},
     {offsetof(emb_kernels, widen_bf16), check_widen_bf16},
     {offsetof(emb_kernels, narrow_f64), check_narrow_f64},
+    {offsetof(emb_kernels, narrow_f16), check_narrow_f16},
+    {offsetof(emb_kernels, narrow_bf16), check_narrow_bf16},
     {offsetof(emb_kernels, transpose_u8), check_transpose},
     {offsetof(emb_kernels, resample_u8), check_resample_u8},
     {offsetof(emb_kernels, resample_f32), check_resample_f32},
     {offsetof(emb_kernels, look_up_u8), check_look_up},
 };
+
+/* Those of int8 have theirs in test_int8.c. */
+static const size_t elsewhere[] = {offsetof(emb_kernels, quantize_rows),
+                                   offsetof(emb_kernels, pack_rows_i8),
+                                   offsetof(emb_kernels, gemm_i8)};
 
 static void every_entry_has_a_check(void **unused)
 {
@@ -532,6 +619,8 @@ static void every_entry_has_a_check(void **unused)
         bool found = false;
         for (int64_t i = 0; i < EMB_COUNT(checks); i++)
             found |= checks[i].offset == at;
+        for (int64_t i = 0; i < EMB_COUNT(elsewhere); i++)
+            found |= elsewhere[i] == at;
         if (!found)
             fail_msg("the entry at offset %zu of emb_kernels has no check", at);
     }

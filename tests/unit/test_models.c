@@ -255,12 +255,41 @@ static void test_single_file(void **state)
     unload(f);
 }
 
+/* Weights that a file holds in 16 bits lose nothing when they stay there. */
+static void test_halves_stay(void **state)
+{
+    static const struct {
+        const char *name;
+        int32_t weights;
+    } kept[] = {{"bert-f16", EMBED_WEIGHTS_F16}, {"bert-bf16", EMBED_WEIGHTS_BF16}};
+    (void)state;
+    for (int64_t i = 0; i < 2; i++) {
+        frozen *f = load(kept[i].name);
+        embed_open_options options = EMBED_OPEN_OPTIONS_INIT;
+        options.weights = kept[i].weights;
+        embed_model *halves = open_named(f->name, &options);
+        assert_int_equal(embed_model_info(halves, EMBED_INFO_WEIGHTS), kept[i].weights);
+        embed_input input = ids_of(f);
+        embed_session *a = session_of(f->model, 1, 0), *b = session_of(halves, 2, 0);
+        float *wide = encode(a, f->model, &input, NULL), *kept_16 = encode(b, halves, &input, NULL);
+        size_t size = (size_t)(input.count * embed_output_dim(f->model, NULL)) * sizeof *wide;
+        assert_memory_equal(wide, kept_16, size);
+        free(wide);
+        free(kept_16);
+        embed_session_free(a);
+        embed_session_free(b);
+        embed_model_free(halves);
+        unload(f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_layer), cmocka_unit_test(test_padded_texts_and_pairs),
         cmocka_unit_test(test_poolings),    cmocka_unit_test(test_pooler),
         cmocka_unit_test(test_sentences),   cmocka_unit_test(test_single_file),
+        cmocka_unit_test(test_halves_stay),
     };
     return cmocka_run_group_tests_name("models", tests, NULL, NULL);
 }

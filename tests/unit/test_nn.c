@@ -45,8 +45,10 @@ static int64_t parallel_calls;
 
 static emb_device device(int32_t threads)
 {
-    emb_device d = {emb_kernels_for(NULL), NULL, threads > 1 ? backwards : NULL, &parallel_calls,
-                    threads};
+    emb_device d = {.kernels = emb_kernels_for(NULL),
+                    .parallel = threads > 1 ? backwards : NULL,
+                    .parallel_user = &parallel_calls,
+                    .threads = threads};
     assert_int_equal(emb_gemm_for(EMBED_GEMM_PACKED, &d.gemm, NULL), EMBED_OK);
     return d;
 }
@@ -227,11 +229,11 @@ static void linear_is_the_same_in_any_cut(void **unused)
         const int64_t rows = shapes[s].rows, in = shapes[s].in, out = shapes[s].out;
         float *x = numbers(rows * in, 1), *w = numbers(out * in, 1), *bias = numbers(out, 1);
         float *one = numbers(rows * out, 1), *many = numbers(rows * out, 1);
-        emb_linear l = {{out, in, NULL}, bias, EMB_ACT_GELU};
+        emb_linear l = {{.n = out, .k = in}, bias, EMB_ACT_GELU};
         emb_device d = device(1);
         size_t floats;
 
-        assert_true(emb_matrix_floats(d.gemm, out, in, &floats));
+        assert_true(emb_matrix_floats(d.gemm, EMB_STORED_F32, out, in, &floats));
         l.weight.data = numbers((int64_t)floats, 0);
         emb_matrix_fill(d.gemm, d.kernels, &l.weight, 0, out, w);
         emb_linear_run(&d, &l, rows, x, in, one, out);

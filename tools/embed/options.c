@@ -156,6 +156,8 @@ static const struct option table[] = {
      "longest text for tokenizers that cannot work piece by piece"},
     {ENCODERS, 0, "gemm", "auto|packed|blas", CHOICE, EMBED_GEMM_AUTO, AT(open.gemm),
      "matrix products: auto and packed are built in, blas is OpenBLAS"},
+    {ENCODERS & ~COMMAND_TOKENS, 0, "weights", "f32|f16|bf16|int8", CHOICE, EMBED_WEIGHTS_F32,
+     AT(open.weights), "what layers compute with; int8 is faster, smaller and close to f32"},
     {ALL, 0, "isa", "NAME", STRING, 0, AT(open.isa),
      "instruction set: c, avx2, avx512; default: the best of this CPU"},
     {ALL, 'h', "help", NULL, HELP, 0, AT(help), "show this"},

@@ -1,0 +1,106 @@
+/* int8: whole numbers in place of floats, for linear layers. A row of activations and a row of
+ * weights (one output) are each turned, scaled and rounded; products of the whole numbers are added
+ * in 32 bits, exactly, so that every instruction set has the same sums; one multiplication then
+ * makes a float of each. What fixes the bits:
+ *   - turning: a row of k numbers is cut into emb_int8_parts(k) parts, and numbers at one place of
+ *     each are transformed by Walsh and Hadamard: for h = 1, 2, 4, ... parts p and p + h (p without
+ *     the bit h) become a + b and a - b, each rounded to float. Rows of both sides are turned, so
+ *     that products stay what they were (but for the factor of parts, which the scale of weights
+ *     takes); a channel that is large in every row, as models have some, is spread over others
+ *     instead of making the steps of all of them coarse;
+ *   - before that the numbers of a row may be multiplied by factors, those of activations by the
+ *     inverses of those of weights;
+ *   - a row of activations becomes u = fma(x, inverse, 0x1.8p23 + zero) - 0x1.8p23, in 0..255, with
+ *     inverse = 254 / range, scale = range / 254, range from its smallest number to its largest, 0
+ *     among them; zero = fma(-smallest, inverse, 0x1.8p23) - 0x1.8p23 is what becomes of 0;
+ *   - a row of weights becomes w = fma(x, inverse, 0x1.8p23) - 0x1.8p23, in -127..127, with inverse =
+ *     127 / its largest absolute value, scale = that value / 127 / parts;
+ *   - where range or that value is below 2^-100, scale is 0 and so are all numbers; in a row with
+ *     infinities or NaN, or a range beyond floats, scale is NaN and the numbers are 0;
+ *   - the sum for a result is that of (u - zero) * w;
+ *   - a result is (float)sum * (row scale * column scale), then + bias, each operation rounded. */
+#ifndef EMB_INT8_H
+#define EMB_INT8_H
+
+#include <math.h>
+
+#include "../base/base.h"
+
+#define EMB_INT8_MAX_K (INT64_C(1) << 16) /* longer sums could leave 32 bits */
+
+/* Activations. */
+typedef struct emb_rows_i8 {
+    uint8_t *data; /* [m][ld], ld >= emb_int8_depth(k), 0 from k on */
+    int64_t ld;
+    float *scales;  /* [m] */
+    int32_t *zeros; /* [m] */
+} emb_rows_i8;
+
+/* Weights of n outputs. The spare columns of the last panel are zero. */
+typedef struct emb_panels_i8 {
+    int8_t *data;   /* panels [ceil(n/16)][depth/4][16][4], 64-byte aligned */
+    float *scales;  /* [n up to 16] */
+    int32_t *sums;  /* [n up to 16]: of each output's weights */
+} emb_panels_i8;
+
+/* Numbers of a row, with the zeros at its end. */
+static inline int64_t emb_int8_depth(int64_t k)
+{
+    return (k + 3) / 4 * 4;
+}
+
+/* The largest power of two that divides k, at most 64. */
+static inline int64_t emb_int8_parts(int64_t k)
+{
+    return EMB_MIN(k & -k, 64);
+}
+
+#define EMB_INT8_ROUND 0x1.8p23f /* a float this large has no digits after the point */
+
+/* How the numbers of a row become whole. inverse 0: they are all 0. */
+typedef struct emb_int8_steps {
+    float scale, inverse, offset; /* offset: EMB_INT8_ROUND + zero */
+    int32_t zero;
+} emb_int8_steps;
+static inline emb_int8_steps emb_int8_steps_of(float range, float levels, float low)
+{
+    emb_int8_steps s = {0.0f, 0.0f, EMB_INT8_ROUND, 0};
+
+    if (!(range <= 0x1.fffffep127f)) {
+        s.scale = NAN;
+    } else if (range >= 0x1p-100f) {
+        s.scale = range / levels;
+        s.inverse = levels / range;
+        s.offset = fmaf(-low, s.inverse, EMB_INT8_ROUND);
+        s.zero = (int32_t)(s.offset - EMB_INT8_ROUND);
+    }
+    return s;
+}
+/* Of activations from low <= 0 to high >= 0; either infinite where the row is not finite. */
+static inline emb_int8_steps emb_int8_of_activations(float low, float high)
+{
+    return emb_int8_steps_of(high - low, 254.0f, low);
+}
+static inline emb_int8_steps emb_int8_of_weights(float low, float high, int64_t k)
+{
+    emb_int8_steps s = emb_int8_steps_of(EMB_MAX(-low, high), 127.0f, 0.0f);
+    s.scale /= (float)emb_int8_parts(k);
+    return s;
+}
+
+/* Kernels, the entries of emb_kernels:
+ * quantize_rows: x[m][k] -> out, k <= EMB_INT8_MAX_K; factors[k] or NULL; row[k] is scratch.
+ * pack_rows_i8: weights b[n][k] -> panels, all of the last one; factors and row as above.
+ * gemm_i8: c[m][n] = a w + bias; bias may be NULL. Only columns < n of c are written. */
+#define EMB_INT8_KERNELS(isa)                                                                       \
+    void emb_quantize_rows_##isa(int64_t m, int64_t k, const float *x, int64_t ldx,                 \
+                                 const float *factors, float *row, const emb_rows_i8 *out);         \
+    void emb_pack_rows_i8_##isa(int64_t n, int64_t k, const float *b, int64_t ldb,                  \
+                                const float *factors, float *row, const emb_panels_i8 *w);          \
+    void emb_gemm_i8_##isa(int64_t m, int64_t n, int64_t k, const emb_rows_i8 *a,                   \
+                           const emb_panels_i8 *w, const float *bias, float *c, int64_t ldc);
+EMB_INT8_KERNELS(c)
+EMB_INT8_KERNELS(avx2)
+EMB_INT8_KERNELS(avx512vnni)
+
+#endif

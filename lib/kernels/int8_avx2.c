@@ -1,0 +1,144 @@
+/* The int8 kernels for AVX2: bytes are widened to 16 bits, the products of which are added by twos,
+ * exactly. (The instruction that multiplies bytes saturates.) AVX-512 without VNNI uses these too. */
+#include "int8.h"
+#include "kernels.h"
+
+#if !defined(__AVX2__) || !defined(__FMA__)
+#error "compile this file with -mavx2 -mfma"
+#endif
+#include <immintrin.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+enum { WIDTH = 8 };
+typedef __m256 vec;
+
+INLINE vec set(float x) { return _mm256_set1_ps(x); }
+INLINE vec mul_add(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE vec least(vec a, vec b) { return _mm256_min_ps(a, b); }
+INLINE vec most(vec a, vec b) { return _mm256_max_ps(a, b); }
+INLINE vec where_less(vec a, vec b, vec x, vec y)
+{
+    return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+}
+INLINE __m256i first(int64_t left) /* left >= 1 */
+{
+    const int count = (int)EMB_MIN(left, 8);
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+INLINE vec load(const float *p, int64_t left)
+{
+    return left >= 8 ? _mm256_loadu_ps(p) : _mm256_maskload_ps(p, first(left));
+}
+INLINE void store(float *p, int64_t left, vec x)
+{
+    if (left >= 8) _mm256_storeu_ps(p, x);
+    else _mm256_maskstore_ps(p, first(left), x);
+}
+INLINE float fold_most(vec x)
+{
+    __m128 y = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    y = _mm_max_ps(y, _mm_movehl_ps(y, y));
+    return _mm_cvtss_f32(_mm_max_ss(y, _mm_movehdup_ps(y)));
+}
+INLINE float fold_least(vec x) { return -fold_most(set(0.0f) - x); }
+INLINE void store_bytes(void *u, int64_t left, vec x)
+{
+    const __m256i bytes = _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0xff));
+    __m128i y = _mm_packus_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+    y = _mm_packus_epi16(y, y);
+    memcpy(u, &y, (size_t)EMB_MIN(left, 8));
+}
+
+#include "int8_rows.h"
+
+/* ---- products ------------------------------------------------------------------------------- */
+
+enum { ROWS = 3 };
+
+/* c[rows][columns <= 16] from one panel. A vector of sums holds two for each of four columns. */
+INLINE void tile(const int rows, int64_t depth, const emb_rows_i8 *a, int64_t row,
+                 const int8_t *panel, __m256i sums[ROWS][4])
+{
+    const uint8_t *u = a->data + row * a->ld;
+
+#pragma GCC unroll 3
+    for (int r = 0; r < rows; r++)
+        sums[r][0] = sums[r][1] = sums[r][2] = sums[r][3] = _mm256_setzero_si256();
+    for (int64_t k = 0; k < depth; k += 4, u += 4, panel += 4 * EMB_PANEL) {
+        __m256i x[ROWS];
+#pragma GCC unroll 3
+        for (int r = 0; r < rows; r++) {
+            int32_t four;
+            memcpy(&four, u + r * a->ld, 4);
+            x[r] = _mm256_cvtepu8_epi16(_mm_set1_epi32(four));
+        }
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++) {
+            const __m256i w = _mm256_cvtepi8_epi16(
+                _mm_load_si128((const __m128i *)(const void *)(panel + j * EMB_PANEL)));
+#pragma GCC unroll 3
+            for (int r = 0; r < rows; r++)
+                sums[r][j] = _mm256_add_epi32(sums[r][j], _mm256_madd_epi16(x[r], w));
+        }
+    }
+}
+
+/* Sums of eight columns in order, of two vectors of four columns by twos. */
+INLINE __m256i join(__m256i low, __m256i high)
+{
+    return _mm256_permute4x64_epi64(_mm256_hadd_epi32(low, high), 0xd8);
+}
+
+INLINE void finish(const emb_rows_i8 *a, int64_t row, const __m256i sums[4],
+                   const emb_panels_i8 *w, int64_t column, int64_t columns, const float *bias,
+                   float *c)
+{
+    const __m256i zero = _mm256_set1_epi32(a->zeros[row]);
+
+    for (int64_t i = 0; i < columns; i += 8) {
+        const __m256i both = join(sums[i / 4], sums[i / 4 + 1]);
+        const __m256i of_w =
+            _mm256_loadu_si256((const __m256i *)(const void *)(w->sums + column + i));
+        const __m256i sum = _mm256_sub_epi32(both, _mm256_mullo_epi32(zero, of_w));
+        const __m256 scale =
+            _mm256_mul_ps(_mm256_set1_ps(a->scales[row]), _mm256_loadu_ps(w->scales + column + i));
+        __m256 y = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale);
+        if (bias) y = _mm256_add_ps(y, load(bias + column + i, columns - i));
+        store(c + i, columns - i, y);
+    }
+}
+
+void emb_gemm_i8_avx2(int64_t m, int64_t n, int64_t k, const emb_rows_i8 *a,
+                      const emb_panels_i8 *w, const float *bias, float *c, int64_t ldc)
+{
+    const int64_t depth = emb_int8_depth(k);
+
+    for (int64_t column = 0; column < n; column += EMB_PANEL)
+        for (int64_t row = 0, rows; row < m; row += rows) {
+            const int8_t *panel = w->data + column * depth;
+            __m256i sums[ROWS][4];
+
+            rows = EMB_MIN(m - row, ROWS);
+            switch (rows) {
+            case 1: tile(1, depth, a, row, panel, sums); break;
+            case 2: tile(2, depth, a, row, panel, sums); break;
+            default: tile(3, depth, a, row, panel, sums); break;
+            }
+            for (int64_t r = 0; r < rows; r++)
+                finish(a, row + r, sums[r], w, column, EMB_MIN(n - column, EMB_PANEL), bias,
+                       c + (row + r) * ldc + column);
+        }
+}
+
+void emb_quantize_rows_avx2(int64_t m, int64_t k, const float *x, int64_t ldx,
+                            const float *factors, float *row, const emb_rows_i8 *out)
+{
+    quantize_rows(m, k, x, ldx, factors, row, out);
+}
+
+void emb_pack_rows_i8_avx2(int64_t n, int64_t k, const float *b, int64_t ldb, const float *factors,
+                           float *row, const emb_panels_i8 *w)
+{
+    pack_rows_i8(n, k, b, ldb, factors, row, w);
+}

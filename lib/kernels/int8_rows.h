@@ -1,0 +1,127 @@
+/* Rows to whole numbers, in one body for every vector width. A file of kernels includes this once, after
+ * it has said what a vector is, as for vector.h (vec, WIDTH, set, mul_add, least, most, where_less,
+ * load, store), and
+ *   fold_least(x), fold_most(x)  the smallest and the largest lane
+ *   store_bytes(u, left, x)      the low bytes of the first left lanes, or of all */
+#ifndef EMB_INT8_ROWS_H
+#define EMB_INT8_ROWS_H
+
+#include "kernels.h"
+
+/* The steps h = 1, 2, ... count / 2 of turning, over count parts of length numbers: x * factors -> y */
+INLINE void turn_parts(const int count, int64_t length, const float *x, const float *factors,
+                       float *y)
+{
+    for (int64_t i = 0; i < length; i += WIDTH) {
+        const int64_t left = length - i;
+        vec v[8];
+#pragma GCC unroll 8
+        for (int p = 0; p < count; p++) {
+            v[p] = load(x + p * length + i, left);
+            if (factors) v[p] = v[p] * load(factors + p * length + i, left);
+        }
+#pragma GCC unroll 3
+        for (int h = 1; h < count; h *= 2)
+#pragma GCC unroll 8
+            for (int p = 0; p < count; p++)
+                if (!(p & h)) {
+                    const vec sum = v[p] + v[p + h];
+                    v[p + h] = v[p] - v[p + h];
+                    v[p] = sum;
+                }
+#pragma GCC unroll 8
+        for (int p = 0; p < count; p++) store(y + p * length + i, left, v[p]);
+    }
+}
+
+static void turn_up_to_8(int64_t count, int64_t length, const float *x, const float *factors,
+                         float *y)
+{
+    switch (count) {
+    case 8: turn_parts(8, length, x, factors, y); break;
+    case 4: turn_parts(4, length, x, factors, y); break;
+    case 2: turn_parts(2, length, x, factors, y); break;
+    default: turn_parts(1, length, x, factors, y); break;
+    }
+}
+
+/* row = x * factors turned: up to eight neighbouring parts at a time, then up to eight of what these
+ * left */
+static void turn(int64_t k, const float *x, const float *factors, float *row)
+{
+    const int64_t parts = emb_int8_parts(k), low = EMB_MIN(parts, 8), size = k / parts * low;
+
+    for (int64_t i = 0; i < k; i += size)
+        turn_up_to_8(low, size / low, x + i, factors ? factors + i : NULL, row + i);
+    if (parts > low) turn_up_to_8(parts / low, size, row, NULL, row);
+}
+
+/* Smallest and largest number of a row, and 0; infinite where one is not finite */
+static void range_of(int64_t k, const float *row, float *low, float *high)
+{
+    vec lowest = set(0.0f), highest = lowest, none = lowest; /* none: NaN once something was not finite */
+
+    for (int64_t i = 0; i < k; i += WIDTH) {
+        const vec x = load(row + i, k - i);
+        lowest = least(x, lowest);
+        highest = most(x, highest);
+        none = none + (x - x);
+    }
+    none = where_less(none, set(1.0f), set(0.0f), set(1.0f));
+    *low = fold_least(lowest);
+    *high = fold_most(none) > 0.0f ? INFINITY : fold_most(highest);
+}
+
+static void quantize_rows(int64_t m, int64_t k, const float *x, int64_t ldx, const float *factors,
+                          float *row, const emb_rows_i8 *out)
+{
+    const int64_t depth = emb_int8_depth(k);
+
+    for (int64_t r = 0; r < m; r++, x += ldx) {
+        uint8_t *u = out->data + r * out->ld;
+        float low, high;
+
+        turn(k, x, factors, row);
+        range_of(k, row, &low, &high);
+        const emb_int8_steps s = emb_int8_of_activations(low, high);
+        out->scales[r] = s.scale;
+        out->zeros[r] = s.zero;
+        if (!(s.inverse > 0)) {
+            memset(u, 0, (size_t)depth);
+            continue;
+        }
+        for (int64_t i = 0; i < k; i += WIDTH)
+            store_bytes(u + i, k - i, mul_add(load(row + i, k - i), set(s.inverse), set(s.offset)));
+        for (int64_t i = k; i < depth; i++) u[i] = 0;
+    }
+}
+
+static void pack_rows_i8(int64_t n, int64_t k, const float *b, int64_t ldb, const float *factors,
+                         float *row, const emb_panels_i8 *w)
+{
+    const int64_t depth = emb_int8_depth(k), outputs = (n + EMB_PANEL - 1) / EMB_PANEL * EMB_PANEL;
+
+    for (int64_t j = 0; j < outputs; j++) {
+        int8_t *panel = w->data + j / EMB_PANEL * depth * EMB_PANEL + j % EMB_PANEL * 4;
+        float low = 0.0f, high = 0.0f;
+        int32_t sum = 0;
+
+        if (j < n) {
+            turn(k, b + j * ldb, factors, row);
+            range_of(k, row, &low, &high);
+        }
+        const emb_int8_steps s = emb_int8_of_weights(low, high, k);
+        for (int64_t i = 0; i < depth; i += WIDTH) {
+            int8_t q[WIDTH] = {0};
+            if (s.inverse > 0)
+                store_bytes(q, WIDTH, mul_add(load(row + i, k - i), set(s.inverse), set(s.offset)));
+            for (int p = 0; p < WIDTH; p++) sum += q[p];
+            for (int64_t p = 0; p < EMB_MIN(WIDTH, depth - i); p += 4)
+                memcpy(panel + (i + p) * EMB_PANEL, q + p, 4);
+        }
+        w->scales[j] = s.scale;
+        w->sums[j] = sum;
+    }
+}
+
+#endif
