@@ -185,7 +185,8 @@ enum { /* embed_model_info */
     EMBED_INFO_IMAGE_NUM_LAYERS = 20,
     EMBED_INFO_PATCH_SIZE = 21,       /* pixels; 0: no images */
     EMBED_INFO_PREFIX_TOKENS = 22,    /* of an image, before its patches: [CLS], distillation, registers */
-    EMBED_INFO_WEIGHTS = 23           /* EMBED_WEIGHTS_* that the layers compute with */
+    EMBED_INFO_WEIGHTS = 23,          /* EMBED_WEIGHTS_* that the layers compute with */
+    EMBED_INFO_NUM_LABELS = 24        /* of the sequence-classification head; 0: the model has none */
 };
 /* A number about the model, or EMBED_EINVAL for an unknown question. */
 EMBED_API int64_t embed_model_info(const embed_model *model, int32_t what);
@@ -298,7 +299,10 @@ enum { /* how the token vectors of one input become one vector */
                               * of BERT and ViT */
     EMBED_POOL_MEAN_ALL = 8, /* plain mean of every token, whatever the mask says */
     EMBED_POOL_PATCHES = 9,  /* mean of an image's patches, without [CLS] and the like */
-    EMBED_POOL_PROJECTION = 10 /* pooler_output projected into the space that texts and images share */
+    EMBED_POOL_PROJECTION = 10, /* pooler_output projected into the space that texts and images share */
+    EMBED_POOL_SCORES = 11   /* the labels of a sequence-classification head (rerankers: one), by the model's own
+                              * activation: sigmoid of one label, none of several, unless config.json
+                              * says otherwise; EMBED_NO_MODULES: none */
 };
 
 /* hidden_states[k] of the reference: 0 is the embeddings' output, EMBED_INFO_NUM_LAYERS the last. */
@@ -425,7 +429,7 @@ EMBED_API int32_t embed_pixel_values(embed_session *session, const embed_input *
 /* ---- Helpers on vectors, usable on their own ---------------------------------- */
 
 /* One vector out[hidden_size] from hidden[tokens][hidden_size]. attention_mask[tokens] of 0 and 1, or
- * NULL for all 1. Every EMBED_POOL_* but DEFAULT, POOLER, PATCHES and PROJECTION. Sums are made in double, in token order. */
+ * NULL for all 1. Every EMBED_POOL_* but DEFAULT, POOLER, PATCHES, PROJECTION and SCORES. Sums are made in double, in token order. */
 EMBED_API int32_t embed_pool(const float *hidden, int64_t tokens, int64_t hidden_size,
                              const int32_t *attention_mask, int32_t pooling, float *out);
 /* Mean of rows begin .. end-1 (begin < end <= tokens); one token is begin = t, end = t + 1. */

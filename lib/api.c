@@ -140,6 +140,7 @@ int64_t embed_model_info(const embed_model *m, int32_t what)
     case EMBED_INFO_IMAGE_HIDDEN_SIZE: return image->hidden_size;
     case EMBED_INFO_IMAGE_NUM_LAYERS: return image->num_hidden_layers;
     case EMBED_INFO_PATCH_SIZE: return image->image.patch_height;
+    case EMBED_INFO_NUM_LABELS: return m->text.arch.num_labels;
     case EMBED_INFO_PREFIX_TOKENS: return image->image.prefix;
     default: return EMBED_EINVAL;
     }

@@ -5,7 +5,7 @@ static const char *pooling_name(int32_t pooling)
 {
     static const char *const names[] = {"default",  "cls",      "mean",   "max",     "last",
                                         "weighted", "sqrt_len", "pooler", "mean_all",
-                                        "patches",  "projection"};
+                                        "patches",  "projection", "scores"};
     return names[pooling];
 }
 
@@ -49,6 +49,7 @@ static void describe_sizes(emb_buffer *b, const emb_architecture *a)
         {"prefix_tokens", a->image.prefix},
         {"num_register_tokens", a->image.register_tokens},
         {"projection_dim", a->projection_size},
+        {"num_labels", a->num_labels},
     };
     bool images = emb_takes_images(a);
     for (int64_t i = 0; i < EMB_COUNT(sizes); i++)

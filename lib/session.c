@@ -26,6 +26,7 @@ static int64_t widest_vector(const embed_model *m)
         const emb_architecture *a = &towers[i]->arch;
         int64_t tokens = EMB_MAX(m->modules.pooling_count, 1) * a->hidden_size;
         widest = EMB_MAX(widest, EMB_MAX(tokens, EMB_MAX(a->pooler_size, a->projection_size)));
+        widest = EMB_MAX(widest, a->num_labels);
     }
     emb_modules_dim(&m->modules, widest, &chain);
     return EMB_MAX(widest, chain);
@@ -379,7 +380,15 @@ typedef struct recipe {
 
 static bool by_pooler(const recipe *r)
 {
-    return r->pooling[0] == EMBED_POOL_POOLER || r->pooling[0] == EMBED_POOL_PROJECTION;
+    return r->pooling[0] == EMBED_POOL_POOLER || r->pooling[0] == EMBED_POOL_PROJECTION ||
+           r->pooling[0] == EMBED_POOL_SCORES;
+}
+
+static emb_pooler_out what_of(int32_t pooling)
+{
+    return pooling == EMBED_POOL_PROJECTION ? EMB_OUT_PROJECTION
+           : pooling == EMBED_POOL_SCORES   ? EMB_OUT_SCORES
+                                            : EMB_OUT_POOLER;
 }
 
 static int32_t resolve_pooling(const embed_model *m, const emb_encoder *e,
@@ -389,7 +398,7 @@ static int32_t resolve_pooling(const embed_model *m, const emb_encoder *e,
     r->pooling = o->pooling ? &o->pooling : m->modules.pooling;
     r->pooling_count = o->pooling ? 1 : m->modules.pooling_count;
     r->pooled_dim = r->pooling_count * a->hidden_size;
-    if (o->pooling < 0 || o->pooling > EMBED_POOL_PROJECTION)
+    if (o->pooling < 0 || o->pooling > EMBED_POOL_SCORES)
         return emb_fail(error, EMBED_EINVAL, "pooling: expected an EMBED_POOL_ value, found %d",
                         (int)o->pooling);
     if (!a->hidden_size)
@@ -397,16 +406,19 @@ static int32_t resolve_pooling(const embed_model *m, const emb_encoder *e,
     if (r->pooling[0] == EMBED_POOL_PATCHES && !emb_takes_images(a))
         return emb_fail(error, EMBED_EKIND, "pooling: patches are of images, the model takes texts");
     if (!by_pooler(r)) return EMBED_OK;
-    bool projected = r->pooling[0] == EMBED_POOL_PROJECTION;
-    if (!e->has_pooler || (projected && !a->projection_size))
-        return emb_fail(error, EMBED_EMISSING, "pooling: the model has no %s",
-                        projected ? "projection" : "pooler");
+    static const char *const names[] = {"pooler", "projection", "sequence-classification head"};
+    emb_pooler_out what = what_of(r->pooling[0]);
+    bool there = what == EMB_OUT_SCORES ? a->num_labels > 0
+                                        : e->has_pooler && emb_pooler_dim(e, what) > 0;
+    if (!there)
+        return emb_fail(error, EMBED_EMISSING, "pooling: the model has no %s", names[what]);
+    if (what == EMB_OUT_SCORES) r->modules = false; /* which are for vectors */
     int64_t layer = (int64_t)o->layer - 1;
     if (o->layer && (layer != a->num_hidden_layers || e->final_norm.gamma))
         return emb_fail(error, EMBED_EINVAL,
                         "layer: expected the last one, which the pooler is made for, found %lld",
                         (long long)layer);
-    r->pooled_dim = emb_pooler_dim(e, projected);
+    r->pooled_dim = emb_pooler_dim(e, what);
     return EMBED_OK;
 }
 
@@ -483,9 +495,11 @@ static int32_t pool_sequences(embed_session *s, const emb_call *c, int64_t first
     if (by_pooler(r)) {
         emb_encoder_scratch *scratch = scratch_of(s, c);
         emb_pooler_rows(c->encoder, &s->device, b, x, scratch, s->pooled[1]);
-        emb_pooler_finish(c->encoder, &s->device, b->sequences,
-                          r->pooling[0] == EMBED_POOL_PROJECTION, s->pooled[1], scratch,
-                          s->pooled[0]);
+        emb_pooler_finish(c->encoder, &s->device, b->sequences, what_of(r->pooling[0]), s->pooled[1],
+                          scratch, s->pooled[0]);
+        if (r->pooling[0] == EMBED_POOL_SCORES && !(c->options->flags & EMBED_NO_MODULES))
+            s->device.kernels->bias_act_f32(b->sequences, r->pooled_dim, s->pooled[0], r->pooled_dim,
+                                            NULL, c->encoder->arch.score_act);
         return EMBED_OK;
     }
     int64_t h = c->encoder->arch.hidden_size;
@@ -545,6 +559,6 @@ int32_t emb_session_pooler(embed_session *s, const float *cls, float *out)
         return emb_fail(&s->error, EMBED_EMISSING,
                         "the model's pooler needs all tokens: encode with EMBED_POOL_POOLER");
     memcpy(s->pooled[1], cls, (size_t)e->arch.hidden_size * sizeof *cls);
-    emb_pooler_finish(e, &s->device, 1, false, s->pooled[1], &s->scratch[e == &m->image], out);
+    emb_pooler_finish(e, &s->device, 1, EMB_OUT_POOLER, s->pooled[1], &s->scratch[e == &m->image], out);
     return EMBED_OK;
 }

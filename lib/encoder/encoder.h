@@ -24,6 +24,7 @@ typedef struct emb_layer {
 typedef struct emb_pooler { /* what has no weights is left out */
     emb_norm norm;
     emb_linear dense, projection;
+    emb_linear classifier_dense, classifier;
     /* EMB_POOLER_HEAD */
     const float *query;   /* [hidden]: the learned one, projected */
     emb_linear key_value; /* [2 * part][hidden] */
@@ -141,15 +142,16 @@ void emb_rope_angles(double theta, int64_t dim, int64_t height, int64_t width, f
 
 /* ---- pooler.c: pooler_output, and its projection ---------------------------------------------- */
 
-/* Numbers in pooler_output, or in its projection. */
-int64_t emb_pooler_dim(const emb_encoder *e, bool projected);
+typedef enum { EMB_OUT_POOLER, EMB_OUT_PROJECTION, EMB_OUT_SCORES } emb_pooler_out;
+/* Numbers in pooler_output, its projection, or the scores of the classifier (no activation). */
+int64_t emb_pooler_dim(const emb_encoder *e, emb_pooler_out what);
 /* last_hidden_state x of a batch, as emb_encoder_run left it -> rows[sequences][hidden_size], what
  * pooler_output starts from: the [CLS] vectors, the means of patches, or the attention of a learned
  * query. Uses up the scratch, but for x. */
 void emb_pooler_rows(const emb_encoder *e, const emb_device *d, const emb_batch *b, const float *x,
                      emb_encoder_scratch *s, float *rows);
 /* rows[count][hidden_size], used up -> out[count][emb_pooler_dim]; count is at most max_tokens. */
-void emb_pooler_finish(const emb_encoder *e, const emb_device *d, int64_t count, bool projected,
+void emb_pooler_finish(const emb_encoder *e, const emb_device *d, int64_t count, emb_pooler_out what,
                        float *rows, emb_encoder_scratch *s, float *out);
 
 #endif

@@ -288,6 +288,17 @@ static void load_pooler(emb_encoder *e, emb_loader *l)
         !load_if_there(l, a->names.projection, a->projection_size, a->pooler_size, false,
                        EMB_ACT_NONE, &e->pooler.projection))
         e->arch.projection_size = 0;
+    if (!a->num_labels) return;
+    int64_t in = a->names.classifier_dense ? a->hidden_size : a->pooler_size;
+    if (a->names.classifier_dense)
+        emb_load_linear(l, a->names.classifier_dense, in, in, true, a->classifier_act,
+                        &e->pooler.classifier_dense);
+    else if (!e->has_pooler && l->status == EMBED_OK)
+        l->status = emb_fail(l->error, EMBED_ETENSOR,
+                             "%s: expected the pooler that the classifier stands on, found no tensor "
+                             "\"%s.weight\"", emb_weights_name(l->weights), a->names.pooler);
+    emb_load_linear(l, a->names.classifier, a->num_labels, in, true, EMB_ACT_NONE,
+                    &e->pooler.classifier);
 }
 
 /* Checkpoints of another spelling: all names in use that have one take it. */
@@ -344,6 +355,7 @@ void emb_encoder_free(emb_encoder *e, const emb_allocator *a)
 {
     emb_pooler *p = &e->pooler;
     const emb_linear *linears[] = {&e->embeddings_project, &e->patches, &p->dense, &p->projection,
+                                   &p->classifier_dense, &p->classifier,
                                    &p->key_value, &p->output, &p->mlp[0], &p->mlp[1]};
     const emb_norm *norms[] = {&e->embeddings_norm, &e->final_norm, &p->norm};
     const float *floats[] = {e->positions, e->token_type_embeddings, e->prefix, e->relative,

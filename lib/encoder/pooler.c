@@ -1,9 +1,13 @@
 /* pooler_output: what a model's authors make of last_hidden_state with weights of their own. */
 #include "encoder.h"
 
-int64_t emb_pooler_dim(const emb_encoder *e, bool projected)
+int64_t emb_pooler_dim(const emb_encoder *e, emb_pooler_out what)
 {
-    return projected ? e->arch.projection_size : e->arch.pooler_size;
+    switch (what) {
+    case EMB_OUT_PROJECTION: return e->arch.projection_size;
+    case EMB_OUT_SCORES: return e->arch.num_labels;
+    default: return e->arch.pooler_size;
+    }
 }
 
 /* context[sequences][hidden]: one learned query over all tokens of each image */
@@ -67,18 +71,25 @@ static void run_head_mlp(const emb_encoder *e, const emb_device *d, int64_t coun
     emb_add_run(d, count, h, s->context, p->mlp[1].bias, NULL, rows);
 }
 
-void emb_pooler_finish(const emb_encoder *e, const emb_device *d, int64_t count, bool projected,
-                       float *rows, emb_encoder_scratch *s, float *out)
+void emb_pooler_finish(const emb_encoder *e, const emb_device *d, int64_t count,
+                       emb_pooler_out what, float *rows, emb_encoder_scratch *s, float *out)
 {
     const emb_pooler *p = &e->pooler;
+    const emb_linear *last = what == EMB_OUT_PROJECTION ? &p->projection : &p->classifier;
     int64_t h = e->arch.hidden_size, size = e->arch.pooler_size;
+    if (what == EMB_OUT_SCORES && p->classifier_dense.weight.data) {
+        emb_linear_run(d, &p->classifier_dense, count, rows, h, s->qkv, h);
+        emb_linear_run(d, last, count, s->qkv, h, out, e->arch.num_labels);
+        return;
+    }
     float *x = rows; /* [count][size] from here on */
     if (p->mlp[0].weight.data) run_head_mlp(e, d, count, rows, s);
     else if (p->norm.gamma) emb_norm_run(d, &p->norm, count, h, rows, NULL, NULL, rows);
     if (p->dense.weight.data) {
-        x = projected ? s->qkv : out;
+        x = what == EMB_OUT_POOLER ? out : s->qkv;
         emb_linear_run(d, &p->dense, count, rows, h, x, size);
     }
-    if (projected) emb_linear_run(d, &p->projection, count, x, size, out, e->arch.projection_size);
+    if (what != EMB_OUT_POOLER)
+        emb_linear_run(d, last, count, x, size, out, emb_pooler_dim(e, what));
     else if (x != out) memcpy(out, x, (size_t)(count * size) * sizeof *out);
 }

@@ -20,6 +20,7 @@ static const emb_names names = {
     .output = LAYER "ffn_output",
     .output_norm = LAYER "full_layer_layer_norm",
     .pooler = "pooler",
+    .classifier = "classifier",
     .tied_embeddings = "predictions.decoder.weight",
 };
 

@@ -19,6 +19,7 @@ static const emb_names names = {
     .output = "encoder.layer.%d.output.dense",
     .output_norm = "encoder.layer.%d.output.LayerNorm",
     .pooler = "pooler.dense",
+    .classifier = "classifier",
     .tied_embeddings = "cls.predictions.decoder.weight",
 };
 
@@ -46,6 +47,9 @@ static void describe_roberta(emb_config *c, emb_architecture *a)
     describe(c, a);
     a->names.prefix = "roberta.";
     a->names.tied_embeddings = "lm_head.decoder.weight";
+    a->names.classifier = "classifier.out_proj";
+    a->names.classifier_dense = "classifier.dense";
+    a->classifier_act = EMB_ACT_TANH;
     a->position_offset = emb_config_int(c, "pad_token_id", 1, 0, EMB_SIZE_MAX) + 1;
 }
 

@@ -16,6 +16,8 @@ static const emb_names names = {
     .intermediate = "transformer.layer.%d.ffn.lin1",
     .output = "transformer.layer.%d.ffn.lin2",
     .output_norm = "transformer.layer.%d.output_layer_norm",
+    .classifier = "classifier",
+    .classifier_dense = "pre_classifier",
     .tied_embeddings = "vocab_projector.weight",
 };
 
@@ -36,6 +38,7 @@ static void describe(emb_config *c, emb_architecture *a)
     a->intermediate_size = emb_config_size(c, "hidden_dim", 3072);
     a->max_position_embeddings = emb_config_size(c, "max_position_embeddings", 512);
     a->hidden_act = emb_config_activation(c, "activation", "gelu");
+    a->classifier_act = EMB_ACT_RELU;
     a->layer_norm_eps = 1e-12; /* nn.LayerNorm(eps=1e-12) in the code */
 }
 

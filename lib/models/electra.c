@@ -18,6 +18,8 @@ static const emb_names names = {
     .intermediate = "encoder.layer.%d.intermediate.dense",
     .output = "encoder.layer.%d.output.dense",
     .output_norm = "encoder.layer.%d.output.LayerNorm",
+    .classifier = "classifier.out_proj",
+    .classifier_dense = "classifier.dense",
     .tied_embeddings = "generator_lm_head.weight",
 };
 
@@ -25,6 +27,7 @@ static void describe(emb_config *c, emb_architecture *a)
 {
     a->names = names;
     emb_config_only_string(c, "position_embedding_type", "absolute");
+    a->classifier_act = EMB_ACT_GELU;
     a->vocab_size = emb_config_size(c, "vocab_size", 30522);
     a->embedding_size = emb_config_size(c, "embedding_size", 128);
     a->hidden_size = emb_config_size(c, "hidden_size", 256);

@@ -244,6 +244,41 @@ static int32_t unknown_family(const emb_config *c, const char *model_type)
                     emb_excerpt_of(model_type, strlen(model_type)).text);
 }
 
+static bool ends_in(const char *text, const char *end)
+{
+    size_t n = text ? strlen(text) : 0, m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* Sigmoid or identity, as sentence-transformers' CrossEncoder reads it. */
+static emb_activation score_activation(emb_config *c, int64_t num_labels)
+{
+    static const char key[] = "sbert_ce_default_activation_function";
+    emb_config own = {emb_json_get(c->root, "sentence_transformers"), c->file, c->error, c->status,
+                      NULL};
+    const char *name = emb_config_string(&own, "activation_fn", NULL);
+    c->status = own.status;
+    if (!name) name = emb_config_string(c, key, NULL);
+    if (!name) return num_labels == 1 ? EMB_ACT_SIGMOID : EMB_ACT_NONE;
+    if (ends_in(name, ".Sigmoid")) return EMB_ACT_SIGMOID;
+    if (!ends_in(name, ".Identity") && c->status == EMBED_OK)
+        c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
+                             "%s: %s: expected Sigmoid or Identity, found \"%s\"", c->file, key,
+                             emb_excerpt_of(name, strlen(name)).text);
+    return EMB_ACT_NONE;
+}
+
+/* The head of a checkpoint for sequence classification. */
+static void read_labels(emb_config *c, emb_architecture *a)
+{
+    const char *class = emb_json_text(emb_json_first(emb_json_get(c->root, "architectures")));
+    const emb_json *labels = emb_json_get(c->root, "id2label");
+    if (!a->names.classifier || !ends_in(class, "ForSequenceClassification")) return;
+    int64_t n = emb_json_is(labels, EMB_JSON_OBJECT) ? emb_json_length(labels) : 2;
+    a->num_labels = emb_config_size(c, "num_labels", EMB_MAX(n, 1));
+    a->score_act = score_activation(c, a->num_labels);
+}
+
 /* What holds for every description. */
 static void check_tower(emb_config *c, emb_architecture *a)
 {
@@ -289,6 +324,7 @@ int32_t emb_architecture_read(emb_config *c, emb_architecture *text, emb_archite
     refuse_foreign(c);
     if (family->describe_text) {
         family->describe_text(c, text);
+        read_labels(c, text);
         check_tower(c, text);
     }
     if (family->describe_image) {

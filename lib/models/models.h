@@ -67,6 +67,8 @@ typedef struct emb_names {
     const char *pooler_norm;
     const char *pooler;      /* Linear; may be missing from the weights */
     const char *pooler_head; /* SigLIP's attention pooling: what stands before ".probe" */
+    /* a sequence-classification head: of pooler_output, or of the first token through a Linear of its own */
+    const char *classifier, *classifier_dense;
     const char *projection;  /* pooler_output to the space that texts and images share */
 } emb_names;
 
@@ -145,6 +147,9 @@ typedef struct emb_architecture {
     emb_activation pooler_act;
     int64_t pooler_size;     /* numbers in pooler_output */
     int64_t projection_size; /* 0: no projection */
+    int64_t num_labels;      /* of the classifier; 0: the checkpoint has none */
+    emb_activation classifier_act; /* between classifier_dense and classifier */
+    emb_activation score_act;      /* of the labels: SIGMOID or NONE */
 } emb_architecture;
 
 /* Tokens of the longest text that the table of positions has room for. */

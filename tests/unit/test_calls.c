@@ -490,9 +490,9 @@ static void test_bad_options(void **state)
     embed_session *s = session_of(dense->model, 1, 0);
     embed_encode_options o = defaults();
     assert_option_refused(s, o, 17, EMBED_EINVAL, "stride: expected at least 18, found 17");
-    o.pooling = EMBED_POOL_PROJECTION + 1;
+    o.pooling = EMBED_POOL_SCORES + 1;
     assert_option_refused(s, o, 20, EMBED_EINVAL,
-                          "pooling: expected an EMBED_POOL_ value, found 11");
+                          "pooling: expected an EMBED_POOL_ value, found 12");
     o = defaults();
     o.normalize = 3;
     assert_option_refused(s, o, 20, EMBED_EINVAL,

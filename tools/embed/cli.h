@@ -70,7 +70,8 @@ enum { /* subcommands, as bits */
        COMMAND_INFO = 1 << 5,
        COMMAND_IMAGE = 1 << 6,
        COMMAND_PIXELS = 1 << 7,
-       COMMAND_MAP = 1 << 8
+       COMMAND_MAP = 1 << 8,
+       COMMAND_SCORE = 1 << 9
 };
 
 enum { FORMAT_NONE = 0, FORMAT_JSONL = 1, FORMAT_NPY = 2, FORMAT_F32 = 3, FORMAT_HTML = 4 };
@@ -279,6 +280,7 @@ extern const char *const page_style[], *const page_script[];
 /* ---- subcommands --------------------------------------------------------------------- */
 
 void run_vectors(const options *o); /* text, image */
+void run_score(const options *o);
 void run_hidden(const options *o);
 void run_tokens(const options *o);
 void run_similar(const options *o);

@@ -46,6 +46,7 @@ static const char *own_keys(int32_t subcommand)
     switch (subcommand) {
     case COMMAND_TEXT:
     case COMMAND_IMAGE: return " file embedding error ";
+    case COMMAND_SCORE: return " scores error ";
     case COMMAND_HIDDEN: return " file tokens hidden error ";
     case COMMAND_TOKENS: return " ids tokens type_ids offsets word_ids sequence_ids ";
     default: return "";

@@ -44,6 +44,15 @@ static const command commands[] = {
      "  echo '[101,1037,4937,102]' | embed hidden -m bert-base-uncased --ids - -o hidden.npy\n"
      "  embed hidden -m vit-base-patch16-224-in21k cat.jpg -o hidden.npy\n",
      run_hidden},
+    {"score", COMMAND_SCORE, " [-f FILE | QUERY TEXT...]", "how well texts answer a query",
+     "Scores of pairs by a cross-encoder, a model with a sequence-classification head (rerankers):\n"
+     "of QUERY with each TEXT, or of the two texts, parted by a tab, of each line of FILE or of\n"
+     "standard input. A score is the sigmoid of one label, or as many labels as there are, unless\n"
+     "config.json names another activation; --no-modules leaves it out. Output is as that of\n"
+     "embed text, with \"scores\" in place of \"embedding\".",
+     "  embed score -m ms-marco-MiniLM-L6-v2 'how many people live in Berlin' 'Berlin has 3.7 million'\n"
+     "  embed score -m bge-reranker-base -f pairs.tsv -o scores.npy\n",
+     run_score},
     {"tokens", COMMAND_TOKENS, " [-f FILE | TEXT...]", "what the tokenizer makes of a text",
      "A JSON object for each text: ids, tokens, type_ids, offsets (bytes [start, end) within that\n"
      "member of a pair; [0,0] for special tokens that were added) and word_ids (null for those).\n"

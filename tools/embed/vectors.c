@@ -65,7 +65,8 @@ static void write_batch(struct run *r, const batch *b, const float *vectors, con
             output_end_failed(&r->out, b, i);
             continue;
         }
-        fputs("\"embedding\":", r->out.stream);
+        fputs(r->encode.pooling == EMBED_POOL_SCORES ? "\"scores\":" : "\"embedding\":",
+              r->out.stream);
         if (bytes)
             write_bytes(r->out.stream, bytes + i * size, size, r->o->precision);
         else
