@@ -89,7 +89,7 @@ expect "version" 0 --version
 grep -q '^embed [0-9]*\.[0-9]*\.[0-9]*$' "$work/out"; verdict $? "no version"
 expect "help" 0 --help; out_has 'Exit status'
 sed 's/\\-/-/g' docs/man/embed.1 > "$work/manual"
-for command in text image hidden tokens similar search map pixels info; do
+for command in text image score hidden tokens similar search map pixels info; do
     expect "$command --help" 0 $command --help; out_has 'Examples:'; out_has "Usage: embed $command "
     keep help.$command
     expect "$command without a model" 2 $command; err_has '-m'; err_has "try embed $command --help"
@@ -326,6 +326,18 @@ expect "unknown query prompt" 1 search -m "$sentence" --query-prompt nope mi; er
 expect "info" 0 info -m "$plain"; out_has 'bert'; out_has 'workspace'; out_has 'cls'
 expect "info --json" 0 info -m "$plain" --json; lines 1; out_has '"workspace_bytes":'; out_has '"family":"bert"'
 expect "info of a budget" 0 info -m "$plain" --batch-tokens 4096 --threads 1; out_has '4096 tokens'
+
+# ---- score ----------------------------------------------------------------------------------
+
+cp -R "$models/bert-classifier" "$work/reranker"
+cp "$models/bert/tokenizer.json" "$models/bert/tokenizer_config.json" "$work/reranker"
+expect "score" 0 score -m "$work/reranker" 'ko la' mi 'ko la'; lines 2; out_has '{"index":1,"scores":[0.'; keep score
+input 'ko la\tmi\nko la\tko la\n'; expect "score of pairs" 0 score -m "$work/reranker"; same score
+input 'ko la\tmi\nko la\tko la\n'; expect "score as text does" 0 text -m "$work/reranker" --pair --pool scores; same score
+expect "score .npy" 0 score -m "$work/reranker" 'ko la' mi -o "$work/scores.npy"; is "header" "$(grep -ac "(1, 1)" "$work/scores.npy")" 1
+expect "a query alone" 2 score -m "$work/reranker" 'ko la'; err_has 'without a text'
+expect "a tab in a text" 2 score -m "$work/reranker" ko "mi$(printf '\t')la"; err_has 'a tab'
+expect "no head" 1 score -m "$plain" ko mi; err_has 'no sequence-classification head'
 
 # ---- images ----------------------------------------------------------------------------------
 

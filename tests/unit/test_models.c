@@ -1,26 +1,42 @@
 /* The frozen models against the reference's numbers, computed in float64: hidden states of every
- * layer, poolings, pooler, sentence vectors, from texts, pairs and token ids, through the public
+ * layer, poolings, pooler, projection, sentence vectors, from texts, pairs and token ids, through the public
  * API. */
 #include "frozen_models.h"
 
 /* ---- the reference's numbers --------------------------------------------------------- */
 
-static void check_layer(const frozen *f, embed_session *session, int64_t layer)
+typedef struct tensor_name {
+    char text[32];
+} tensor_name;
+
+static tensor_name hidden_name(int64_t layer)
 {
-    char name[32];
-    snprintf(name, sizeof name, "hidden.%d", (int)layer);
+    tensor_name name;
+    snprintf(name.text, sizeof name.text, "hidden.%d", (int)layer);
+    return name;
+}
+
+/* last_hidden_state: its own tensor where a norm parts it from the last of hidden_states. */
+static tensor_name last_name(const frozen *f)
+{
+    return expected(f, "last") ? (tensor_name){"last"} : hidden_name(f->layers);
+}
+
+/* layer: EMBED_LAYER(k), or 0 for the last one */
+static void check_layer(const frozen *f, embed_session *session, int32_t layer, const char *name)
+{
     float *truth = numbers(f, name);
     size_t size = (size_t)(f->tokens * f->hidden) * sizeof(float);
     float *found = malloc(size);
     int64_t offsets[MAX_INPUTS + 1];
     embed_encode_options options = EMBED_ENCODE_OPTIONS_INIT;
-    options.layer = (int32_t)EMBED_LAYER(layer);
+    options.layer = layer;
     embed_input input = ids_of(f);
     ok(session,
        embed_last_hidden_state_ragged(session, &input, &options, found, f->tokens, offsets));
     assert_memory_equal(offsets, f->offsets, (size_t)(f->count + 1) * sizeof *offsets);
     assert_close(f->name, name, found, truth, f->tokens * f->hidden);
-    if (layer == f->layers) { /* layer 0 in the options is the last one */
+    if (layer == EMBED_LAYER(f->layers) && !expected(f, "last")) {
         float *last = malloc(size);
         ok(session,
            embed_last_hidden_state_ragged(session, &input, NULL, last, f->tokens, offsets));
@@ -38,7 +54,9 @@ static void test_every_layer(void **state)
         frozen *f = load(models[m]);
         embed_session *session = session_of(f->model, 0, 0);
         for (int64_t layer = 0; layer <= f->layers; layer++)
-            check_layer(f, session, layer);
+            check_layer(f, session, (int32_t)EMBED_LAYER(layer), hidden_name(layer).text);
+        assert_null(expected(f, hidden_name(f->layers + 1).text));
+        check_layer(f, session, 0, last_name(f).text);
         embed_session_free(session);
         unload(f);
     }
@@ -71,9 +89,7 @@ static void test_padded_texts_and_pairs(void **state)
     for (int m = 0; m < NUM_MODELS; m++) {
         frozen *f = load(models[m]);
         embed_session *session = session_of(f->model, 0, 0);
-        char name[32];
-        snprintf(name, sizeof name, "hidden.%d", (int)f->layers);
-        float *truth = numbers(f, name);
+        float *truth = numbers(f, last_name(f).text);
         embed_input texts = texts_of(f), pairs = pairs_of(f);
         check_padded(f, session, &texts, 0, truth);
         if (f->num_pairs) check_padded(f, session, &pairs, f->num_texts, truth);
@@ -122,9 +138,7 @@ static void test_poolings(void **state)
     for (int m = 0; m < NUM_MODELS; m++) {
         frozen *f = load(models[m]);
         embed_session *session = session_of(f->model, 0, 0);
-        char name[32];
-        snprintf(name, sizeof name, "hidden.%d", (int)f->layers);
-        float *hidden = numbers(f, name);
+        float *hidden = numbers(f, last_name(f).text);
         for (size_t p = 0; p < sizeof poolings / sizeof poolings[0]; p++)
             check_pooling(f, session, poolings[p].name, poolings[p].pooling, hidden);
         free(hidden);
@@ -133,41 +147,58 @@ static void test_poolings(void **state)
     }
 }
 
-static void check_pooler(const frozen *f, embed_session *session)
+/* Vectors that the model's own weights make: what the reference does not have is never invented. */
+static void check_own_pooling(const frozen *f, embed_session *session, const char *name,
+                              int32_t pooling)
 {
     embed_encode_options options = EMBED_ENCODE_OPTIONS_INIT;
-    options.pooling = EMBED_POOL_POOLER;
+    options.pooling = pooling;
     options.flags = EMBED_NO_MODULES;
     options.normalize = EMBED_NORMALIZE_OFF;
     embed_input input = ids_of(f);
-    float *cls = numbers(f, "pool.cls"), out[MAX_WIDTH];
-    if (!expected(f, "pooler")) { /* never invented */
+    const emb_tensor *exact = expected(f, name);
+    if (!exact) {
         float vectors[MAX_INPUTS * MAX_WIDTH];
-        assert_int_equal(embed_model_info(f->model, EMBED_INFO_HAS_POOLER), 0);
         assert_int_equal(embed_encode(session, &input, &options, vectors, MAX_WIDTH),
                          EMBED_EMISSING);
+        return;
+    }
+    assert_int_equal(exact->shape[0], f->count);
+    assert_int_equal(embed_output_dim(f->model, &options), exact->shape[1]);
+    float *truth = numbers(f, name), *found = encode(session, f->model, &input, &options);
+    assert_close(f->name, name, found, truth, f->count * exact->shape[1]);
+    free(found);
+    free(truth);
+}
+
+/* embed_pooler, which is for poolers of [CLS] alone. */
+static void check_pooler_of_cls(const frozen *f, embed_session *session)
+{
+    float *cls = numbers(f, "pool.cls"), out[MAX_WIDTH];
+    if (!expected(f, "pooler") || expected(f, "last")) {
         assert_int_equal(embed_pooler(session, cls, out), EMBED_EMISSING);
     } else {
-        float *truth = numbers(f, "pooler"), *found = encode(session, f->model, &input, &options);
-        assert_int_equal(embed_model_info(f->model, EMBED_INFO_HAS_POOLER), 1);
-        assert_close(f->name, "pooler", found, truth, f->count * f->hidden);
+        float *truth = numbers(f, "pooler");
         for (int64_t i = 0; i < f->count; i++) {
             ok(session, embed_pooler(session, cls + i * f->hidden, out));
             assert_close(f->name, "embed_pooler", out, truth + i * f->hidden, f->hidden);
         }
-        free(found);
         free(truth);
     }
     free(cls);
 }
 
-static void test_pooler(void **state)
+static void test_pooler_and_projection(void **state)
 {
     (void)state;
     for (int m = 0; m < NUM_MODELS; m++) {
         frozen *f = load(models[m]);
         embed_session *session = session_of(f->model, 0, 0);
-        check_pooler(f, session);
+        assert_int_equal(embed_model_info(f->model, EMBED_INFO_HAS_POOLER),
+                         expected(f, "pooler") != NULL);
+        check_own_pooling(f, session, "pooler", EMBED_POOL_POOLER);
+        check_own_pooling(f, session, "projection", EMBED_POOL_PROJECTION);
+        check_pooler_of_cls(f, session);
         embed_session_free(session);
         unload(f);
     }
@@ -287,7 +318,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_layer), cmocka_unit_test(test_padded_texts_and_pairs),
-        cmocka_unit_test(test_poolings),    cmocka_unit_test(test_pooler),
+        cmocka_unit_test(test_poolings),    cmocka_unit_test(test_pooler_and_projection),
         cmocka_unit_test(test_sentences),   cmocka_unit_test(test_single_file),
         cmocka_unit_test(test_halves_stay),
     };
