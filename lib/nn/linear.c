@@ -10,7 +10,10 @@ enum {
 };
 
 /* A thread's scratch. */
-enum { INT8_ROWS = ROWS };
+enum {
+    INT8_ROWS = ROWS,
+    SHARED_NUMBERS = 1 << 15 /* fewer are rounded before other threads have woken */
+};
 typedef struct {
     float *row;       /* [k]: of one row while it is rounded */
     emb_rows_i8 rows; /* [INT8_ROWS] */
@@ -149,10 +152,11 @@ static void run_blocks(const job *all)
 
     for (int64_t at = 0; at < all->rows; at += INT8_ROWS) {
         job j = *all;
-        rounding r = {&j, &rows, 0};
+        rounding r = {&j, &rows, 1};
 
         j.rows = EMB_MIN(all->rows - at, INT8_ROWS);
-        r.parts = EMB_MIN(all->device->threads, j.rows);
+        if (j.rows * all->linear->weight.k >= SHARED_NUMBERS)
+            r.parts = EMB_MIN(all->device->threads, j.rows);
         j.row_blocks = 1;
         j.x += at * j.ldx;
         j.y += at * j.ldy;

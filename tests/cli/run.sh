@@ -96,6 +96,7 @@ for command in text image score hidden tokens similar search map pixels info; do
     expect "$command, unknown option" 2 $command -m "$plain" --bogus; err_has '--bogus'
     text=a
     [ $command = info ] && text=
+    [ $command = score ] && text='a b'
     # shellcheck disable=SC2086
     expect "$command, no such model" 1 $command -m "$work/nowhere" $text; err_has 'nowhere'
     for option in $(grep -o '^ .*-[-a-z]*' "$work/help.$command" | grep -o -e '--[-a-z]*'); do
