@@ -91,7 +91,7 @@ static int32_t open_processor(embed_model *m, const emb_json *config, embed_erro
 }
 
 static int32_t open_tokenizer(embed_model *m, const emb_json *config, const emb_architecture *arch,
-                              embed_error *error)
+                              bool takes_images, embed_error *error)
 {
     emb_tokenizer_files f = {
         .model_type = emb_json_text(emb_json_get(config, "model_type")),
@@ -126,6 +126,12 @@ static int32_t open_tokenizer(embed_model *m, const emb_json *config, const emb_
         return warn(m, error,
                     "no tokenizer.json or vocabulary: token ids can be encoded, texts cannot");
     int32_t status = emb_tokenizer_open(&m->tokenizer, &f, &m->allocator, error);
+    if (status == EMBED_EUNSUPPORTED && takes_images) { /* images need no tokenizer */
+        char why[400];
+        snprintf(why, sizeof why, "%.380s", error->message);
+        error->message[0] = '\0';
+        return warn(m, error, "%s: texts cannot be encoded, images and token ids can", why);
+    }
     if (status < 0) return status;
     int64_t vocab = emb_tokenizer_vocab_size(m->tokenizer);
     if (arch->hidden_size && vocab > arch->vocab_size)
@@ -233,7 +239,8 @@ static int32_t open_parts(embed_model *m, const char *path, const void *data, si
     if (status == EMBED_OK) status = emb_modules_read(&m->modules, m->dir, &m->allocator, error);
     if (status == EMBED_OK) status = read_config(m, encoder, &config, towers, error);
     if (status == EMBED_OK && (!encoder || towers[0].hidden_size))
-        status = open_tokenizer(m, emb_json_root(config), &towers[0], error);
+        status = open_tokenizer(m, emb_json_root(config), &towers[0], towers[1].hidden_size > 0,
+                                error);
     if (status == EMBED_OK && (!encoder || towers[1].hidden_size))
         status = open_processor(m, emb_json_root(config), error);
     emb_json_free(config);

@@ -752,6 +752,22 @@ static void test_no_tokenizer(void **state)
 }
 
 /* More tokens than rows of the embedding table: said, and only a text that needs one fails. */
+/* A model of two towers whose tokenizer is not implemented still takes images. */
+static void test_images_without_tokenizer(void **state)
+{
+    (void)state;
+    copy_model("siglip");
+    put_text("tokenizer.json", "{}");
+    put_text("tokenizer_config.json", "{\"tokenizer_class\":\"SiglipTokenizer\"}");
+    embed_model *model = open_good();
+    assert_int_equal(embed_model_info(model, EMBED_INFO_HAS_TOKENIZER), 0);
+    assert_int_equal(embed_model_info(model, EMBED_INFO_TAKES_IMAGES), 1);
+    assert_string_equal(embed_model_warning(model, 0),
+                        "tokenizer_config.json: tokenizer_class: \"SiglipTokenizer\" is not supported: "
+                        "texts cannot be encoded, images and token ids can");
+    embed_model_free(model);
+}
+
 static void test_tokenizer_larger_than_the_table(void **state)
 {
     (void)state;
@@ -906,6 +922,7 @@ int main(void)
         TEST(test_max_length),
         TEST(test_tokenizer),
         TEST(test_no_tokenizer),
+        TEST(test_images_without_tokenizer),
         TEST(test_tokenizer_larger_than_the_table),
         TEST(test_paths),
         TEST(test_memory),
