@@ -95,7 +95,9 @@ static void attend(crew *c, const emb_layer *w, const float *y)
     const emb_encoder_scratch *s = c->scratch;
     int64_t h = e->arch.hidden_size, ld = 3 * e->part, first = b->starts[0];
     const float *table = e->relative ? e->relative : w->relative;
-    emb_relative_positions relative = {b->grid_height, b->grid_width, NULL};
+    emb_relative_positions relative = {.reach = e->arch.relative_buckets ? EMB_RELATIVE_REACH : 0,
+                                       .height = b->grid_height,
+                                       .width = b->grid_width};
     if (table) relative.table = emb_relative_table(e, table, b, s);
 
     emb_linear_run(c->device, &w->qkv, b->tokens, y + first * h, h, s->qkv + first * ld, ld);
@@ -260,8 +262,9 @@ static void run_groups(void *arg, int64_t thread)
 static int64_t count_groups(const emb_encoder *e, const emb_device *d, const emb_batch *b)
 {
     int64_t threads = d->threads, count = (b->tokens + GROUP_TOKENS - 1) / GROUP_TOKENS, most = 0;
-    /* a table of relative positions made to fit is there once, for one layer at a time */
-    if (emb_gemm_whole(d->gemm) || e->attention.has_relative) return 0;
+    /* a table made to fit a grid is there once, for one layer at a time */
+    bool fitted = e->attention.has_relative && emb_takes_images(&e->arch);
+    if (emb_gemm_whole(d->gemm) || fitted) return 0;
     count = (count + threads - 1) / threads * threads;
     for (int64_t i = 0; i < count; i++)
         most = EMB_MAX(most, b->starts[group_start(b, count, i + 1)] -

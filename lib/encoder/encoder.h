@@ -86,6 +86,7 @@ typedef struct emb_batch {
     const float *pixels; /* of sequence s at starts[s] * patch numbers: [3][pixel rows][columns] */
 } emb_batch;
 
+enum { EMB_RELATIVE_REACH = 128 }; /* along a text: farther tokens are all as far (T5's max_distance) */
 enum { EMB_MLP_ROWS = 128 }; /* of one thread: what its MLP makes of them stays in a second-level cache */
 
 /* Scratch of a forward pass over at most max_tokens tokens, cut from an arena. */

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "../kernels/math64.h"
 #include "encoder.h"
 
 typedef struct name {
@@ -147,6 +148,34 @@ static const float *load_relative(emb_encoder *e, emb_loader *l, const char *ten
     return table;
 }
 
+/* T5's buckets of a distance from query to key: exact up to a quarter of them on either side, then by
+ * its logarithm up to EMB_RELATIVE_REACH. */
+static int64_t bucket_of(int64_t distance, int64_t buckets)
+{
+    int64_t half = buckets / 2, exact = half / 2, n = distance < 0 ? -distance : distance, bucket = n;
+    if (n >= exact) {
+        double scale = emb_log64((double)n / (double)exact) /
+                       emb_log64((double)EMB_RELATIVE_REACH / (double)exact);
+        bucket = EMB_MIN(exact + (int64_t)(scale * (double)(half - exact)), half - 1);
+    }
+    return distance > 0 ? half + bucket : bucket;
+}
+
+/* MPNet's table [buckets][heads], a number for each distance. */
+static const float *load_buckets(emb_encoder *e, emb_loader *l, const char *tensor)
+{
+    int64_t heads = e->arch.num_attention_heads, buckets = e->arch.relative_buckets;
+    int64_t n = 2 * EMB_RELATIVE_REACH + 1;
+    const float *rows = emb_load_floats(l, tensor, buckets, heads);
+    float *table = rows ? emb_alloc(l->allocator, (size_t)(n * heads), sizeof *table) : NULL;
+    if (rows && !table)
+        l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for relative positions");
+    for (int64_t i = 0; table && i < n * heads; i++)
+        table[i] = rows[bucket_of(i % n - EMB_RELATIVE_REACH, buckets) * heads + i / n];
+    emb_floats_free(rows, l->allocator);
+    return table;
+}
+
 static void load_layer(emb_encoder *e, emb_loader *l, int64_t i)
 {
     const emb_architecture *a = &e->arch;
@@ -224,7 +253,8 @@ static void load_layers(emb_encoder *e, emb_loader *l)
         l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for %lld layers",
                              (long long)e->layer_count);
     else load_block(e, l);
-    if (a->shared_relative_positions) e->relative = load_relative(e, l, relative);
+    if (a->shared_relative_positions)
+        e->relative = (a->relative_buckets ? load_buckets : load_relative)(e, l, relative);
     for (int64_t i = 0; relative && !e->relative && i < e->layer_count; i++)
         e->layers[i].relative = load_relative(e, l, layer_name(e, relative, i).text);
     if (a->names.final_norm)

@@ -11,6 +11,7 @@ static const emb_family *const families[] = {
     &emb_family_albert,
     &emb_family_distilbert,
     &emb_family_electra,
+    &emb_family_mpnet,
     &emb_family_vit,
     &emb_family_deit,
     &emb_family_beit,

@@ -142,6 +142,8 @@ typedef struct emb_architecture {
     uint32_t no_bias;    /* EMB_NO_BIAS_* */
     double rope_theta;   /* rotary positions of the patches (DINOv3); 0: none */
     bool shared_relative_positions; /* one table for all layers */
+    int64_t relative_buckets; /* MPNet: relative positions are buckets of distances along a text; 0: of
+                               * patches (BEiT) */
 
     emb_pooler_kind pooler;
     emb_activation pooler_act;
@@ -175,6 +177,7 @@ typedef struct emb_family {
 extern const emb_family emb_family_albert, emb_family_bert, emb_family_roberta;
 extern const emb_family emb_family_xlm_roberta;
 extern const emb_family emb_family_camembert, emb_family_distilbert, emb_family_electra;
+extern const emb_family emb_family_mpnet;
 extern const emb_family emb_family_vit, emb_family_deit, emb_family_beit;
 extern const emb_family emb_family_dinov2, emb_family_dinov2_with_registers, emb_family_dinov3_vit;
 extern const emb_family emb_family_clip, emb_family_clip_text_model, emb_family_clip_vision_model;

@@ -83,6 +83,16 @@ static void relative_row(const emb_relative_positions *r, int64_t head, int64_t 
                (size_t)r->width * sizeof *row);
 }
 
+/* The same along a text: row[tokens]. */
+static void distance_row(const emb_relative_positions *r, int64_t head, int64_t query,
+                         int64_t tokens, float *row)
+{
+    const float *table = r->table + head * (2 * r->reach + 1) + r->reach;
+
+    for (int64_t key = 0; key < tokens; key++)
+        row[key] = table[EMB_MAX(EMB_MIN(key - query, r->reach), -r->reach)];
+}
+
 /* Keys behind a query have weight zero; rows from query first on. */
 static void softmax_causal(const emb_kernels *kernels, int64_t first, int64_t rows, int64_t tokens,
                            float scale, const scratch_parts *s)
@@ -120,7 +130,10 @@ static void run_head(const job *j, char *scratch, int64_t sequence, int64_t head
         kernels->gemm_f32(rows, tokens, dim, q + query * j->ld, j->ld, s.keys, s.scores, s.lds);
         if (j->relative) {
             for (int64_t i = 0; i < rows; i++)
-                relative_row(j->relative, head, query + i, s.added + i * s.lds);
+                if (j->relative->reach)
+                    distance_row(j->relative, head, query + i, tokens, s.added + i * s.lds);
+                else
+                    relative_row(j->relative, head, query + i, s.added + i * s.lds);
             kernels->add_scores_f32(rows, tokens, s.scores, s.lds, scale, s.added, s.lds);
             scale = 1.0f;
         }

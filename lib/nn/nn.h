@@ -49,9 +49,11 @@ void emb_add_run(const emb_device *d, int64_t rows, int64_t size, const float *x
 void emb_gate_run(const emb_device *d, emb_activation act, int64_t rows, int64_t size,
                   const float *x, float *y, int64_t ld);
 
-/* What BEiT adds to scores: a number for each head and each distance between two patches of a grid,
- * and three for pairs with the one token before the patches. */
+/* What is added to scores. MPNet: a number for each head and each distance along the text, the same from
+ * `reach` on. BEiT: one for each distance between two patches of a grid, and three for pairs with the
+ * one token before the patches. */
 typedef struct emb_relative_positions {
+    int64_t reach;         /* table[heads][2 * reach + 1], from -reach (key before query) on; 0: a grid */
     int64_t height, width; /* of the grid */
     /* [heads][(2 height - 1)(2 width - 1) + 3]: rows of distances down from -(height - 1), in each the
      * distances across from width - 1 down, so that a row of keys reads them along; then prefix to
