@@ -2,10 +2,12 @@
 
 Every model has made-up weights and a made-up vocabulary; expected.safetensors beside it holds what the
 reference computes in float64, rounded to float32 at the very end:
-    ids, type_ids, offsets     the inputs: first the lines of texts.txt, then the pairs of pairs.txt
+    ids, type_ids, offsets     the inputs: first the lines of texts.txt, then the pairs of pairs.txt, then
+                               ids that no text gives
     hidden.K                   hidden_states[K], [tokens][hidden]
+    last                       last_hidden_state, where a norm parts it from the last of them
     pool.NAME                  each pooling of the last hidden state, [inputs][hidden]
-    pooler                     pooler_output, where the checkpoint has a pooler
+    pooler, projection         pooler_output and its projection, where the checkpoint has them
     sentence                   the vectors of the directory's own recipe, [inputs][dim]
     prompt.NAME                the same for texts.txt alone with a prompt of the model
 The same bytes come out of every run.    freeze_models.py [FOLDER]
@@ -39,6 +41,8 @@ class Frozen:
     sentence_config: dict = None
     prompts: dict = field(default_factory=dict)
     default_prompt: str = None
+    ids: tuple = ()  # inputs that no text gives
+    sentence: str = "pool.cls"  # what a directory without modules gives
 
 
 POOLING_5 = ("Pooling", {
@@ -57,6 +61,9 @@ DENSE_PLAIN = ("Dense", {
     "activation_function": "torch.nn.modules.linear.Identity",
 })  # fmt: skip
 
+_TOWER = {"hidden": 12, "layers": 2, "heads": 3, "intermediate": 20, "vocab": 70, "types": 0}
+_ENDS = ((2, 9, 30), (3,), (2, 3, 9, 3, 8), (40, 69, 5, 69))  # without an end, with two, twice the largest
+
 MODELS = [
     Frozen("bert", TINY, Storage(legacy_norms=True, extra_heads=True, position_ids=True)),
     Frozen("bert-bare", TINY, Storage(prefix=False, pooler=False, vocab_txt=True)),
@@ -69,6 +76,20 @@ MODELS = [
                              types=1, act="gelu_new", eps=1e-5), Storage(dtype="F16", lowercase=False)),
     Frozen("distilbert", Shape("distil", "distilbert", 18, 2, 3, 30, 90, 24, act="relu")),
     Frozen("electra", Shape("electra", "electra", 20, 2, 2, 36, 90, 24, embedding=12)),
+    # Its pad_token_id is that of [UNK], so that texts have padding inside as well.
+    Frozen("roberta", Shape("roberta", "roberta", 12, 2, 2, 20, 70, 26, 1, eps=1e-5, pad=1),
+           ids=((2, 1, 9, 1, 1, 30, 3), (1,), (1, 1, 1), tuple(range(2, 26)))),
+    Frozen("albert", Shape("albert", "albert", 18, 6, 2, 24, 70, 14, act="gelu_new", embedding=12, groups=2,
+                           inner=2), Storage(dtype="F16")),
+    # int(9 / (18 / 14)) is 6 in floating point, as the reference has it, where 9 * 14 / 18 is 7.
+    Frozen("albert-18-14", Shape("albert-18-14", "albert", 12, 18, 2, 12, 70, 6, 1, "gelu_new", groups=14),
+           Storage(dtype="F16", pooler=False)),
+    Frozen("clip-text", Shape("clip-text", "clip_text_model", **_TOWER, positions=20, act="quick_gelu", eps=1e-5,
+                              projection=6), ids=_ENDS, sentence="projection"),
+    Frozen("clip-text-largest", Shape("clip-text-largest", "clip_text_model", **_TOWER, positions=14, act="gelu",
+                                      eps=1e-5, eos=2), Storage(prefix=False), ids=_ENDS),
+    Frozen("siglip-text", Shape("siglip-text", "siglip_text_model", **_TOWER, positions=16, act="gelu_pytorch_tanh",
+                                eps=1e-6, pad=1, projection=10), ids=((9, 30, 3), (1,)), sentence="pooler"),
     Frozen("st-dense", TINY, Storage(dtype="F16", prefix=False), [POOLING_5, DENSE, ("Normalize", None)],
            {"max_seq_length": 16, "do_lower_case": False}, {"query": "kola: ", "passage": ""}),
     Frozen("st-list", TINY, Storage(dtype="BF16", pooler=False),
@@ -158,11 +179,15 @@ def tokenizer_of(folder):
 def encode_inputs(folder, frozen, texts, pairs):
     """[(ids, type_ids)] of texts and pairs, cut to the model's limit."""
     tokenizer = tokenizer_of(folder)
-    limit = (frozen.sentence_config or {}).get("max_seq_length") or frozen.shape.positions
+    limit = (frozen.sentence_config or {}).get("max_seq_length") or frozen.shape.room
     coded = [tokenizer(t, truncation=True, max_length=limit, return_token_type_ids=True) for t in texts]
     coded += [
         tokenizer(a, b, truncation=True, max_length=limit, return_token_type_ids=True) for a, b in pairs
     ]
+    coded += [{"input_ids": list(ids)} for ids in frozen.ids]
+    if frozen.shape.family == "siglip_text_model":
+        for one in coded[: len(texts)]:
+            one["input_ids"] += [frozen.shape.pad] * (limit - len(one["input_ids"]))
     typed = frozen.shape.family != "distilbert" and frozen.shape.types > 1
     return [(c["input_ids"], c["token_type_ids"] if typed else [0] * len(c["input_ids"])) for c in coded]
 
@@ -212,12 +237,14 @@ def expected_tensors(folder, frozen, texts, pairs):
     }
     for layer in range(frozen.shape.layers + 1):
         out[f"hidden.{layer}"] = ("F32", np.concatenate([s[layer] for s in states]))
+    if frozen.shape.pre_norm:
+        out["last"] = ("F32", np.concatenate([s[-1] for s in states]))
     for how in POOLINGS:
         out[f"pool.{how}"] = ("F32", [pool(s[-1], how) for s in states])
-    if frozen.shape.family == "bert" and frozen.storage.pooler:
-        out["pooler"] = ("F32", reference.pooler(inputs))
+    for name, vectors in reference.pooled(inputs).items():
+        out[name] = ("F32", vectors)
     if not frozen.modules:
-        out["sentence"] = out["pool.cls"]
+        out["sentence"] = out[frozen.sentence]
         return out
     model = sentence_reference(folder)
     out["sentence"] = ("F32", sentence_vectors(model, texts + [tuple(pair) for pair in pairs]))
@@ -266,7 +293,7 @@ def freeze(root, frozen):
     random_models.write_model(folder, frozen.shape, frozen.storage)
     write_modules(folder, frozen)
     texts, pairs = make_texts(random_models.make_vocabulary(frozen.shape.vocab, frozen.storage.lowercase))
-    if frozen.shape.types == 1:
+    if frozen.shape.types <= 1:
         pairs = []
     expected = expected_tensors(folder, frozen, texts, pairs)
     random_models.write_safetensors(folder / "expected.safetensors", expected)
@@ -285,8 +312,8 @@ def main():
     for frozen in MODELS:
         size = freeze(root, copy.deepcopy(frozen))
         total += size
-        print(f"{frozen.name:14} {size:7} bytes")
-    print(f"{'total':14} {total:7} bytes in {root}")
+        print(f"{frozen.name:18} {size:7} bytes")
+    print(f"{'total':18} {total:7} bytes in {root}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 A case is one model, one length of input and one layer. Its error is that of all its inputs together,
 once for us and once for PyTorch (the worse of a padded batch and each input alone). The bars: over all
 cases the median ratio of our rms error to PyTorch's is below 1, and in no case is our rms error over
-1.1 times, or our largest error over 1.5 times, that of PyTorch. Then: the same bytes alone, in any
+1.1 times, or our largest error over 1.5 times, that of PyTorch. pooler_output and the projection are
+cases of their own, held to the same bars. Then: the same bytes alone, in any
 batch and order, on any number of threads and any instruction set.
 
     hidden.py [--group full|odd|stored|named]... [--model NAME]... [--cache DIR] [--torch-only]
@@ -16,12 +17,18 @@ from dataclasses import dataclass
 import numpy as np
 
 import command
+import library
 import models_random
 from reference import Reference
 
-LENGTHS = (1, 2, 3, 17, 128, 511, 512)
+LENGTHS = (1, 2, 3, 17, 128)  # and the last two that there are positions for
 MIXED = (512, 1, 3, 128, 2, 17, 511, 64, 33, 5)
 RMS_BAR, MAX_BAR, BLAS_BAR = 1.1, 1.5, 1e-5
+
+
+def ratio(ours, theirs):
+    """1 where both are exact."""
+    return 1.0 if ours == theirs else float(np.float64(ours) / theirs)
 
 
 @dataclass
@@ -38,11 +45,11 @@ class Row:
 
     @property
     def rms_ratio(self):
-        return self.rms / self.torch_rms
+        return ratio(self.rms, self.torch_rms)
 
     @property
     def max_ratio(self):
-        return self.largest / self.torch_largest
+        return ratio(self.largest, self.torch_largest)
 
     @property
     def passes(self):
@@ -52,12 +59,22 @@ class Row:
 # ---- inputs ------------------------------------------------------------------------------------------
 
 
-def random_ids(random, vocab, length):
-    """[CLS] random words [SEP]; one or two tokens are any words, or they would always be the same."""
-    ids = random.randint(5, vocab, length)
+def random_ids(random, shape, length):
+    """[CLS] random words [SEP]; one or two tokens are any words, or they would always be the same. Models
+    to which an id means more than its vector have it inside: RoBERTa padding, CLIP the end of the text."""
+    ids = random.randint(5, shape.vocab, length)
     if length > 2:
         ids[0], ids[-1] = 2, 3
+    if shape.family in models_random.ROBERTAS:
+        ids[random.random_sample(length) < 0.1] = shape.pad
+    if shape.family == "clip_text_model" and random.randint(4):
+        ids[random.randint(0, length, 2)] = shape.eos
     return ids.tolist()
+
+
+def fitting(shape, lengths):
+    """The lengths that a model has positions for, its last one in place of any longer."""
+    return [min(length, shape.room) for length in lengths]
 
 
 def make_cases(shape):
@@ -66,10 +83,11 @@ def make_cases(shape):
     random = np.random.RandomState(11)
     small = shape.layers * shape.hidden <= 400
     cases = {}
-    for length in LENGTHS:
+    for length in dict.fromkeys(fitting(shape, (*LENGTHS, max(1, shape.room - 1), shape.room))):
         count = max(2, min(512, 4096 // length)) if small else max(2, min(64, 256 // length))
-        cases[str(length)] = [(random_ids(random, shape.vocab, length), None) for _ in range(count)]
-    cases["mixed"] = [(random_ids(random, shape.vocab, n), None) for n in MIXED * (3 if small else 1)]
+        cases[str(length)] = [(random_ids(random, shape, length), None) for _ in range(count)]
+    mixed = fitting(shape, MIXED * (3 if small else 1))
+    cases["mixed"] = [(random_ids(random, shape, n), None) for n in mixed]
     return cases
 
 
@@ -101,10 +119,15 @@ def torch_errors(reference, inputs, truth):
     return tuple(np.maximum(found[0][i], found[1][i]) for i in (0, 1))
 
 
-def our_states(folder, inputs, layers, **options):
-    """Hidden states of every layer, as the reference has them: [layers + 1][tokens][hidden] an input."""
+def layers_of(shape):
+    """--layer of every state that the reference gives; None is the normed last one."""
+    return [*range(shape.layers + 1)] + [None] * shape.pre_norm
+
+
+def our_states(folder, inputs, shape):
+    """Hidden states of every layer, as the reference has them: [states][tokens][hidden] an input."""
     ids = [tokens for tokens, _ in inputs]
-    by_layer = [command.hidden(folder, ids, layer=k, **options) for k in range(layers + 1)]
+    by_layer = [command.hidden(folder, ids, layer=k) for k in layers_of(shape)]
     return [np.stack([states[i] for states in by_layer]) for i in range(len(inputs))]
 
 
@@ -126,7 +149,7 @@ def check_ids(folder, shape, reference, ours):
     rows = []
     for case, inputs in make_cases(shape).items():
         truth = reference.truth(inputs)
-        found = our_states(folder, inputs, shape.layers) if ours else None
+        found = our_states(folder, inputs, shape) if ours else None
         rows += compare(shape.name, case, found, truth, reference, inputs)
     return rows
 
@@ -135,12 +158,12 @@ def check_pairs(folder, shape, storage, reference, ours):
     """Pairs of texts, which have type ids; the ids are those of the reference's tokenizer."""
     from transformers import AutoTokenizer
 
+    if shape.types <= 1:
+        return []
     tokenizer = AutoTokenizer.from_pretrained(folder)
     pairs = pair_texts(models_random.make_vocabulary(shape.vocab, storage.lowercase))
     # As a batch: transformers takes a single empty second text for none at all.
     coded = tokenizer([list(pair) for pair in pairs], return_token_type_ids=True)
-    if shape.types == 1:
-        return []
     inputs = list(zip(coded["input_ids"], coded["token_type_ids"]))
     truth = reference.truth(inputs)
     found = None
@@ -158,13 +181,40 @@ def check_pairs(folder, shape, storage, reference, ours):
     return compare(shape.name, "pairs", found, truth, reference, inputs)
 
 
+def check_pooled(folder, shape, reference, ours):
+    """pooler_output and its projection, where the model has them."""
+    random = np.random.RandomState(13)
+    count = 400 if shape.layers * shape.hidden <= 400 else 64
+    lengths = fitting(shape, random.randint(1, 40, count))
+    inputs = [(random_ids(random, shape, length), None) for length in lengths]
+    rows, truths, torchs = [], reference.pooled(inputs), reference.pooled(inputs, double=False)
+    for name, truth in truths.items():
+        theirs = found = torchs[name] - truth
+        if ours:
+            pooling = {"pooler": library.POOLER, "projection": library.PROJECTION}[name]
+            found = library.encode_ids(folder, [ids for ids, _ in inputs], pooling) - truth
+        figures = [f(error) for error in (found, theirs) for f in (rms_of, largest_of)]
+        rows.append(Row(shape.name, name, shape.layers, *figures))
+    return rows
+
+
+def rms_of(error):
+    """Root mean square."""
+    return float(np.sqrt((error**2).mean()))
+
+
+def largest_of(error):
+    """Largest absolute value."""
+    return float(np.abs(error).max())
+
+
 def print_model(rows):
     """A line for each case of one model: the worst layer of each figure."""
     for case in dict.fromkeys(row.case for row in rows):
         own = [row for row in rows if row.case == case]
         last = own[-1]
         print(
-            f"{own[0].model:22} {case:>6}  last layer: rms {last.rms:8.2e} (torch {last.torch_rms:8.2e})"
+            f"{own[0].model:22} {case:>10}  last layer: rms {last.rms:8.2e} (torch {last.torch_rms:8.2e})"
             f"  rms ratio median {np.median([r.rms_ratio for r in own]):5.2f}"
             f" worst {max(r.rms_ratio for r in own):5.2f}"
             f"  max ratio worst {max(r.max_ratio for r in own):5.2f}"
@@ -179,6 +229,7 @@ def check_model(shape, storage, cache, ours):
     reference = Reference(folder)
     rows = check_ids(folder, shape, reference, ours)
     rows += check_pairs(folder, shape, storage, reference, ours)
+    rows += check_pooled(folder, shape, reference, ours)
     print_model(rows)
     return rows
 
@@ -203,7 +254,8 @@ def check_invariance(shape, storage, cache):
     """One input alone, in any batch and order, on any threads and kernels. Returns failures."""
     folder = models_random.cached_model(cache, shape, storage)
     random = np.random.RandomState(2)
-    inputs = [random_ids(random, shape.vocab, n) for n in (17, 1, 128, 3, 2, 512, 40, 1, 511, 9, 257)]
+    lengths = fitting(shape, (17, 1, 128, 3, 2, 512, 40, 1, 511, 9, 257))
+    inputs = [random_ids(random, shape, n) for n in lengths]
     whole = command.hidden(folder, inputs)
     shuffled = random.permutation(len(inputs))
     back = np.argsort(shuffled)

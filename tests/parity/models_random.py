@@ -1,4 +1,4 @@
-"""Random BERT, DistilBERT and ELECTRA directories that behave as trained models do.
+"""Random directories of every text encoder, which behave as trained models do.
 
 The weights are scaled so that attention is peaked and a few channels are outliers (an untrained
 model attends uniformly, which hides errors). Large models go to a cache folder and are never
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-RECIPE = 1  # of the weights below: a change here makes every cached model again
+RECIPE = 3  # of the weights below: a change here makes every cached model again
 SCORE_STD = 6.0  # of the attention scores: 1.5 to 3 nats of entropy over 128 tokens
 # How much of a token is what it attends to. Near 1 a deep random model is chaotic: the error of a case
 # is then that of the one token whose attention nearly ties, which says nothing about the arithmetic.
@@ -33,12 +33,27 @@ class Shape:
     types: int = 2
     act: str = "gelu"
     eps: float = 1e-12
-    embedding: int = 0  # ELECTRA: 0 means hidden
+    embedding: int = 0  # ELECTRA and ALBERT: 0 means hidden
+    pad: int = 0  # pad_token_id: RoBERTa counts positions from behind it, SigLIP fills texts up with it
+    groups: int = 1  # ALBERT: num_hidden_groups
+    inner: int = 1  # ALBERT: inner_group_num
+    eos: int = 3  # CLIP: eos_token_id; 2 means the largest id
+    projection: int = 0  # CLIP: rows of text_projection; SigLIP: projection_size, 0 means hidden
 
     @property
     def width(self):
         """Floats in a row of the embedding tables."""
         return self.embedding or self.hidden
+
+    @property
+    def pre_norm(self):
+        """Norms stand before the blocks, and one behind the last layer."""
+        return self.family in PRE_NORM
+
+    @property
+    def room(self):
+        """Tokens of the longest text."""
+        return self.positions - (self.pad + 1 if self.family in ROBERTAS else 0)
 
 
 @dataclass(frozen=True)
@@ -80,7 +95,35 @@ DISTILBERT_NAMES = {
     "output": "ffn.lin2",
     "output_norm": "output_layer_norm",
 }
-NAMES = {"bert": BERT_NAMES, "electra": BERT_NAMES, "distilbert": DISTILBERT_NAMES}
+ALBERT_NAMES = {
+    "layer": "encoder.albert_layer_groups.{}.albert_layers.{}.",
+    "query": "attention.query",
+    "key": "attention.key",
+    "value": "attention.value",
+    "context": "attention.dense",
+    "attention_norm": "attention.LayerNorm",
+    "intermediate": "ffn",
+    "output": "ffn_output",
+    "output_norm": "full_layer_layer_norm",
+}
+CLIP_NAMES = {
+    "layer": "encoder.layers.{}.",
+    "query": "self_attn.q_proj",
+    "key": "self_attn.k_proj",
+    "value": "self_attn.v_proj",
+    "context": "self_attn.out_proj",
+    "attention_norm": "layer_norm1",
+    "intermediate": "mlp.fc1",
+    "output": "mlp.fc2",
+    "output_norm": "layer_norm2",
+}
+ROBERTAS = ("roberta", "xlm-roberta", "camembert")
+PRE_NORM = ("clip_text_model", "siglip_text_model")
+NAMES = {
+    "bert": BERT_NAMES, "electra": BERT_NAMES, "distilbert": DISTILBERT_NAMES, "albert": ALBERT_NAMES,
+    **dict.fromkeys(ROBERTAS, BERT_NAMES), **dict.fromkeys(PRE_NORM, CLIP_NAMES),
+}  # fmt: skip
+PREFIXES = dict.fromkeys(ROBERTAS, "roberta") | dict.fromkeys(PRE_NORM, "text_model")
 
 
 # ---- weights --------------------------------------------------------------------------------------
@@ -124,36 +167,81 @@ def make_embeddings(weights, shape):
     if shape.family != "distilbert":
         weights.normal("embeddings.token_type_embeddings.weight", (shape.types, shape.width), 0.03)
     length = weights.norm("embeddings.LayerNorm", shape.width)
-    if shape.width != shape.hidden:
-        weights.linear("embeddings_project", shape.hidden, shape.width, 1 / length)
+    if shape.width != shape.hidden or shape.family == "albert":
+        albert = shape.family == "albert"
+        name = "encoder.embedding_hidden_mapping_in" if albert else "embeddings_project"
+        weights.linear(name, shape.hidden, shape.width, 1 / length)
         length = float(np.sqrt(shape.hidden))
     return length
+
+
+def make_pre_norm_embeddings(weights, shape):
+    """The tables of CLIP and SigLIP: a stream of unit variance with loud channels, never normalised."""
+    tables = (("token", shape.vocab), ("position", shape.positions))
+    for name, rows in tables:
+        weights.normal(f"embeddings.{name}_embedding.weight", (rows, shape.hidden), 0.7)
+    loud = weights.random.permutation(shape.hidden)[: max(1, shape.hidden // 100)]
+    weights.tensors["embeddings.token_embedding.weight"][:, loud] *= 10
+
+
+def make_pre_norm_layer(weights, shape, index):
+    """One layer of CLIP and SigLIP, which adds about as much to the stream as it holds."""
+    names = NAMES[shape.family]
+    at = names["layer"].format(index)
+    hidden, mlp = shape.hidden, shape.intermediate
+    length = weights.norm(at + names["attention_norm"], hidden)
+    sharp = np.sqrt(SCORE_STD) / length
+    weights.linear(at + names["query"], hidden, hidden, sharp)
+    weights.linear(at + names["key"], hidden, hidden, sharp)
+    weights.linear(at + names["value"], hidden, hidden, 1 / length)
+    weights.linear(at + names["context"], hidden, hidden, 0.6 / np.sqrt(hidden))
+    length = weights.norm(at + names["output_norm"], hidden)
+    weights.linear(at + names["intermediate"], mlp, hidden, 1.2 / length)
+    weights.linear(at + names["output"], hidden, mlp, 0.7 / np.sqrt(mlp))
 
 
 def make_layer(weights, shape, index, length):
     """One encoder layer whose input vectors have the given length. Returns that of its output."""
     names = NAMES[shape.family]
-    at = names["layer"].format(index)
+    at = names["layer"].format(*divmod(index, shape.inner) if shape.family == "albert" else [index])
     hidden, mlp = shape.hidden, shape.intermediate
-    sharp = np.sqrt(SCORE_STD) / length
+    # The same layer over and over is chaotic unless it does little.
+    calm = 3 if shape.family == "albert" else 1
+    sharp = np.sqrt(SCORE_STD / calm) / length
     weights.linear(at + names["query"], hidden, hidden, sharp)
     weights.linear(at + names["key"], hidden, hidden, sharp)
     weights.linear(at + names["value"], hidden, hidden, 1 / length)
     weights.linear(at + names["context"], hidden, hidden, CONTEXT_STD / np.sqrt(hidden))
     length = weights.norm(at + names["attention_norm"], hidden)
     weights.linear(at + names["intermediate"], mlp, hidden, 1.2 / length)
-    weights.linear(at + names["output"], hidden, mlp, 1.2 / np.sqrt(mlp))
+    weights.linear(at + names["output"], hidden, mlp, 1.2 / calm / np.sqrt(mlp))
     return weights.norm(at + names["output_norm"], hidden)
 
 
 def make_tensors(shape, seed=0):
     """Every tensor of the base model in float64, by its name without the family's prefix."""
     weights = Weights(zlib.crc32(f"{shape.name} {seed}".encode()))
+    if shape.pre_norm:
+        return make_pre_norm_tensors(weights, shape)
     length = make_embeddings(weights, shape)
-    for index in range(shape.layers):
+    albert = shape.family == "albert"
+    for index in range(shape.groups * shape.inner if albert else shape.layers):
         length = make_layer(weights, shape, index, length)
-    if shape.family == "bert":
-        weights.linear("pooler.dense", shape.hidden, shape.hidden, 1 / length)
+    if shape.family in ("bert", "albert", *ROBERTAS):
+        weights.linear("pooler" if albert else "pooler.dense", shape.hidden, shape.hidden, 1 / length)
+    return weights.tensors
+
+
+def make_pre_norm_tensors(weights, shape):
+    """The text tower of CLIP or SigLIP, and what follows it."""
+    make_pre_norm_embeddings(weights, shape)
+    for index in range(shape.layers):
+        make_pre_norm_layer(weights, shape, index)
+    length = weights.norm("final_layer_norm", shape.hidden)
+    if shape.family == "siglip_text_model":
+        weights.linear("head", shape.projection or shape.hidden, shape.hidden, 1 / length)
+    elif shape.projection:
+        weights.normal("text_projection.weight", (shape.projection, shape.hidden), 1 / length)
     return weights.tensors
 
 
@@ -220,6 +308,13 @@ def tokenizer_json(vocabulary, lowercase=True):
 # ---- files ------------------------------------------------------------------------------------------------
 
 
+CLASSES = {
+    "bert": "BertModel", "electra": "ElectraModel", "albert": "AlbertModel", "roberta": "RobertaModel",
+    "xlm-roberta": "XLMRobertaModel", "camembert": "CamembertModel", "clip_text_model": "CLIPTextModel",
+    "siglip_text_model": "SiglipTextModel",
+}  # fmt: skip
+
+
 def config_json(shape):
     """config.json of a shape."""
     if shape.family == "distilbert":
@@ -229,16 +324,38 @@ def config_json(shape):
             "n_layers": shape.layers, "vocab_size": shape.vocab, "pad_token_id": 0,
             "max_position_embeddings": shape.positions, "sinusoidal_pos_embds": False,
         }  # fmt: skip
+    if shape.pre_norm:
+        return pre_norm_config_json(shape)
     config = {
         "model_type": shape.family,
-        "architectures": ["BertModel" if shape.family == "bert" else "ElectraModel"],
+        "architectures": [CLASSES[shape.family]],
         "hidden_act": shape.act, "hidden_size": shape.hidden, "intermediate_size": shape.intermediate,
         "num_attention_heads": shape.heads, "num_hidden_layers": shape.layers,
-        "vocab_size": shape.vocab, "type_vocab_size": shape.types, "pad_token_id": 0,
+        "vocab_size": shape.vocab, "type_vocab_size": shape.types, "pad_token_id": shape.pad,
         "max_position_embeddings": shape.positions, "layer_norm_eps": shape.eps,
     }  # fmt: skip
-    if shape.family == "electra":
+    if shape.family in ("electra", "albert"):
         config["embedding_size"] = shape.width
+    if shape.family == "albert":
+        config |= {"num_hidden_groups": shape.groups, "inner_group_num": shape.inner,
+                   "num_hidden_layers": shape.layers // shape.inner}  # fmt: skip
+    return config
+
+
+def pre_norm_config_json(shape):
+    """config.json of a text tower of CLIP or SigLIP."""
+    clip = shape.family == "clip_text_model"
+    projected = clip and shape.projection
+    config = {
+        "model_type": shape.family,
+        "architectures": [CLASSES[shape.family] + ("WithProjection" if projected else "")],
+        "hidden_act": shape.act, "hidden_size": shape.hidden, "intermediate_size": shape.intermediate,
+        "num_attention_heads": shape.heads, "num_hidden_layers": shape.layers,
+        "vocab_size": shape.vocab, "max_position_embeddings": shape.positions,
+        "layer_norm_eps": shape.eps, "pad_token_id": shape.pad, "bos_token_id": 2, "eos_token_id": shape.eos,
+    }  # fmt: skip
+    if shape.projection:
+        config["projection_dim" if clip else "projection_size"] = shape.projection
     return config
 
 
@@ -269,12 +386,13 @@ def stored_name(name, family, storage):
     """The name of a base tensor in a checkpoint."""
     if storage.legacy_norms and "LayerNorm" in name:
         name = name.replace(".weight", ".gamma").replace(".bias", ".beta")
-    return f"{family}.{name}" if storage.prefix else name
+    whole = name == "text_projection.weight"
+    return f"{PREFIXES.get(family, family)}.{name}" if storage.prefix and not whole else name
 
 
 def stored_tensors(shape, tensors, storage):
     """What a checkpoint holds: the base tensors under its names, and what it is told to carry beside."""
-    kept = {name: a for name, a in tensors.items() if storage.pooler or not name.startswith("pooler.")}
+    kept = {name: a for name, a in tensors.items() if storage.pooler or not name.startswith("pooler")}
     out = {stored_name(n, shape.family, storage): (storage.dtype, a) for n, a in kept.items()}
     if storage.position_ids:
         name = stored_name("embeddings.position_ids", shape.family, storage)
@@ -327,7 +445,7 @@ def write_tokenizer(folder, shape, storage):
     write_json(folder / "special_tokens_map.json", special)
     tokenizer_class = "DistilBertTokenizer" if shape.family == "distilbert" else "BertTokenizer"
     config = {"do_lower_case": storage.lowercase, "strip_accents": None, "tokenize_chinese_chars": True,
-              "model_max_length": shape.positions, "tokenizer_class": tokenizer_class}  # fmt: skip
+              "model_max_length": shape.room, "tokenizer_class": tokenizer_class}  # fmt: skip
     write_json(folder / "tokenizer_config.json", {**special, **config})
 
 
@@ -353,12 +471,19 @@ def cached_model(cache, shape, storage=Storage()):
 
 # ---- the models that are compared ---------------------------------------------------------------------------
 
+_CLIP, _SIGLIP = PRE_NORM
 FULL = [
     (Shape("bert-base", "bert", 768, 12, 12, 3072, 30522), Storage()),
     (Shape("minilm-l6", "bert", 384, 6, 12, 1536, 30522), Storage(prefix=False)),
     (Shape("distilbert-base", "distilbert", 768, 6, 12, 3072, 30522), Storage()),
     (Shape("electra-small", "electra", 256, 12, 4, 1024, 30522, embedding=128), Storage()),
+    (Shape("roberta-base", "roberta", 768, 12, 12, 3072, 50265, 514, 1, eps=1e-5, pad=1), Storage()),
+    (Shape("albert-base", "albert", 768, 12, 12, 3072, 30000, act="gelu_new", embedding=128), Storage()),
+    (Shape("clip-base", _CLIP, 512, 12, 8, 2048, 49408, 77, 0, "quick_gelu", 1e-5, eos=49407, projection=512),
+     Storage()),
+    (Shape("siglip-base", _SIGLIP, 768, 12, 12, 3072, 32000, 64, 0, "gelu_pytorch_tanh", 1e-6, pad=1), Storage()),
 ]
+_GROUPS = {"vocab": 300, "positions": 130, "act": "gelu_new"}
 ODD = [
     (Shape("head-dim-20", hidden=120, heads=6, intermediate=200), Storage()),
     (Shape("one-layer", layers=1), Storage()),
@@ -374,6 +499,26 @@ ODD = [
     (Shape("distilbert-odd", "distilbert", 60, 3, 3, 50, act="relu"), Storage()),
     (Shape("electra-odd", "electra", 36, 2, 2, 70, embedding=24), Storage()),
     (Shape("electra-same", "electra", 64, 2, 2, 70), Storage()),
+    (Shape("roberta-odd", "roberta", 56, 3, 4, 50, positions=132, types=1, eps=1e-5, pad=1), Storage()),
+    (Shape("roberta-pad-0", "roberta", positions=130, types=2), Storage(pooler=False)),
+    (Shape("xlm-roberta-pad-7", "xlm-roberta", 72, 2, 1, 31, positions=137, types=1, act="relu", pad=7),
+     Storage(prefix=False)),
+    (Shape("camembert-no-room", "camembert", positions=2, types=1, pad=0, vocab=90), Storage()),
+    (Shape("camembert-odd", "camembert", 44, 2, 4, 37, positions=67, types=1, pad=1), Storage()),
+    (Shape("albert-odd", "albert", 60, 3, 3, 50, **_GROUPS, embedding=7), Storage()),
+    (Shape("albert-same", "albert", 120, 4, 4, 96, **_GROUPS, groups=2), Storage()),
+    (Shape("albert-14-6", "albert", 320, 14, 5, 400, **_GROUPS, embedding=20, groups=6), Storage(prefix=False)),
+    # int(9 / (18 / 14)) is 6 in floating point, not 7
+    (Shape("albert-18-14", "albert", 320, 18, 5, 400, **_GROUPS, embedding=20, groups=14), Storage()),
+    (Shape("albert-6-4-inner-3", "albert", 320, 18, 5, 400, **_GROUPS, embedding=20, groups=4, inner=3),
+     Storage(pooler=False)),
+    (Shape("clip-odd", _CLIP, 42, 3, 3, 55, 300, 77, 0, "gelu", 1e-5, eos=299), Storage()),
+    (Shape("clip-argmax", _CLIP, 48, 2, 4, 96, 300, 130, 0, "quick_gelu", 1e-5, eos=2, projection=20),
+     Storage(prefix=False)),
+    (Shape("clip-one-head", _CLIP, 72, 2, 1, 96, 300, 33, 0, "quick_gelu", 1e-3, projection=90), Storage()),
+    (Shape("siglip-odd", _SIGLIP, 42, 3, 3, 55, 300, 64, 0, "gelu_pytorch_tanh", 1e-6, pad=1), Storage()),
+    (Shape("siglip-projection", _SIGLIP, 60, 2, 3, 96, 300, 20, 0, "gelu", 1e-6, pad=9, projection=25),
+     Storage(prefix=False)),
 ]
 _MIDDLE = Shape("middle", hidden=384, layers=2, heads=12, intermediate=1536, vocab=1000)
 STORED = [
@@ -382,6 +527,8 @@ STORED = [
     (replace(_MIDDLE, name="stored-f64"), Storage(dtype="F64")),
     (Shape("distilbert-bf16", "distilbert"), Storage(dtype="BF16")),
     (Shape("electra-f16", "electra", embedding=24), Storage(dtype="F16")),
+    (Shape("albert-bf16", "albert", embedding=24, groups=2), Storage(dtype="BF16")),
+    (Shape("clip-f16", _CLIP, positions=77, types=0, projection=20), Storage(dtype="F16")),
 ]
 NAMED = [
     (Shape("names-bare"), Storage(prefix=False)),
@@ -392,6 +539,10 @@ NAMED = [
     (Shape("names-sharded-f16"), Storage(shards=2, dtype="F16", prefix=False, pooler=False)),
     (Shape("names-distilbert-bare", "distilbert"), Storage(prefix=False)),
     (Shape("names-electra-bare", "electra", embedding=24), Storage(prefix=False)),
+    (Shape("names-roberta-legacy", "roberta", types=1, pad=1),
+     Storage(legacy_norms=True, extra_heads=True, position_ids=True)),
+    (Shape("names-albert-bare", "albert", embedding=24), Storage(prefix=False, position_ids=True)),
+    (Shape("names-siglip-sharded", _SIGLIP, positions=64, types=0), Storage(shards=2, position_ids=True)),
 ]
 GROUPS = {"full": FULL, "odd": ODD, "stored": STORED, "named": NAMED}
 

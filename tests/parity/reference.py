@@ -2,6 +2,7 @@
 float32 with the inputs alone and in a padded batch."""
 import logging
 import os
+from contextlib import nullcontext
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
@@ -10,11 +11,15 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import numpy as np
 import torch
 import transformers
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
 logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
+
+
+NORMED = ("clip_text_model", "siglip_text_model")  # a norm stands behind the last layer
 
 
 class OnlyDouble(TorchDispatchMode):
@@ -29,22 +34,54 @@ class OnlyDouble(TorchDispatchMode):
         return result
 
 
+class Widen(TorchFunctionMode):
+    """Every request for float32 becomes one for float64: the softmax of attention, the interpolation of
+    positions and the angles of DINOv3 are cast down in the reference whatever the model's type."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        wide = lambda value: torch.float64 if value is torch.float32 else value  # noqa: E731
+        return func(*map(wide, args), **{name: wide(value) for name, value in (kwargs or {}).items()})
+
+
 class Reference:
     """One model directory. Inputs are lists of (ids, type_ids); type_ids may be None.
 
-    Results are lists of arrays [layers + 1][tokens][hidden], one for each input.
+    Results are lists of arrays [states][tokens][hidden], one for each input: hidden_states, and
+    last_hidden_state behind them where a norm parts it from the last of them (CLIP, SigLIP).
     """
 
     def __init__(self, folder):
-        load = transformers.AutoModel.from_pretrained
-        self.float32 = load(folder, dtype=torch.float32).eval()
-        self.float64 = load(folder, dtype=torch.float32, attn_implementation="eager").double().eval()
+        self.float32, self.project32 = self._load(folder, "sdpa")
+        self.float64, self.project64 = self._load(folder, "eager")
+        self.float64.double()
+        if self.project64 is not None:
+            self.project64.double()
         self.config = self.float32.config
+        self.normed = self.config.model_type in NORMED
 
-    def _run(self, model, inputs, length=None):
+    @staticmethod
+    def _load(folder, attention):
+        """The text tower of a directory and its projection or None."""
+        config = transformers.AutoConfig.from_pretrained(folder)
+        load = transformers.AutoModel
+        if config.model_type in NORMED:  # AutoModel knows no text tower of SigLIP, and leaves projections out
+            load = getattr(transformers, config.architectures[0])
+        model, info = load.from_pretrained(
+            folder, dtype=torch.float32, attn_implementation=attention, output_loading_info=True
+        )
+        tower = getattr(model.eval(), "text_model", model)
+        made_up = set(info["missing_keys"])
+        if any(name.startswith("pooler.") for name in made_up):
+            tower.pooler = None
+        made_up = {name for name in made_up if not name.startswith("pooler.")}
+        assert not made_up, f"{folder}: made up by the reference: {made_up}"
+        return tower, getattr(model, "text_projection", None)
+
+    def _forward(self, model, inputs, length=None):
         longest = max(len(ids) for ids, _ in inputs)
         length = longest if length is None else max(length, longest)
-        ids = torch.zeros(len(inputs), length, dtype=torch.long)
+        pad = self.config.pad_token_id or 0
+        ids = torch.full((len(inputs), length), pad, dtype=torch.long)
         types, mask = torch.zeros_like(ids), torch.zeros_like(ids)
         for row, (tokens, kinds) in enumerate(inputs):
             ids[row, : len(tokens)] = torch.tensor(tokens)
@@ -52,12 +89,17 @@ class Reference:
             if kinds is not None:
                 types[row, : len(tokens)] = torch.tensor(kinds)
         given = {"input_ids": ids, "attention_mask": mask, "output_hidden_states": True}
-        if self.config.model_type != "distilbert":
+        if self.config.model_type != "distilbert" and not self.normed:
             given["token_type_ids"] = types
         with torch.inference_mode():
-            out = model(**given)
-        states = torch.stack(out.hidden_states).numpy()
-        assert np.array_equal(states[-1], out.last_hidden_state.numpy())
+            return model(**given)
+
+    def _run(self, model, inputs, length=None):
+        out = self._forward(model, inputs, length)
+        states = torch.stack(out.hidden_states + (out.last_hidden_state,)).numpy()
+        if not self.normed:
+            assert np.array_equal(states[-2], states[-1])
+            states = states[:-1]
         return [states[:, row, : len(tokens)] for row, (tokens, _) in enumerate(inputs)]
 
     def truth(self, inputs):
@@ -65,7 +107,7 @@ class Reference:
         out = [None] * len(inputs)
         for length in {len(ids) for ids, _ in inputs}:
             rows = [i for i, (ids, _) in enumerate(inputs) if len(ids) == length]
-            with OnlyDouble():
+            with Widen(), OnlyDouble():
                 for row, states in zip(rows, self._run(self.float64, [inputs[i] for i in rows])):
                     out[row] = states
         return out
@@ -78,13 +120,19 @@ class Reference:
         """PyTorch's own float32, all inputs in one batch, padded to length or to the longest."""
         return self._run(self.float32, inputs, length)
 
-    def pooler(self, inputs):
-        """pooler_output in float64, or None where the checkpoint has no pooler."""
-        pooler = getattr(self.float64, "pooler", None)
-        if pooler is None:
-            return None
-        with torch.inference_mode():
-            return [pooler(torch.from_numpy(states[-1:]))[0].numpy() for states in self.truth(inputs)]
+    def pooled(self, inputs, double=True):
+        """{"pooler", "projection": vectors} of each input alone, in float64 or PyTorch's own float32; no
+        entry where the checkpoint has none."""
+        model, project = (self.float64, self.project64) if double else (self.float32, self.project32)
+        out = {}
+        for one in inputs:
+            with Widen() if double else nullcontext(), torch.inference_mode():
+                vector = getattr(self._forward(model, [one]), "pooler_output", None)
+                if vector is not None:
+                    out.setdefault("pooler", []).append(vector[0].numpy())
+                if project is not None:
+                    out.setdefault("projection", []).append(project(vector)[0].numpy())
+        return {name: np.stack(vectors) for name, vectors in out.items()}
 
     def entropy(self, length):
         """Mean entropy of the attention in nats, and the loudest channel over the median one."""

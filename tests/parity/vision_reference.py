@@ -2,24 +2,14 @@
 images alone and in a batch."""
 import torch
 import transformers
-from torch.overrides import TorchFunctionMode
 
 import numpy as np
-from reference import OnlyDouble
+from reference import OnlyDouble, Widen
 from transformers.models.dinov3_vit import modeling_dinov3_vit as dinov3
 
 transformers.logging.set_verbosity(transformers.logging.CRITICAL)
-# Its results are cached by the type asked for, not by the type they have: see Widen.
+# Its results are cached by the type asked for, not by the type they have: see Widen in reference.py.
 dinov3.get_patches_center_coordinates = dinov3.get_patches_center_coordinates.__wrapped__
-
-
-class Widen(TorchFunctionMode):
-    """Every request for float32 becomes one for float64: the softmax of attention, the interpolation of
-    positions and the angles of DINOv3 are cast down in the reference whatever the model's type."""
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        wide = lambda value: torch.float64 if value is torch.float32 else value  # noqa: E731
-        return func(*map(wide, args), **{name: wide(value) for name, value in (kwargs or {}).items()})
 
 
 class VisionReference:

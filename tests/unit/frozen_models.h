@@ -24,7 +24,7 @@ enum { MAX_TEXTS = 16, MAX_INPUTS = 32, MAX_TOKENS = 512, MAX_WIDTH = 64 };
 static const char *const models[] = {
     "bert",     "bert-bare",  "bert-f16", "bert-bf16", "bert-f64", "bert-sharded",
     "bert-odd", "distilbert", "electra",  "st-dense",  "st-list",  "roberta",
-    "albert",   "albert-14-6", "clip-text", "clip-text-largest", "siglip-text",
+    "albert",   "albert-18-14", "clip-text", "clip-text-largest", "siglip-text",
 };
 enum { NUM_MODELS = (int)(sizeof models / sizeof models[0]) };
 

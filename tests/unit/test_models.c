@@ -1,6 +1,6 @@
 /* The frozen models against the reference's numbers, computed in float64: hidden states of every
- * layer, poolings, pooler, projection, sentence vectors, from texts, pairs and token ids, through the public
- * API. */
+ * layer, poolings, pooler, projection, sentence vectors, from texts, pairs and token ids, through
+ * the public API. */
 #include "frozen_models.h"
 
 /* ---- the reference's numbers --------------------------------------------------------- */
