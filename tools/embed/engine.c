@@ -30,7 +30,7 @@ void engine_open(engine *e, const options *o)
     embed_error error = EMBED_ERROR_INIT;
 
     engine_open_model(e, o);
-    e->images = takes_images(e, o, o->image);
+    e->images = takes_images(e, o, o->image || o->pixels);
     e->query_images = takes_images(e, o, o->query_image);
     if (embed_session_create(e->model, &o->session, &e->session, &error) < 0)
         die("%s", error.message);
