@@ -281,6 +281,7 @@ const float *emb_encoder_run(const emb_encoder *e, const emb_device *d, const em
     groups g = {&all, last ? e->arch.num_hidden_layers : layer, count_groups(e, d, b), last, 0};
     with_scratch.scratch = s->linear;
     with_scratch.scratch_per_thread = s->linear_per_thread;
+    if (!b->tokens) return s->x; /* none of its inputs could be used */
     emb_tokens_run(e, d, b, s);
     if (g.count) emb_parallel(d, run_groups, &g, d->threads);
     else run_layers(&all, g.layers, last);

@@ -130,6 +130,17 @@ static void load_gated(emb_encoder *e, emb_loader *l, int64_t i, emb_linear *lin
     emb_load_parts(l, parts, 2, e->gate_part, n, a->hidden_size, linear);
 }
 
+/* Room for a table of relative positions, n numbers for each head. */
+static float *take_relative(const emb_encoder *e, emb_loader *l, int64_t n)
+{
+    size_t heads = (size_t)e->arch.num_attention_heads;
+    float *table =
+        l->status == EMBED_OK ? emb_alloc(l->allocator, heads, (size_t)n * sizeof *table) : NULL;
+    if (!table && l->status == EMBED_OK)
+        l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for relative positions");
+    return table;
+}
+
 /* BEiT's table [distances][heads] in the order that emb_relative_positions reads. */
 static const float *load_relative(emb_encoder *e, emb_loader *l, const char *tensor)
 {
@@ -137,9 +148,7 @@ static const float *load_relative(emb_encoder *e, emb_loader *l, const char *ten
     int64_t heads = e->arch.num_attention_heads, across = 2 * image->grid_width - 1;
     int64_t pairs = across * (2 * image->grid_height - 1), n = pairs + 3;
     const float *rows = emb_load_floats(l, tensor, n, heads);
-    float *table = rows ? emb_alloc(l->allocator, (size_t)(n * heads), sizeof *table) : NULL;
-    if (rows && !table)
-        l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for relative positions");
+    float *table = take_relative(e, l, n);
     for (int64_t i = 0; table && i < n; i++) {
         int64_t to = i < pairs ? i / across * across + across - 1 - i % across : i;
         for (int64_t head = 0; head < heads; head++) table[head * n + to] = rows[i * heads + head];
@@ -167,9 +176,7 @@ static const float *load_buckets(emb_encoder *e, emb_loader *l, const char *tens
     int64_t heads = e->arch.num_attention_heads, buckets = e->arch.relative_buckets;
     int64_t n = 2 * EMB_RELATIVE_REACH + 1;
     const float *rows = emb_load_floats(l, tensor, buckets, heads);
-    float *table = rows ? emb_alloc(l->allocator, (size_t)(n * heads), sizeof *table) : NULL;
-    if (rows && !table)
-        l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for relative positions");
+    float *table = take_relative(e, l, n);
     for (int64_t i = 0; table && i < n * heads; i++)
         table[i] = rows[bucket_of(i % n - EMB_RELATIVE_REACH, buckets) * heads + i / n];
     emb_floats_free(rows, l->allocator);

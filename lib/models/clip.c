@@ -11,7 +11,7 @@
     .attention_norm = LAYER "layer_norm1", .intermediate = LAYER "mlp.fc1",                        \
     .output = LAYER "mlp.fc2", .output_norm = LAYER "layer_norm2"
 
-static const emb_names text_names = {
+const emb_names emb_clip_text_names = {
     LAYERS,
     .prefix = "text_model.",
     .word_embeddings = "embeddings.token_embedding.weight",
@@ -20,7 +20,7 @@ static const emb_names text_names = {
     .projection = "text_projection",
 };
 
-static const emb_names vision_names = {
+const emb_names emb_clip_vision_names = {
     LAYERS,
     .prefix = "vision_model.",
     .patch_embeddings = "embeddings.patch_embedding",
@@ -43,7 +43,7 @@ static void describe_layers(emb_config *c, emb_architecture *a)
 
 static void describe_text(emb_config *c, emb_architecture *a)
 {
-    a->names = text_names;
+    a->names = emb_clip_text_names;
     a->hidden_size = 512;
     a->intermediate_size = 2048;
     a->num_attention_heads = 8;
@@ -59,7 +59,7 @@ static void describe_text(emb_config *c, emb_architecture *a)
 
 static void describe_vision(emb_config *c, emb_architecture *a)
 {
-    a->names = vision_names;
+    a->names = emb_clip_vision_names;
     describe_layers(c, a);
     emb_config_image(c, a, 224, 32);
     a->image.prefix = a->image.positioned = 1;
@@ -67,27 +67,17 @@ static void describe_vision(emb_config *c, emb_architecture *a)
     a->pooler = EMB_POOLER_CLS;
 }
 
-/* A tower of a CLIPModel, by its section of config.json. */
-static void describe_section(emb_config *c, const char *key, const char *old_key,
-                             void (*describe)(emb_config *, emb_architecture *),
-                             emb_architecture *a)
-{
-    char where[256];
-    emb_config section = emb_config_section(c, key, where);
-    section.over = emb_json_get(c->root, old_key); /* of old files: only what differs */
-    describe(&section, a);
-    c->status = section.status;
-    a->projection_size = emb_config_size(c, "projection_dim", 512);
-}
-
+/* Of both, the projection's size stands above their sections. */
 static void describe_text_tower(emb_config *c, emb_architecture *a)
 {
-    describe_section(c, "text_config", "text_config_dict", describe_text, a);
+    emb_config_tower(c, "text_config", "text_config_dict", describe_text, a);
+    a->projection_size = emb_config_size(c, "projection_dim", 512);
 }
 
 static void describe_vision_tower(emb_config *c, emb_architecture *a)
 {
-    describe_section(c, "vision_config", "vision_config_dict", describe_vision, a);
+    emb_config_tower(c, "vision_config", "vision_config_dict", describe_vision, a);
+    a->projection_size = emb_config_size(c, "projection_dim", 512);
 }
 
 const emb_family emb_family_clip = {"clip", describe_text_tower, describe_vision_tower};

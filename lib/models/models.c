@@ -146,6 +146,16 @@ emb_config emb_config_section(const emb_config *c, const char *key, char where[2
     return section;
 }
 
+void emb_config_tower(emb_config *c, const char *key, const char *old_key,
+                      void (*describe)(emb_config *, emb_architecture *), emb_architecture *a)
+{
+    char where[256];
+    emb_config section = emb_config_section(c, key, where);
+    if (old_key) section.over = emb_json_get(c->root, old_key);
+    describe(&section, a);
+    c->status = section.status;
+}
+
 void emb_config_layers(emb_config *c, emb_architecture *a)
 {
     const char *act = emb_activation_name(a->hidden_act ? a->hidden_act : EMB_ACT_GELU);

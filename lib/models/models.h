@@ -193,6 +193,13 @@ void emb_config_layers(emb_config *config, emb_architecture *out);
 void emb_config_image(emb_config *config, emb_architecture *out, int64_t image_size,
                       int64_t patch_size);
 
+/* A tower of a model of two, by its section of config.json. old_key: a section of old files whose keys go
+ * before it, or NULL. */
+void emb_config_tower(emb_config *config, const char *key, const char *old_key,
+                      void (*describe)(emb_config *, emb_architecture *), emb_architecture *out);
+/* CLIP's layers, which are SigLIP's too. */
+extern const emb_names emb_clip_text_names, emb_clip_vision_names;
+
 /* config.json -> a description for each tower, by its model_type; hidden_size 0: no such tower. An
  * unknown model_type is refused with the list of those known. */
 int32_t emb_architecture_read(emb_config *config, emb_architecture *text, emb_architecture *image);

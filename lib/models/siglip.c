@@ -1,33 +1,9 @@
 /* SigLIP and SigLIP2: transformers' models/siglip/modeling_siglip.py, SiglipModel, and models/siglip2, or
- * one tower alone. Images have no [CLS]: pooler_output is the attention of a learned query over all
+ * one tower alone: CLIP's layers. Images have no [CLS]: pooler_output is the attention of a learned query over all
  * patches. Texts are always padded to all positions, and pooler_output is a Linear of the last one.
  * SigLIP2's images may have any shape whose patches are at most num_patches (NaFlex); its checkpoints of
  * fixed size say siglip. */
 #include "models.h"
-
-#define LAYER "encoder.layers.%d."
-#define LAYERS                                                                                     \
-    .query = LAYER "self_attn.q_proj", .key = LAYER "self_attn.k_proj",                            \
-    .value = LAYER "self_attn.v_proj", .attention_output = LAYER "self_attn.out_proj",             \
-    .attention_norm = LAYER "layer_norm1", .intermediate = LAYER "mlp.fc1",                        \
-    .output = LAYER "mlp.fc2", .output_norm = LAYER "layer_norm2"
-
-static const emb_names text_names = {
-    LAYERS,
-    .prefix = "text_model.",
-    .word_embeddings = "embeddings.token_embedding.weight",
-    .position_embeddings = "embeddings.position_embedding.weight",
-    .final_norm = "final_layer_norm",
-    .pooler = "head",
-};
-
-static const emb_names vision_names = {
-    LAYERS,
-    .prefix = "vision_model.",
-    .patch_embeddings = "embeddings.patch_embedding",
-    .position_embeddings = "embeddings.position_embedding.weight",
-    .final_norm = "post_layernorm",
-};
 
 static void describe_layers(emb_config *c, emb_architecture *a)
 {
@@ -40,7 +16,9 @@ static void describe_layers(emb_config *c, emb_architecture *a)
 
 static void describe_text(emb_config *c, emb_architecture *a)
 {
-    a->names = text_names;
+    a->names = emb_clip_text_names;
+    a->names.projection = NULL;
+    a->names.pooler = "head";
     describe_layers(c, a);
     a->vocab_size = emb_config_size(c, "vocab_size", 32000);
     a->embedding_size = a->hidden_size;
@@ -53,7 +31,10 @@ static void describe_text(emb_config *c, emb_architecture *a)
 
 static void describe_vision(emb_config *c, emb_architecture *a)
 {
-    a->names = vision_names;
+    a->names = emb_clip_vision_names;
+    a->names.class_token = a->names.embeddings_norm = NULL;
+    a->names.pooler_norm = a->names.projection = NULL;
+    a->names.final_norm = "post_layernorm";
     describe_layers(c, a);
     if (!emb_config_bool(c, "vision_use_head", true)) return;
     a->pooler = EMB_POOLER_HEAD;
@@ -84,29 +65,19 @@ static void describe_siglip2(emb_config *c, emb_architecture *a)
     a->image.patch_channels_last = true;
 }
 
-/* A tower of a model of two, by its section of config.json. */
-static void describe_section(emb_config *c, const char *key, emb_architecture *a,
-                             void (*describe)(emb_config *, emb_architecture *))
-{
-    char where[256];
-    emb_config section = emb_config_section(c, key, where);
-    describe(&section, a);
-    c->status = section.status;
-}
-
 static void describe_text_tower(emb_config *c, emb_architecture *a)
 {
-    describe_section(c, "text_config", a, describe_text);
+    emb_config_tower(c, "text_config", NULL, describe_text, a);
 }
 
 static void describe_siglip_tower(emb_config *c, emb_architecture *a)
 {
-    describe_section(c, "vision_config", a, describe_siglip);
+    emb_config_tower(c, "vision_config", NULL, describe_siglip, a);
 }
 
 static void describe_siglip2_tower(emb_config *c, emb_architecture *a)
 {
-    describe_section(c, "vision_config", a, describe_siglip2);
+    emb_config_tower(c, "vision_config", NULL, describe_siglip2, a);
 }
 
 const emb_family emb_family_siglip = {"siglip", describe_text_tower, describe_siglip_tower};

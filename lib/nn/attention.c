@@ -30,7 +30,6 @@ typedef struct {
     int64_t ldc;
     char *scratch;
     size_t scratch_per_thread;
-    bool one_query;      /* q is one row for every sequence */
     int64_t items, cuts; /* items = sequences * heads * cuts: query ranges of one head */
     _Atomic int64_t next;
 } job;
@@ -113,8 +112,8 @@ static void run_head(const job *j, char *scratch, int64_t sequence, int64_t head
     const emb_kernels *kernels = j->device->kernels;
     const int64_t start = j->starts[sequence], tokens = j->starts[sequence + 1] - start;
     const int64_t dim = j->attention->head_dim, column = head * dim, at = start * j->ld + column;
-    const int64_t row = j->one_query ? sequence : start;
-    const float *q = j->q + (j->one_query ? column : at);
+    const int64_t row = j->attention->one_query ? sequence : start;
+    const float *q = j->q + (j->attention->one_query ? column : at);
     emb_arena arena;
     scratch_parts s;
 
@@ -157,7 +156,7 @@ static void run_items(void *arg, int64_t index)
         const int64_t cut = item % j->cuts, head = item / j->cuts % j->attention->heads;
         const int64_t sequence = item / j->cuts / j->attention->heads;
         const int64_t tokens = j->starts[sequence + 1] - j->starts[sequence];
-        const int64_t queries = j->one_query ? EMB_MIN(tokens, 1) : tokens;
+        const int64_t queries = j->attention->one_query ? EMB_MIN(tokens, 1) : tokens;
         const int64_t first = queries * cut / j->cuts, last = queries * (cut + 1) / j->cuts;
 
         if (first < last)
@@ -172,7 +171,7 @@ void emb_attention_run(const emb_device *d, const emb_attention *a,
                        size_t scratch_per_thread)
 {
     const int64_t heads = sequences * a->heads, wanted = (int64_t)ITEMS * d->threads;
-    const bool cut = d->threads > 1 && heads > 0 && heads < wanted;
+    const bool cut = d->threads > 1 && heads > 0 && heads < wanted && !a->one_query;
     job j = {
         .device = d,
         .attention = a,
@@ -190,30 +189,5 @@ void emb_attention_run(const emb_device *d, const emb_attention *a,
     };
 
     j.items = heads * j.cuts;
-    emb_parallel(d, run_items, &j, d->threads);
-}
-
-void emb_attention_pool(const emb_device *d, const emb_attention *a, int64_t sequences,
-                        const int64_t *starts, const float *q, const float *k, const float *v,
-                        int64_t ld, float *context, int64_t ldc, void *scratch,
-                        size_t scratch_per_thread)
-{
-    job j = {
-        .device = d,
-        .attention = a,
-        .starts = starts,
-        .q = q,
-        .k = k,
-        .v = v,
-        .ld = ld,
-        .context = context,
-        .ldc = ldc,
-        .scratch = scratch,
-        .scratch_per_thread = scratch_per_thread,
-        .one_query = true,
-        .items = sequences * a->heads,
-        .cuts = 1,
-    };
-
     emb_parallel(d, run_items, &j, d->threads);
 }

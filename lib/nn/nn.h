@@ -69,6 +69,7 @@ typedef struct emb_attention {
     float scale;
     bool has_relative; /* scratch has room for them */
     bool causal;       /* a query sees the keys up to its own */
+    bool one_query;    /* q is one row for every sequence, and context[sequences][ldc] */
 } emb_attention;
 size_t emb_attention_scratch(const emb_attention *a, int64_t max_tokens); /* bytes, of one thread */
 void emb_attention_run(const emb_device *d, const emb_attention *a,
@@ -76,11 +77,6 @@ void emb_attention_run(const emb_device *d, const emb_attention *a,
                        int64_t sequences, const int64_t *starts, const float *q, const float *k,
                        const float *v, int64_t ld, float *context, int64_t ldc, void *scratch,
                        size_t scratch_per_thread);
-/* The same for one query q[heads*head_dim] of every sequence: context[sequences][ldc]. */
-void emb_attention_pool(const emb_device *d, const emb_attention *a, int64_t sequences,
-                        const int64_t *starts, const float *q, const float *k, const float *v,
-                        int64_t ld, float *context, int64_t ldc, void *scratch,
-                        size_t scratch_per_thread);
 
 /* Pooling (EMBED_POOL_*, but DEFAULT and POOLER) of one sequence, hidden[tokens][ld] -> out[size].
  * Sums in double, in token order. mask NULL: all 1. padding: rows before the text's first token,

@@ -2,38 +2,9 @@
  * questions about a model, and the helpers on vectors against values worked out by hand. */
 #include <math.h>
 
-#include "frozen_models.h"
+#include "three_models.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static frozen *plain, *dense, *list; /* no modules; one mode; two modes, default prompt */
-
-static int load_all(void **state)
-{
-    (void)state;
-    plain = load("bert");
-    dense = load("st-dense");
-    list = load("st-list");
-    return 0;
-}
-
-static int unload_all(void **state)
-{
-    (void)state;
-    unload(plain);
-    unload(dense);
-    unload(list);
-    return 0;
-}
-
-/* The last call failed with this status and sentence. */
-static void assert_failed(const embed_session *session, int64_t status, int32_t expected_status,
-                          const char *message)
-{
-    if (status != expected_status || strcmp(embed_session_error(session), message) != 0)
-        fail_msg("expected %d, %s\nfound    %d, %s", (int)expected_status, message, (int)status,
-                 embed_session_error(session));
-}
 
 /* ---- statuses and versions --------------------------------------------------------------- */
 

@@ -244,6 +244,31 @@ static void test_failures(void **state)
     embed_model_free(m);
 }
 
+/* A pass of which nothing is left. */
+static void test_nothing_but_failures(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"vit", "beit", "dinov2", "dinov3", "clip", "siglip"};
+    static const char missing[] = "tests/data/no-such-file.png";
+    embed_image images[] = {{.path = missing}, {.path = missing}};
+    for (int64_t i = 0; i < EMB_COUNT(names); i++) {
+        embed_model *m = open_named(names[i], NULL);
+        embed_session *s = session_of(m, 2, 0);
+        failures f = {0};
+        embed_encode_options o = EMBED_ENCODE_OPTIONS_INIT;
+        o.flags = EMBED_FOR_IMAGES;
+        o.failed = note;
+        o.failed_user = &f;
+        int64_t dim = embed_output_dim(m, &o);
+        float *v = vectors_of(s, m, images, 2, &o);
+        assert_int_equal(f.count, 2);
+        for (int64_t k = 0; k < 2 * dim; k++) assert_true(isnan(v[k]));
+        free(v);
+        embed_session_free(s);
+        embed_model_free(m);
+    }
+}
+
 /* The same for texts. */
 static void test_failing_texts(void **state)
 {
@@ -382,6 +407,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_formats),       cmocka_unit_test(test_pixel_values),
         cmocka_unit_test(test_other_size),    cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_nothing_but_failures),
         cmocka_unit_test(test_failing_texts), cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_allocation),
     };

@@ -73,7 +73,8 @@ static batch make_batch(int64_t heads, int64_t dim, int64_t sequences, const int
 
 static float *attend_on(emb_device d, const batch *b, int64_t first, int64_t sequences)
 {
-    const emb_attention a = {b->heads, b->dim, (float)(1.0 / sqrt((double)b->dim)), false, false};
+    const emb_attention a = {
+        .heads = b->heads, .head_dim = b->dim, .scale = (float)(1.0 / sqrt((double)b->dim))};
     const int64_t hidden = b->heads * b->dim;
     const size_t scratch = emb_attention_scratch(&a, b->tokens);
     char *memory = emb_calloc(&emb_libc_allocator, (size_t)d.threads, scratch);
@@ -205,7 +206,7 @@ static void attention_on_real_threads(void **unused)
 
 static void attention_scratch_grows_and_overflows(void **unused)
 {
-    const emb_attention a = {12, 64, 0.125f, false, false};
+    const emb_attention a = {.heads = 12, .head_dim = 64, .scale = 0.125f};
     size_t last = 0;
 
     (void)unused;
