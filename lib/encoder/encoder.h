@@ -9,15 +9,15 @@
 #include "weights.h"
 
 typedef struct emb_layer {
-    emb_linear qkv; /* [3 * part][hidden]: query, key, value, each part whole panels: see
-                       emb_encoder.part */
-    emb_linear attention_output;
-    emb_norm attention_norm;
+    emb_linear qkv; /* [query_part + 2 * key_part][hidden]: query, key, value, each whole panels */
+    emb_norm query_norm, key_norm; /* [head_dim] */
+    emb_linear attention_output;   /* [hidden][heads * head_dim] */
+    emb_norm attention_norm, attention_post_norm;
     const float *attention_scale; /* [hidden], or NULL */
     const float *relative;        /* a table of emb_relative_positions, or NULL */
     emb_linear intermediate;      /* gated: [2 * gate_part][hidden]: gate, then what it lets through */
     emb_linear output;
-    emb_norm output_norm;
+    emb_norm output_norm, output_post_norm;
     const float *output_scale;
 } emb_layer;
 
@@ -34,9 +34,10 @@ typedef struct emb_pooler { /* what has no weights is left out */
 typedef struct emb_encoder {
     emb_architecture arch; /* hidden_size 0: there is no such tower */
     emb_attention attention;
-    int64_t part;      /* hidden_size rounded up to whole panels: columns of query, of key and of
-                          value in qkv */
-    int64_t gate_part; /* intermediate_size likewise; 0: the MLP has no gate */
+    int64_t query_part, key_part; /* columns of query, and of key and of value, in qkv: whole panels */
+    int64_t qkv_stride;  /* from one row of qkv to the next: a product [hidden] fits into one too */
+    int64_t context_stride; /* from one row of context to the next: max(hidden, heads * head_dim) */
+    int64_t gate_part; /* intermediate_size in whole panels; 0: the MLP has no gate */
     /* texts */
     const emb_tensor *word_embeddings; /* rows are widened as they are looked up: the table stays in
                                           its file */
@@ -92,8 +93,8 @@ enum { EMB_MLP_ROWS = 128 }; /* of one thread: what its MLP makes of them stays 
 /* Scratch of a forward pass over at most max_tokens tokens, cut from an arena. */
 typedef struct emb_encoder_scratch {
     float *x;       /* [tokens][hidden]: the residual stream, and the result */
-    float *context; /* [tokens][max(hidden, embedding_size)] */
-    float *qkv;     /* [tokens][max(3 * part, a patch, pooler_size)]; after attention, products */
+    float *context; /* [tokens][max(context_stride, embedding_size)] */
+    float *qkv;     /* [tokens][max(qkv_stride, a patch, pooler_size)]; after attention, products */
     float *mlp;     /* [threads][EMB_MLP_ROWS][what the MLP's first product has] */
     void *attention;
     size_t attention_per_thread;
@@ -102,7 +103,9 @@ typedef struct emb_encoder_scratch {
     /* made for one grid of patches, and kept until another comes */
     int64_t grid_height, grid_width;
     float *positions; /* [patches][hidden], where they are not the table's own */
-    float *angles;    /* [patches][head_dim]: cosines and sines */
+    float *angles[EMB_LAYER_KINDS]; /* [patches or positions][head_dim]: cosines and sines */
+    int64_t positions_known;        /* rows of angles made so far, of texts */
+    float *own_angles[EMB_LAYER_KINDS]; /* [tokens][head_dim]: of texts whose length changes them */
     float *relative;  /* a table for one layer */
 } emb_encoder_scratch;
 void emb_encoder_plan(const emb_encoder *e, int64_t max_tokens, int32_t threads, emb_arena *arena,
@@ -139,7 +142,12 @@ void emb_resize_positions(emb_position_resize resize, int64_t height, int64_t wi
                           const float *table, int64_t out_height, int64_t out_width, float *out);
 /* Cosines and sines of rotary positions, angles[height * width][dim]: the centres of patches go from
  * -1 to 1 along each side (DINOv3). */
-void emb_rope_angles(double theta, int64_t dim, int64_t height, int64_t width, float *angles);
+void emb_patch_angles(double theta, int64_t dim, int64_t height, int64_t width, float *angles);
+/* The same along a text of tokens tokens: angles[position][dim], positions from first on. */
+void emb_text_angles(const emb_rope *rope, int64_t dim, int64_t tokens, int64_t first, int64_t count,
+                     float *angles);
+/* Does the length of a text change its angles? */
+bool emb_has_own_angles(const emb_rope *rope, int64_t tokens);
 
 /* ---- pooler.c: pooler_output, and its projection ---------------------------------------------- */
 

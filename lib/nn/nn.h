@@ -34,13 +34,27 @@ size_t emb_linear_scratch(int64_t max_k);
 void emb_linear_product(const emb_device *d, const emb_linear *l, int64_t rows, const float *x,
                         int64_t ldx, float *y, int64_t ldy);
 
-typedef struct emb_norm { /* LayerNorm */
-    const float *gamma, *beta; /* [size]; beta may be NULL */
+typedef enum {
+    EMB_LAYER_NORM,
+    EMB_LAYER_NORM_UNBIASED, /* without beta */
+    EMB_RMS_NORM,            /* x / root of the mean of squares, without beta */
+    EMB_RMS_NORM_OFFSET      /* the same; its weight is stored less one (Gemma) */
+} emb_norm_kind;
+typedef struct emb_norm {
+    emb_norm_kind kind;
+    const float *gamma, *beta; /* [size]; beta may be NULL. gamma NULL: there is no norm */
     float eps;
 } emb_norm;
+static inline bool emb_norm_is_rms(const emb_norm *n)
+{
+    return n->kind == EMB_RMS_NORM || n->kind == EMB_RMS_NORM_OFFSET;
+}
 /* y = norm(x + bias + residual); bias and residual may be NULL */
 void emb_norm_run(const emb_device *d, const emb_norm *n, int64_t rows, int64_t size,
                   const float *x, const float *bias, const float *residual, float *y);
+/* The same in place, of each of parts parts of size numbers in rows that are ld apart: heads */
+void emb_norm_parts_run(const emb_device *d, const emb_norm *n, int64_t rows, int64_t parts,
+                        int64_t size, float *x, int64_t ld);
 
 /* y[rows][size] += (x + bias) * scale; bias and scale may be NULL: the residual stream takes a block */
 void emb_add_run(const emb_device *d, int64_t rows, int64_t size, const float *x, const float *bias,
@@ -62,13 +76,15 @@ typedef struct emb_relative_positions {
 } emb_relative_positions;
 
 /* context[tokens][heads*head_dim] = softmax(scale Q K^T + relative) V, per sequence and head; q, k, v
- * are columns of qkv[tokens][ld]: head h of q at q + h*head_dim. scratch: emb_attention_scratch
- * bytes per thread. */
+ * are columns of qkv[tokens][ld]: head h of q at q + h*head_dim; heads * i / key_heads and those after it
+ * share head i of k and v. scratch: emb_attention_scratch bytes per thread. */
 typedef struct emb_attention {
     int64_t heads, head_dim;
+    int64_t key_heads; /* 0: as many as heads */
     float scale;
     bool has_relative; /* scratch has room for them */
     bool causal;       /* a query sees the keys up to its own */
+    int64_t window;    /* a query sees keys that are nearer than this; 0: however far */
     bool one_query;    /* q is one row for every sequence, and context[sequences][ldc] */
 } emb_attention;
 size_t emb_attention_scratch(const emb_attention *a, int64_t max_tokens); /* bytes, of one thread */
