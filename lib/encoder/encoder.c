@@ -123,7 +123,9 @@ static void attend(crew *c, const emb_layer *w, int64_t i, const float *y)
     const float *table = e->relative ? e->relative : w->relative, *keys = s->qkv + e->query_part;
     emb_layer_kind kind = emb_kind_of_layer(&e->arch, i);
     emb_attention attention = e->attention;
-    emb_relative_positions relative = {.reach = e->arch.relative_buckets ? EMB_RELATIVE_REACH : 0,
+    emb_relative_positions relative = {.kind = e->arch.relative_buckets ? EMB_RELATIVE_DISTANCES
+                                                                        : EMB_RELATIVE_GRID,
+                                       .reach = EMB_RELATIVE_REACH,
                                        .height = b->grid_height,
                                        .width = b->grid_width};
     if (table) relative.table = emb_relative_table(e, table, b, s);

@@ -16,9 +16,9 @@ typedef struct {
     float *keys;   /* panels [keys / 16][head_dim][16] */
     float *values; /* panels [head_dim / 16][keys][16] */
     float *scores; /* [QUERIES][lds] */
-    float *added;  /* [QUERIES][lds]: relative positions */
     float *sums;   /* [QUERIES] */
     int64_t lds;
+    emb_relative_scratch relative;
 } scratch_parts;
 
 typedef struct {
@@ -78,7 +78,7 @@ static scratch_parts take_scratch(const emb_attention *a, int64_t tokens, emb_ar
     s.values = emb_arena_take(arena, (size_t)tokens, (size_t)whole_panels(a->head_dim) * size);
     s.scores = emb_arena_take(arena, keys, QUERIES * size);
     if (a->has_relative)
-        s.added = emb_arena_take(arena, keys, QUERIES * size);
+        s.relative = emb_relative_plan(a->relative_rows, QUERIES, tokens, arena);
     s.sums = emb_arena_take(arena, QUERIES, size);
     return s;
 }
@@ -90,51 +90,6 @@ size_t emb_attention_scratch(const emb_attention *a, int64_t max_tokens)
     emb_arena_init(&arena, NULL, 0);
     take_scratch(a, max_tokens, &arena);
     return arena.failed ? SIZE_MAX : arena.used;
-}
-
-/* What is added to the scores of one query: row[1 + height * width]. */
-static void relative_row(const emb_relative_positions *r, int64_t head, int64_t query, float *row)
-{
-    const int64_t across = 2 * r->width - 1, pairs = across * (2 * r->height - 1);
-    const float *table = r->table + head * (pairs + 3);
-    const int64_t y = (query - 1) / r->width, x = (query - 1) % r->width;
-
-    if (query == 0) {
-        row[0] = table[pairs + 2];
-        for (int64_t i = 1; i <= r->height * r->width; i++)
-            row[i] = table[pairs];
-        return;
-    }
-    row[0] = table[pairs + 1];
-    for (int64_t key = 0; key < r->height; key++)
-        memcpy(row + 1 + key * r->width,
-               table + (y - key + r->height - 1) * across + r->width - 1 - x,
-               (size_t)r->width * sizeof *row);
-}
-
-/* The same along a text: row[tokens]. */
-static void distance_row(const emb_relative_positions *r, int64_t head, int64_t query,
-                         int64_t tokens, float *row)
-{
-    const float *table = r->table + head * (2 * r->reach + 1) + r->reach;
-
-    for (int64_t key = 0; key < tokens; key++)
-        row[key] = table[EMB_MAX(EMB_MIN(key - query, r->reach), -r->reach)];
-}
-
-/* Relative positions enter the scores of rows queries, from query first on; all keys are there. */
-static void add_relative(const job *j, int64_t head, int64_t first, int64_t rows, int64_t tokens,
-                         const scratch_parts *s)
-{
-    const emb_relative_positions *r = j->relative;
-
-    for (int64_t i = 0; i < rows; i++)
-        if (r->reach)
-            distance_row(r, head, first + i, tokens, s->added + i * s->lds);
-        else
-            relative_row(r, head, first + i, s->added + i * s->lds);
-    j->device->kernels->add_scores_f32(rows, tokens, s->scores, s->lds, j->attention->scale,
-                                       s->added, s->lds);
 }
 
 /* Keys that a query does not see have weight zero; rows from query first on, scores of keys. */
@@ -155,22 +110,20 @@ static void softmax_seen(const job *j, int64_t first, int64_t rows, int64_t toke
 }
 
 /* Queries first .. first + rows - 1 of a head, over the keys that are packed. */
-static void run_block(const job *j, int64_t sequence, int64_t head, int64_t first, int64_t rows,
-                      range keys, const scratch_parts *s)
+static void run_block(const job *j, int64_t sequence, const emb_relative_head *relative,
+                      int64_t first, int64_t rows, range keys, const scratch_parts *s)
 {
     const emb_attention *a = j->attention;
     const emb_kernels *kernels = j->device->kernels;
     const int64_t start = j->starts[sequence], tokens = j->starts[sequence + 1] - start;
-    const int64_t dim = a->head_dim, n = keys.end - keys.first;
+    const int64_t dim = a->head_dim, head = relative->head, n = keys.end - keys.first;
     const float *q = j->q + (a->one_query ? 0 : start + first) * j->ld + head * dim;
     float *context = j->context + (a->one_query ? sequence : start + first) * j->ldc + head * dim;
     float scale = a->scale;
 
     kernels->gemm_f32(rows, n, dim, q, j->ld, s->keys, s->scores, s->lds);
-    if (j->relative) {
-        add_relative(j, head, first, rows, tokens, s);
-        scale = 1.0f;
-    }
+    if (j->relative)
+        scale = emb_relative_add(relative, first, rows, q, j->ld, scale, s->scores);
     if (a->causal || a->window)
         softmax_seen(j, first, rows, tokens, keys, scale, s);
     else
@@ -199,9 +152,14 @@ static void run_stretch(const job *j, char *scratch, int64_t sequence, int64_t k
     s = take_scratch(a, n, &arena);
     kernels->pack_rows_f32(n, a->head_dim, j->k + at, j->ld, s.keys);
     kernels->pack_columns_f32(n, a->head_dim, j->v + at, j->ld, s.values);
-    for (int64_t head = key_head * group; head < (key_head + 1) * group; head++)
+    for (int64_t head = key_head * group; head < (key_head + 1) * group; head++) {
+        const emb_relative_head relative = {kernels, j->relative, head, a->head_dim, n, s.relative};
+
+        if (j->relative)
+            emb_relative_start(&relative, s.keys);
         for (int64_t query = first; query < end; query += QUERIES)
-            run_block(j, sequence, head, query, EMB_MIN(end - query, QUERIES), keys, &s);
+            run_block(j, sequence, &relative, query, EMB_MIN(end - query, QUERIES), keys, &s);
+    }
 }
 
 /* One of the cuts of a sequence's queries: whole stretches. */
