@@ -5,7 +5,7 @@ LIB_SRC := \
   lib/base/cpu.c lib/base/file.c lib/base/memory.c lib/base/status.c lib/base/threads.c \
   lib/base/utf8.c \
   lib/encoder/encoder.c lib/encoder/load.c lib/encoder/pooler.c lib/encoder/positions.c \
-  lib/encoder/tokens.c lib/encoder/weights.c \
+  lib/encoder/relative.c lib/encoder/tokens.c lib/encoder/weights.c \
   lib/format/directory.c lib/format/json.c lib/format/json_reader.c lib/format/safetensors.c \
   lib/gemm/blas.c lib/gemm/gemm.c lib/gemm/int8.c lib/gemm/packed.c \
   lib/image/decode.c lib/image/decode_bmp.c lib/image/decode_gif.c lib/image/decode_png.c \

@@ -120,20 +120,16 @@ static void attend(crew *c, const emb_layer *w, int64_t i, const float *y)
     const emb_batch *b = &c->batch;
     const emb_encoder_scratch *s = c->scratch;
     int64_t ld = e->qkv_stride, first = b->starts[0];
-    const float *table = e->relative ? e->relative : w->relative, *keys = s->qkv + e->query_part;
+    const float *keys = s->qkv + e->query_part;
     emb_layer_kind kind = emb_kind_of_layer(&e->arch, i);
     emb_attention attention = e->attention;
-    emb_relative_positions relative = {.kind = e->arch.relative_buckets ? EMB_RELATIVE_DISTANCES
-                                                                        : EMB_RELATIVE_GRID,
-                                       .reach = EMB_RELATIVE_REACH,
-                                       .height = b->grid_height,
-                                       .width = b->grid_width};
-    if (table) relative.table = emb_relative_table(e, table, b, s);
+    emb_relative_positions relative;
+    bool added = emb_relative_of(e, w, b, s, &relative);
     attention.window = e->arch.positions[kind].window;
 
     emb_linear_run(c->device, &w->qkv, b->tokens, y, e->arch.hidden_size, s->qkv + first * ld, ld);
     prepare_heads(c, w, kind);
-    emb_attention_run(c->device, &attention, table ? &relative : NULL, b->sequences, b->starts,
+    emb_attention_run(c->device, &attention, added ? &relative : NULL, b->sequences, b->starts,
                       s->qkv, keys, keys + e->key_part, ld, s->context, e->context_stride,
                       (char *)s->attention + (size_t)c->thread * s->attention_per_thread,
                       s->attention_per_thread);

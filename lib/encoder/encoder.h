@@ -14,7 +14,8 @@ typedef struct emb_layer {
     emb_linear attention_output;   /* [hidden][heads * head_dim] */
     emb_norm attention_norm, attention_post_norm;
     const float *attention_scale; /* [hidden], or NULL */
-    const float *relative;        /* a table of emb_relative_positions, or NULL */
+    /* its part of emb_relative_positions, or NULL: table, keys and queries */
+    const float *relative, *position_keys, *position_queries;
     emb_linear intermediate;      /* gated: [2 * gate_part][hidden]: gate, then what it lets through */
     emb_linear output;
     emb_norm output_norm, output_post_norm;
@@ -54,7 +55,7 @@ typedef struct emb_encoder {
     int64_t layer_count;
     void *block;       /* their weights */
     emb_norm final_norm; /* without gamma: none */
-    const float *relative; /* one for all layers, or NULL */
+    emb_relative_positions relative; /* what all layers share of it */
     emb_pooler pooler;
     bool has_pooler;
     int64_t parameters;  /* numbers in all of them */
@@ -70,6 +71,12 @@ static inline const emb_layer *emb_layer_at(const emb_encoder *e, int64_t i)
     int64_t group = (int64_t)((double)(i / inner) / (repeats / (double)e->arch.layer_groups));
     return &e->layers[group * inner + i % inner];
 }
+
+/* A name of layer i's: of a layer in a group, the pattern has both numbers. */
+typedef struct emb_name {
+    char text[192];
+} emb_name;
+emb_name emb_layer_name(const emb_encoder *e, const char *pattern, int64_t i);
 
 /* Find, check and prepare the weights of a description. */
 int32_t emb_encoder_load(emb_encoder *e, const emb_architecture *arch, emb_loader *loader);
@@ -87,7 +94,6 @@ typedef struct emb_batch {
     const float *pixels; /* of sequence s at starts[s] * patch numbers: [3][pixel rows][columns] */
 } emb_batch;
 
-enum { EMB_RELATIVE_REACH = 128 }; /* along a text: farther tokens are all as far (T5's max_distance) */
 enum { EMB_MLP_ROWS = 128 }; /* of one thread: what its MLP makes of them stays in a second-level cache */
 
 /* Scratch of a forward pass over at most max_tokens tokens, cut from an arena. */
@@ -117,6 +123,11 @@ void emb_encoder_plan(const emb_encoder *e, int64_t max_tokens, int32_t threads,
 const float *emb_encoder_run(const emb_encoder *e, const emb_device *d, const emb_batch *batch,
                              int64_t layer, emb_encoder_scratch *scratch);
 
+static inline bool emb_is_own_grid(const emb_encoder *e, const emb_batch *b)
+{
+    return b->grid_height == e->arch.image.grid_height && b->grid_width == e->arch.image.grid_width;
+}
+
 /* Numbers of a patch. */
 static inline int64_t emb_patch_size(const emb_architecture *a)
 {
@@ -130,9 +141,13 @@ void emb_tokens_plan(const emb_encoder *e, int64_t max_tokens, emb_arena *arena,
 void emb_tokens_run(const emb_encoder *e, const emb_device *d, const emb_batch *b,
                     emb_encoder_scratch *s);
 
-/* A layer's table of relative positions, made to fit the batch's grid if it is another. */
-const float *emb_relative_table(const emb_encoder *e, const float *table, const emb_batch *b,
-                                const emb_encoder_scratch *s);
+/* ---- relative.c: what is added to scores ---------------------------------------------------- */
+
+void emb_relative_load(emb_encoder *e, emb_loader *l);
+void emb_relative_free(emb_encoder *e, const emb_allocator *a);
+/* That of a layer, in scratch what has to fit the batch. false: nothing. */
+bool emb_relative_of(const emb_encoder *e, const emb_layer *w, const emb_batch *b,
+                     const emb_encoder_scratch *s, emb_relative_positions *out);
 
 /* ---- positions.c: tables of positions for another grid -------------------------------------- */
 

@@ -2,19 +2,15 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "../kernels/math64.h"
 #include "encoder.h"
 
-typedef struct name {
-    char text[192];
-} name;
+typedef emb_name name;
 
-/* Of a layer in a group, the pattern has both numbers. */
-static name layer_name(const emb_encoder *e, const char *pattern, int64_t layer)
+name emb_layer_name(const emb_encoder *e, const char *pattern, int64_t i)
 {
     int64_t inner = EMB_MAX(e->arch.group_layers, 1);
     name n;
-    snprintf(n.text, sizeof n.text, pattern, (int)(layer / inner), (int)(layer % inner));
+    snprintf(n.text, sizeof n.text, pattern, (int)(i / inner), (int)(i % inner));
     return n;
 }
 
@@ -104,7 +100,7 @@ static void load_qkv(emb_encoder *e, emb_loader *l, int64_t i, emb_linear *qkv)
     name weights[3], biases[3];
     emb_part parts[3];
     for (int k = 0; k < 3; k++) {
-        name n = layer_name(e, patterns[k], i);
+        name n = emb_layer_name(e, patterns[k], i);
         weights[k] = member(n.text, "weight");
         biases[k] = member(n.text, "bias");
         bool has_bias = !(a->no_bias & (uint32_t)EMB_NO_BIAS_QUERY << k);
@@ -126,7 +122,7 @@ static void load_gated(emb_encoder *e, emb_loader *l, int64_t i, emb_linear *lin
     name weights[2], biases[2];
     emb_part parts[2];
     for (int k = 0; k < 2; k++) {
-        name base = layer_name(e, patterns[k], i);
+        name base = emb_layer_name(e, patterns[k], i);
         weights[k] = member(base.text, "weight");
         biases[k] = member(base.text, "bias");
         bool second = halves && k == !a->gate_last;
@@ -136,66 +132,13 @@ static void load_gated(emb_encoder *e, emb_loader *l, int64_t i, emb_linear *lin
     emb_load_parts(l, parts, 2, a->hidden_size, linear);
 }
 
-/* Room for a table of relative positions, n numbers for each head. */
-static float *take_relative(const emb_encoder *e, emb_loader *l, int64_t n)
-{
-    size_t heads = (size_t)e->arch.num_attention_heads;
-    float *table =
-        l->status == EMBED_OK ? emb_alloc(l->allocator, heads, (size_t)n * sizeof *table) : NULL;
-    if (!table && l->status == EMBED_OK)
-        l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for relative positions");
-    return table;
-}
-
-/* BEiT's table [distances][heads] in the order that emb_relative_positions reads. */
-static const float *load_relative(emb_encoder *e, emb_loader *l, const char *tensor)
-{
-    const emb_image_tokens *image = &e->arch.image;
-    int64_t heads = e->arch.num_attention_heads, across = 2 * image->grid_width - 1;
-    int64_t pairs = across * (2 * image->grid_height - 1), n = pairs + 3;
-    const float *rows = emb_load_floats(l, tensor, n, heads);
-    float *table = take_relative(e, l, n);
-    for (int64_t i = 0; table && i < n; i++) {
-        int64_t to = i < pairs ? i / across * across + across - 1 - i % across : i;
-        for (int64_t head = 0; head < heads; head++) table[head * n + to] = rows[i * heads + head];
-    }
-    emb_floats_free(rows, l->allocator);
-    return table;
-}
-
-/* T5's buckets of a distance from query to key: exact up to a quarter of them on either side, then by
- * its logarithm up to EMB_RELATIVE_REACH. */
-static int64_t bucket_of(int64_t distance, int64_t buckets)
-{
-    int64_t half = buckets / 2, exact = half / 2, n = distance < 0 ? -distance : distance, bucket = n;
-    if (n >= exact) {
-        double scale = emb_log64((double)n / (double)exact) /
-                       emb_log64((double)EMB_RELATIVE_REACH / (double)exact);
-        bucket = EMB_MIN(exact + (int64_t)(scale * (double)(half - exact)), half - 1);
-    }
-    return distance > 0 ? half + bucket : bucket;
-}
-
-/* MPNet's table [buckets][heads], a number for each distance. */
-static const float *load_buckets(emb_encoder *e, emb_loader *l, const char *tensor)
-{
-    int64_t heads = e->arch.num_attention_heads, buckets = e->arch.relative_buckets;
-    int64_t n = 2 * EMB_RELATIVE_REACH + 1;
-    const float *rows = emb_load_floats(l, tensor, buckets, heads);
-    float *table = take_relative(e, l, n);
-    for (int64_t i = 0; table && i < n * heads; i++)
-        table[i] = rows[bucket_of(i % n - EMB_RELATIVE_REACH, buckets) * heads + i / n];
-    emb_floats_free(rows, l->allocator);
-    return table;
-}
-
 /* A norm of the model's kind; pattern NULL: none. */
 static void load_norm(emb_encoder *e, emb_loader *l, const char *pattern, int64_t layer, int64_t size,
                       emb_norm *norm)
 {
     const emb_architecture *a = &e->arch;
     if (pattern)
-        emb_load_norm(l, layer_name(e, pattern, layer).text, size, a->norm, a->layer_norm_eps, norm);
+        emb_load_norm(l, emb_layer_name(e, pattern, layer).text, size, a->norm, a->layer_norm_eps, norm);
 }
 
 static void load_layer(emb_encoder *e, emb_loader *l, int64_t i)
@@ -213,7 +156,7 @@ static void load_layer(emb_encoder *e, emb_loader *l, int64_t i)
     l->gamma = NULL;
     load_norm(e, l, names->query_norm, i, a->head_dim, &layer->query_norm);
     load_norm(e, l, names->key_norm, i, a->head_dim, &layer->key_norm);
-    emb_load_linear(l, layer_name(e, names->attention_output, i).text, h,
+    emb_load_linear(l, emb_layer_name(e, names->attention_output, i).text, h,
                     a->num_attention_heads * a->head_dim, !(a->no_bias & EMB_NO_BIAS_ATTENTION_OUTPUT), EMB_ACT_NONE,
                     &layer->attention_output);
     if (i || !a->no_first_norm) load_norm(e, l, names->attention_norm, i, h, &layer->attention_norm);
@@ -221,17 +164,17 @@ static void load_layer(emb_encoder *e, emb_loader *l, int64_t i)
     l->gamma = a->pre_norm ? NULL : layer->attention_norm.gamma;
     if (names->gate) load_gated(e, l, i, &layer->intermediate);
     else
-        emb_load_linear(l, layer_name(e, names->intermediate, i).text, n, h,
+        emb_load_linear(l, emb_layer_name(e, names->intermediate, i).text, n, h,
                         !(a->no_bias & EMB_NO_BIAS_INTERMEDIATE), a->hidden_act,
                         &layer->intermediate);
     l->gamma = NULL;
-    emb_load_linear(l, layer_name(e, names->output, i).text, h, n,
+    emb_load_linear(l, emb_layer_name(e, names->output, i).text, h, n,
                     !(a->no_bias & EMB_NO_BIAS_OUTPUT), EMB_ACT_NONE, &layer->output);
     load_norm(e, l, names->output_norm, i, h, &layer->output_norm);
     load_norm(e, l, names->output_post_norm, i, h, &layer->output_post_norm);
     if (names->attention_scale) {
-        layer->attention_scale = emb_load_floats(l, layer_name(e, names->attention_scale, i).text, h, 0);
-        layer->output_scale = emb_load_floats(l, layer_name(e, names->output_scale, i).text, h, 0);
+        layer->attention_scale = emb_load_floats(l, emb_layer_name(e, names->attention_scale, i).text, h, 0);
+        layer->output_scale = emb_load_floats(l, emb_layer_name(e, names->output_scale, i).text, h, 0);
     }
 }
 
@@ -269,7 +212,6 @@ static void load_block(emb_encoder *e, emb_loader *l)
 static void load_layers(emb_encoder *e, emb_loader *l)
 {
     const emb_architecture *a = &e->arch;
-    const char *relative = a->names.relative_positions;
     if (l->status < 0) return;
     e->layer_count = a->group_layers ? a->layer_groups * a->group_layers : a->num_hidden_layers;
     e->layers = emb_calloc(l->allocator, (size_t)e->layer_count, sizeof *e->layers);
@@ -277,10 +219,7 @@ static void load_layers(emb_encoder *e, emb_loader *l)
         l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for %lld layers",
                              (long long)e->layer_count);
     else load_block(e, l);
-    if (a->shared_relative_positions)
-        e->relative = (a->relative_buckets ? load_buckets : load_relative)(e, l, relative);
-    for (int64_t i = 0; relative && !e->relative && i < e->layer_count; i++)
-        e->layers[i].relative = load_relative(e, l, layer_name(e, relative, i).text);
+    emb_relative_load(e, l);
     load_norm(e, l, a->names.final_norm, 0, a->hidden_size, &e->final_norm);
 }
 
@@ -357,8 +296,8 @@ static void load_pooler(emb_encoder *e, emb_loader *l)
 static void choose_names(emb_encoder *e, const emb_loader *l)
 {
     const emb_names *other = e->arch.other_names;
-    if (!other || emb_load_find(l, member(layer_name(e, e->arch.names.query, 0).text, "weight").text) ||
-        !emb_load_find(l, member(layer_name(e, other->query, 0).text, "weight").text))
+    if (!other || emb_load_find(l, member(emb_layer_name(e, e->arch.names.query, 0).text, "weight").text) ||
+        !emb_load_find(l, member(emb_layer_name(e, other->query, 0).text, "weight").text))
         return;
     const char *from[sizeof *other / sizeof(char *)], *to[sizeof *other / sizeof(char *)];
     memcpy(from, other, sizeof *other);
@@ -380,7 +319,7 @@ int32_t emb_encoder_load(emb_encoder *e, const emb_architecture *arch, emb_loade
                       .head_dim = arch->head_dim,
                       .key_heads = arch->num_key_value_heads,
                       .scale = (float)(arch->attention_scale > 0 ? arch->attention_scale : 1 / root),
-                      .has_relative = arch->names.relative_positions != NULL,
+                      .has_relative = arch->relative.kind != EMB_RELATIVE_NONE,
                       .causal = arch->causal},
         .query_part = emb_whole_panels(heads),
         .key_part = emb_whole_panels(arch->num_key_value_heads * arch->head_dim),
@@ -409,13 +348,11 @@ void emb_encoder_free(emb_encoder *e, const emb_allocator *a)
                                    &p->classifier_dense, &p->classifier,
                                    &p->key_value, &p->output, &p->mlp[0], &p->mlp[1]};
     const emb_norm *norms[] = {&e->embeddings_norm, &e->final_norm, &p->norm};
-    const float *floats[] = {e->positions, e->token_type_embeddings, e->prefix, e->relative,
-                             p->query};
+    const float *floats[] = {e->positions, e->token_type_embeddings, e->prefix, p->query};
     for (int64_t i = 0; i < EMB_COUNT(linears); i++) emb_linear_free(linears[i], a);
     for (int64_t i = 0; i < EMB_COUNT(norms); i++) emb_norm_free(norms[i], a);
     for (int64_t i = 0; i < EMB_COUNT(floats); i++) emb_floats_free(floats[i], a);
-    for (int64_t i = 0; e->layers && i < e->layer_count; i++)
-        emb_floats_free(e->layers[i].relative, a);
+    emb_relative_free(e, a);
     emb_free(a, e->layers);
     emb_free(a, e->block);
     *e = (emb_encoder){0};

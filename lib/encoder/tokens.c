@@ -94,22 +94,12 @@ static void run_text(const emb_encoder *e, const emb_device *d, const emb_batch 
 
 /* ---- images -------------------------------------------------------------------------------- */
 
-static bool is_own_grid(const emb_encoder *e, const emb_batch *b)
-{
-    return b->grid_height == e->arch.image.grid_height && b->grid_width == e->arch.image.grid_width;
-}
-
-static int64_t relative_size(int64_t height, int64_t width)
-{
-    return (2 * height - 1) * (2 * width - 1) + 3;
-}
-
 /* Tables for the batch's grid, unless the last batch had the same. */
 static void fit_grid(const emb_encoder *e, const emb_batch *b, emb_encoder_scratch *s)
 {
     const emb_image_tokens *image = &e->arch.image;
     if (s->grid_height == b->grid_height && s->grid_width == b->grid_width) return;
-    if (e->positions && !is_own_grid(e, b))
+    if (e->positions && !emb_is_own_grid(e, b))
         emb_resize_positions(image->resize, image->grid_height, image->grid_width,
                              e->arch.hidden_size, e->positions, b->grid_height, b->grid_width,
                              s->positions);
@@ -181,7 +171,7 @@ static void run_images(const emb_encoder *e, const emb_device *d, const emb_batc
                        emb_encoder_scratch *s)
 {
     fit_grid(e, b, s);
-    const float *positions = !e->positions || is_own_grid(e, b) ? e->positions : s->positions;
+    const float *positions = !e->positions || emb_is_own_grid(e, b) ? e->positions : s->positions;
     patching p = {e, d->kernels, b, positions, s->qkv, s->x};
     int64_t h = e->arch.hidden_size;
     emb_parallel(d, cut_image, &p, b->sequences);
@@ -221,22 +211,4 @@ void emb_tokens_run(const emb_encoder *e, const emb_device *d, const emb_batch *
 {
     if (emb_takes_images(&e->arch)) run_images(e, d, b, s);
     else run_text(e, d, b, s);
-}
-
-const float *emb_relative_table(const emb_encoder *e, const float *table, const emb_batch *b,
-                                const emb_encoder_scratch *s)
-{
-    const emb_image_tokens *image = &e->arch.image;
-    int64_t height = 2 * image->grid_height - 1, width = 2 * image->grid_width - 1;
-    int64_t out_height = 2 * b->grid_height - 1, out_width = 2 * b->grid_width - 1;
-    int64_t n = relative_size(image->grid_height, image->grid_width);
-    int64_t out_n = relative_size(b->grid_height, b->grid_width);
-    if (is_own_grid(e, b)) return table;
-    for (int64_t head = 0; head < e->arch.num_attention_heads; head++) {
-        const float *from = table + head * n;
-        float *to = s->relative + head * out_n;
-        emb_resize_positions(EMB_RESIZE_BILINEAR, height, width, 1, from, out_height, out_width, to);
-        memcpy(to + out_n - 3, from + n - 3, 3 * sizeof *to);
-    }
-    return s->relative;
 }

@@ -62,7 +62,9 @@ typedef struct emb_names {
     const char *query, *key, *value; /* one name for all: stacked in one tensor, in this order */
     const char *query_norm, *key_norm; /* of each head, before rotary positions */
     const char *attention_output, *attention_norm, *attention_scale;
-    const char *relative_positions;  /* [relative distances][heads], added to scores */
+    const char *relative_positions;  /* [relative distances][heads], or [...][hidden_size] (DeBERTa), of which */
+    const char *relative_norm;       /* normalised, */
+    const char *position_key, *position_query; /* these Linears of a layer make keys and queries */
     const char *gate, *intermediate; /* one name for both: halves of one tensor (gate_last) */
     const char *output, *output_norm, *output_scale;
     const char *attention_post_norm, *output_post_norm; /* of what a block adds to x (Gemma) */
@@ -133,6 +135,14 @@ typedef struct emb_layer_positions {
     int64_t window; /* a token sees those nearer than this; 0: however far */
 } emb_layer_positions;
 
+/* What is added to scores. */
+typedef struct emb_relative_scores {
+    emb_relative_kind kind;
+    bool shared;     /* GRID: one table for all layers */
+    int64_t buckets; /* DISTANCES, DISENTANGLED: of distances along a text; 0: each has its own */
+    int64_t reach;   /* the same: about from here on, any distance is as good */
+} emb_relative_scores;
+
 /* How images become tokens: prefix tokens, then patches row by row. */
 typedef struct emb_image_tokens {
     int64_t patch_height, patch_width;      /* pixels; 0: the model takes texts */
@@ -182,9 +192,7 @@ typedef struct emb_architecture {
     double attention_scale; /* of scores; 0: 1 / sqrt(head_dim) */
     emb_layer_positions positions[EMB_LAYER_KINDS]; /* of full attention: all layers, DINOv3's too */
     uint64_t sliding[EMB_MAX_LAYERS / 64]; /* a bit a layer: whether it is of the other kind */
-    bool shared_relative_positions; /* one table for all layers */
-    int64_t relative_buckets; /* MPNet: relative positions are buckets of distances along a text; 0: of
-                               * patches (BEiT) */
+    emb_relative_scores relative;
 
     emb_pooler_kind pooler;
     emb_activation pooler_act;

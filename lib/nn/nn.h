@@ -64,6 +64,7 @@ void emb_gate_run(const emb_device *d, emb_activation act, int64_t rows, int64_t
                   const float *x, float *y, int64_t ld);
 
 typedef enum { /* what is added to the score of a query and a key */
+    EMB_RELATIVE_NONE,
     EMB_RELATIVE_GRID,        /* BEiT: a number for each distance between two patches of a grid, and three
                                * for pairs with the one token before them */
     EMB_RELATIVE_DISTANCES,   /* MPNet: one for each distance along a text */
