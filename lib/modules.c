@@ -441,8 +441,8 @@ static void load_module(emb_module *module, emb_directory *dir, emb_loader *l)
     l->weights = weights;
     l->prefix = "";
     if (module->kind == EMB_MODULE_LAYER_NORM) {
-        emb_load_norm(l, "norm", module->in, 1e-5,
-                      &module->norm); /* torch.nn.LayerNorm's default */
+        emb_load_norm(l, "norm", module->in, EMB_LAYER_NORM, 1e-5, /* torch.nn.LayerNorm's default */
+                      &module->norm);
         return;
     }
     emb_load_linear(l, "linear", module->out, module->in, module->has_bias, module->dense.act,

@@ -5,7 +5,7 @@ LIB_SRC := \
   lib/base/cpu.c lib/base/file.c lib/base/memory.c lib/base/status.c lib/base/threads.c \
   lib/base/utf8.c \
   lib/encoder/encoder.c lib/encoder/load.c lib/encoder/pooler.c lib/encoder/positions.c \
-  lib/encoder/tokens.c lib/encoder/weights.c \
+  lib/encoder/relative.c lib/encoder/tokens.c lib/encoder/weights.c \
   lib/format/directory.c lib/format/json.c lib/format/json_reader.c lib/format/safetensors.c \
   lib/gemm/blas.c lib/gemm/gemm.c lib/gemm/int8.c lib/gemm/packed.c \
   lib/image/decode.c lib/image/decode_bmp.c lib/image/decode_gif.c lib/image/decode_png.c \
@@ -16,7 +16,7 @@ LIB_SRC := \
   lib/models/dinov2.c lib/models/dinov3.c lib/models/distilbert.c lib/models/electra.c \
   lib/models/models.c lib/models/mpnet.c lib/models/siglip.c lib/models/vit.c \
   lib/nn/attention.c lib/nn/device.c lib/nn/linear.c lib/nn/norm.c lib/nn/pooling.c \
-  lib/nn/residual.c \
+  lib/nn/relative.c lib/nn/residual.c \
   lib/text/added_tokens.c lib/text/bpe.c lib/text/charsmap.c lib/text/classes.c \
   lib/text/describe_tokenizer.c lib/text/load.c lib/text/load_added.c lib/text/load_config.c \
   lib/text/load_model.c lib/text/token_model.c lib/text/normal_forms.c lib/text/normal_tables.c \

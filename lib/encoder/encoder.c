@@ -18,7 +18,7 @@ static int64_t mlp_width(const emb_encoder *e)
  * of a cache. */
 static int64_t mlp_stride(const emb_encoder *e)
 {
-    return (mlp_width(e) + EMB_PANEL - 1) / EMB_PANEL * EMB_PANEL + EMB_PANEL;
+    return emb_whole_panels(mlp_width(e)) + EMB_PANEL;
 }
 
 void emb_encoder_plan(const emb_encoder *e, int64_t max_tokens, int32_t threads, emb_arena *arena,
@@ -27,19 +27,20 @@ void emb_encoder_plan(const emb_encoder *e, int64_t max_tokens, int32_t threads,
     const emb_architecture *a = &e->arch;
     size_t tokens = (size_t)max_tokens, number = sizeof(float);
     bool images = emb_takes_images(a);
-    int64_t widest = EMB_MAX(3 * e->part, a->pooler_size);
+    int64_t widest = EMB_MAX(e->qkv_stride, a->pooler_size);
     int64_t longest = images ? max_tokens : EMB_MIN(max_tokens, emb_max_tokens(a));
     if (images) widest = EMB_MAX(widest, emb_patch_size(a));
     out->x = emb_arena_take(arena, tokens, (size_t)a->hidden_size * number);
     out->context =
-        emb_arena_take(arena, tokens, (size_t)EMB_MAX(a->hidden_size, a->embedding_size) * number);
+        emb_arena_take(arena, tokens, (size_t)EMB_MAX(e->context_stride, a->embedding_size) * number);
     out->qkv = emb_arena_take(arena, tokens, (size_t)widest * number);
     out->mlp = emb_arena_take(arena, (size_t)threads * EMB_MLP_ROWS, (size_t)mlp_stride(e) * number);
     out->attention_per_thread = emb_attention_scratch(&e->attention, longest);
     out->attention = emb_arena_take(arena, (size_t)threads, out->attention_per_thread);
     out->linear_per_thread = 0;
     if (e->layers[0].qkv.weight.whole || e->layers[0].output.weight.whole)
-        out->linear_per_thread = emb_linear_scratch(EMB_MAX(a->hidden_size, a->intermediate_size));
+        out->linear_per_thread =
+            emb_linear_scratch(EMB_MAX(e->context_stride, a->intermediate_size));
     out->linear = emb_arena_take(arena, (size_t)threads, out->linear_per_thread);
     emb_tokens_plan(e, max_tokens, arena, out);
 }
@@ -72,38 +73,64 @@ static float *mlp_of(const crew *c, int64_t thread)
 
 /* ---- attention ---------------------------------------------------------------------------- */
 
-/* Rotary positions of the patches of one image; prefix tokens have none. */
+typedef struct turning {
+    const crew *crew;
+    emb_layer_kind kind;
+} turning;
+
+/* Rotary positions of one sequence; an image's prefix tokens have none. */
 static void rotate(void *arg, int64_t sequence)
 {
-    const crew *c = arg;
+    const turning *t = arg;
+    const crew *c = t->crew;
     const emb_encoder *e = c->encoder;
     const emb_architecture *a = &e->arch;
-    int64_t start = c->batch.starts[sequence] + a->image.prefix, ld = 3 * e->part;
+    int64_t start = c->batch.starts[sequence] + a->image.prefix, ld = e->qkv_stride;
     int64_t n = c->batch.starts[sequence + 1] - start;
+    const float *angles = c->scratch->angles[t->kind];
     float *q = c->scratch->qkv + start * ld;
     if (n <= 0) return;
-    for (int k = 0; k < 2; k++)
-        c->device->kernels->rope_f32(n, a->num_attention_heads, a->head_dim, c->scratch->angles,
-                                     q + k * e->part, ld);
+    if (emb_has_own_angles(&a->positions[t->kind].rope, n))
+        angles = c->scratch->own_angles[t->kind] + start * a->head_dim;
+    c->device->kernels->rope_f32(n, a->num_attention_heads, a->head_dim, angles, q, ld);
+    c->device->kernels->rope_f32(n, a->num_key_value_heads, a->head_dim, angles, q + e->query_part,
+                                 ld);
 }
 
-/* context = attention(y); the product with attention_output follows */
-static void attend(crew *c, const emb_layer *w, const float *y)
+/* What queries and keys go through before they meet. */
+static void prepare_heads(crew *c, const emb_layer *w, emb_layer_kind kind)
+{
+    const emb_encoder *e = c->encoder;
+    const emb_architecture *a = &e->arch;
+    int64_t ld = e->qkv_stride, n = c->batch.tokens;
+    float *q = c->scratch->qkv + c->batch.starts[0] * ld;
+    turning t = {c, kind};
+    if (w->query_norm.gamma) {
+        emb_norm_parts_run(c->device, &w->query_norm, n, a->num_attention_heads, a->head_dim, q, ld);
+        emb_norm_parts_run(c->device, &w->key_norm, n, a->num_key_value_heads, a->head_dim,
+                           q + e->query_part, ld);
+    }
+    if (a->positions[kind].rope.theta > 0) emb_parallel(c->device, rotate, &t, c->batch.sequences);
+}
+
+/* context = attention(y) in layer i, y[tokens][h]; the product with attention_output follows */
+static void attend(crew *c, const emb_layer *w, int64_t i, const float *y)
 {
     const emb_encoder *e = c->encoder;
     const emb_batch *b = &c->batch;
     const emb_encoder_scratch *s = c->scratch;
-    int64_t h = e->arch.hidden_size, ld = 3 * e->part, first = b->starts[0];
-    const float *table = e->relative ? e->relative : w->relative;
-    emb_relative_positions relative = {.reach = e->arch.relative_buckets ? EMB_RELATIVE_REACH : 0,
-                                       .height = b->grid_height,
-                                       .width = b->grid_width};
-    if (table) relative.table = emb_relative_table(e, table, b, s);
+    int64_t ld = e->qkv_stride, first = b->starts[0];
+    const float *keys = s->qkv + e->query_part;
+    emb_layer_kind kind = emb_kind_of_layer(&e->arch, i);
+    emb_attention attention = e->attention;
+    emb_relative_positions relative;
+    bool added = emb_relative_of(e, w, b, s, &relative);
+    attention.window = e->arch.positions[kind].window;
 
-    emb_linear_run(c->device, &w->qkv, b->tokens, y + first * h, h, s->qkv + first * ld, ld);
-    if (e->arch.rope_theta > 0) emb_parallel(c->device, rotate, c, b->sequences);
-    emb_attention_run(c->device, &e->attention, table ? &relative : NULL, b->sequences, b->starts,
-                      s->qkv, s->qkv + e->part, s->qkv + 2 * e->part, ld, s->context, h,
+    emb_linear_run(c->device, &w->qkv, b->tokens, y, e->arch.hidden_size, s->qkv + first * ld, ld);
+    prepare_heads(c, w, kind);
+    emb_attention_run(c->device, &attention, added ? &relative : NULL, b->sequences, b->starts,
+                      s->qkv, keys, keys + e->key_part, ld, s->context, e->context_stride,
                       (char *)s->attention + (size_t)c->thread * s->attention_per_thread,
                       s->attention_per_thread);
 }
@@ -115,8 +142,9 @@ typedef struct rows {
     const emb_layer *layer;
     const emb_device *device;
     int64_t count;
-    float *x, *context; /* [count][h] */
-    float *product;     /* [count][h]: where q, k and v of these rows were */
+    float *x;
+    float *context; /* [count][context_stride]; its room takes [count][h] afterwards */
+    float *product; /* [count][h]: where q, k and v of these rows were */
     float *mlp;         /* [count][mlp_stride] */
 } rows;
 
@@ -137,23 +165,32 @@ static void finish_post_norm(const rows *r)
 {
     const emb_layer *w = r->layer;
     int64_t h = r->encoder->arch.hidden_size, n = r->count;
-    emb_linear_product(r->device, &w->attention_output, n, r->context, h, r->product, h);
     emb_norm_run(r->device, &w->attention_norm, n, h, r->product, w->attention_output.bias, r->x,
                  r->x);
     run_mlp(r, r->x);
     emb_norm_run(r->device, &w->output_norm, n, h, r->product, w->output.bias, r->x, r->x);
 }
 
-/* x += scale * attention; x += scale * mlp(norm(x)) */
+/* x += scale * norm(product + bias); there is a norm or a scale, or neither */
+static void add_block(const rows *r, const emb_norm *norm, const float *bias, const float *scale)
+{
+    int64_t h = r->encoder->arch.hidden_size;
+    if (norm->gamma) {
+        emb_norm_run(r->device, norm, r->count, h, r->product, bias, NULL, r->product);
+        bias = NULL;
+    }
+    emb_add_run(r->device, r->count, h, r->product, bias, scale, r->x);
+}
+
+/* x += attention; x += mlp(norm(x)) */
 static void finish_pre_norm(const rows *r)
 {
     const emb_layer *w = r->layer;
     int64_t h = r->encoder->arch.hidden_size, n = r->count;
-    emb_linear_product(r->device, &w->attention_output, n, r->context, h, r->product, h);
-    emb_add_run(r->device, n, h, r->product, w->attention_output.bias, w->attention_scale, r->x);
+    add_block(r, &w->attention_post_norm, w->attention_output.bias, w->attention_scale);
     emb_norm_run(r->device, &w->output_norm, n, h, r->x, NULL, NULL, r->context);
     run_mlp(r, r->context);
-    emb_add_run(r->device, n, h, r->product, w->output.bias, w->output_scale, r->x);
+    add_block(r, &w->output_post_norm, w->output.bias, w->output_scale);
 }
 
 /* Rows first .. first + count - 1 of the crew's. */
@@ -161,9 +198,10 @@ static void finish_rows(const crew *c, const emb_layer *layer, const emb_device 
                         int64_t first, int64_t count)
 {
     const emb_encoder *e = c->encoder;
-    int64_t at = c->batch.starts[0] + first, h = e->arch.hidden_size;
-    rows r = {e, layer, d, count, c->scratch->x + at * h, c->scratch->context + at * h,
-              c->scratch->qkv + at * 3 * e->part, mlp};
+    int64_t at = c->batch.starts[0] + first, h = e->arch.hidden_size, ld = e->context_stride;
+    rows r = {e, layer, d, count, c->scratch->x + at * h, c->scratch->context + at * ld,
+              c->scratch->qkv + at * e->qkv_stride, mlp};
+    emb_linear_product(d, &layer->attention_output, count, r.context, ld, r.product, h);
     (e->arch.pre_norm ? finish_pre_norm : finish_post_norm)(&r);
 }
 
@@ -207,17 +245,17 @@ static void finish(const crew *c, const emb_layer *layer)
 static void run_layers(crew *c, int64_t layers, bool last)
 {
     const emb_encoder *e = c->encoder;
-    int64_t h = e->arch.hidden_size, n = c->batch.tokens, first = c->batch.starts[0] * h;
-    float *x = c->scratch->x, *y = c->scratch->context;
+    int64_t h = e->arch.hidden_size, n = c->batch.tokens, first = c->batch.starts[0];
+    float *x = c->scratch->x + first * h, *y = c->scratch->context + first * e->context_stride;
     for (int64_t i = 0; i < layers; i++) {
         const emb_layer *w = emb_layer_at(e, i);
-        if (e->arch.pre_norm)
-            emb_norm_run(c->device, &w->attention_norm, n, h, x + first, NULL, NULL, y + first);
-        attend(c, w, e->arch.pre_norm ? y : x);
+        bool normed = e->arch.pre_norm && w->attention_norm.gamma;
+        if (normed) emb_norm_run(c->device, &w->attention_norm, n, h, x, NULL, NULL, y);
+        attend(c, w, i, normed ? y : x);
         finish(c, w);
     }
     if (last && e->final_norm.gamma)
-        emb_norm_run(c->device, &e->final_norm, n, h, x + first, NULL, NULL, x + first);
+        emb_norm_run(c->device, &e->final_norm, n, h, x, NULL, NULL, x);
 }
 
 typedef struct groups {

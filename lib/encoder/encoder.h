@@ -9,15 +9,16 @@
 #include "weights.h"
 
 typedef struct emb_layer {
-    emb_linear qkv; /* [3 * part][hidden]: query, key, value, each part whole panels: see
-                       emb_encoder.part */
-    emb_linear attention_output;
-    emb_norm attention_norm;
+    emb_linear qkv; /* [query_part + 2 * key_part][hidden]: query, key, value, each whole panels */
+    emb_norm query_norm, key_norm; /* [head_dim] */
+    emb_linear attention_output;   /* [hidden][heads * head_dim] */
+    emb_norm attention_norm, attention_post_norm;
     const float *attention_scale; /* [hidden], or NULL */
-    const float *relative;        /* a table of emb_relative_positions, or NULL */
+    /* its part of emb_relative_positions, or NULL: table, keys and queries */
+    const float *relative, *position_keys, *position_queries;
     emb_linear intermediate;      /* gated: [2 * gate_part][hidden]: gate, then what it lets through */
     emb_linear output;
-    emb_norm output_norm;
+    emb_norm output_norm, output_post_norm;
     const float *output_scale;
 } emb_layer;
 
@@ -34,9 +35,10 @@ typedef struct emb_pooler { /* what has no weights is left out */
 typedef struct emb_encoder {
     emb_architecture arch; /* hidden_size 0: there is no such tower */
     emb_attention attention;
-    int64_t part;      /* hidden_size rounded up to whole panels: columns of query, of key and of
-                          value in qkv */
-    int64_t gate_part; /* intermediate_size likewise; 0: the MLP has no gate */
+    int64_t query_part, key_part; /* columns of query, and of key and of value, in qkv: whole panels */
+    int64_t qkv_stride;  /* from one row of qkv to the next: a product [hidden] fits into one too */
+    int64_t context_stride; /* from one row of context to the next: max(hidden, heads * head_dim) */
+    int64_t gate_part; /* intermediate_size in whole panels; 0: the MLP has no gate */
     /* texts */
     const emb_tensor *word_embeddings; /* rows are widened as they are looked up: the table stays in
                                           its file */
@@ -53,7 +55,7 @@ typedef struct emb_encoder {
     int64_t layer_count;
     void *block;       /* their weights */
     emb_norm final_norm; /* without gamma: none */
-    const float *relative; /* one for all layers, or NULL */
+    emb_relative_positions relative; /* what all layers share of it */
     emb_pooler pooler;
     bool has_pooler;
     int64_t parameters;  /* numbers in all of them */
@@ -69,6 +71,12 @@ static inline const emb_layer *emb_layer_at(const emb_encoder *e, int64_t i)
     int64_t group = (int64_t)((double)(i / inner) / (repeats / (double)e->arch.layer_groups));
     return &e->layers[group * inner + i % inner];
 }
+
+/* A name of layer i's: of a layer in a group, the pattern has both numbers. */
+typedef struct emb_name {
+    char text[192];
+} emb_name;
+emb_name emb_layer_name(const emb_encoder *e, const char *pattern, int64_t i);
 
 /* Find, check and prepare the weights of a description. */
 int32_t emb_encoder_load(emb_encoder *e, const emb_architecture *arch, emb_loader *loader);
@@ -86,14 +94,13 @@ typedef struct emb_batch {
     const float *pixels; /* of sequence s at starts[s] * patch numbers: [3][pixel rows][columns] */
 } emb_batch;
 
-enum { EMB_RELATIVE_REACH = 128 }; /* along a text: farther tokens are all as far (T5's max_distance) */
 enum { EMB_MLP_ROWS = 128 }; /* of one thread: what its MLP makes of them stays in a second-level cache */
 
 /* Scratch of a forward pass over at most max_tokens tokens, cut from an arena. */
 typedef struct emb_encoder_scratch {
     float *x;       /* [tokens][hidden]: the residual stream, and the result */
-    float *context; /* [tokens][max(hidden, embedding_size)] */
-    float *qkv;     /* [tokens][max(3 * part, a patch, pooler_size)]; after attention, products */
+    float *context; /* [tokens][max(context_stride, embedding_size)] */
+    float *qkv;     /* [tokens][max(qkv_stride, a patch, pooler_size)]; after attention, products */
     float *mlp;     /* [threads][EMB_MLP_ROWS][what the MLP's first product has] */
     void *attention;
     size_t attention_per_thread;
@@ -102,7 +109,9 @@ typedef struct emb_encoder_scratch {
     /* made for one grid of patches, and kept until another comes */
     int64_t grid_height, grid_width;
     float *positions; /* [patches][hidden], where they are not the table's own */
-    float *angles;    /* [patches][head_dim]: cosines and sines */
+    float *angles[EMB_LAYER_KINDS]; /* [patches or positions][head_dim]: cosines and sines */
+    int64_t positions_known;        /* rows of angles made so far, of texts */
+    float *own_angles[EMB_LAYER_KINDS]; /* [tokens][head_dim]: of texts whose length changes them */
     float *relative;  /* a table for one layer */
 } emb_encoder_scratch;
 void emb_encoder_plan(const emb_encoder *e, int64_t max_tokens, int32_t threads, emb_arena *arena,
@@ -113,6 +122,11 @@ void emb_encoder_plan(const emb_encoder *e, int64_t max_tokens, int32_t threads,
 #define EMB_LAST (-1)
 const float *emb_encoder_run(const emb_encoder *e, const emb_device *d, const emb_batch *batch,
                              int64_t layer, emb_encoder_scratch *scratch);
+
+static inline bool emb_is_own_grid(const emb_encoder *e, const emb_batch *b)
+{
+    return b->grid_height == e->arch.image.grid_height && b->grid_width == e->arch.image.grid_width;
+}
 
 /* Numbers of a patch. */
 static inline int64_t emb_patch_size(const emb_architecture *a)
@@ -127,9 +141,13 @@ void emb_tokens_plan(const emb_encoder *e, int64_t max_tokens, emb_arena *arena,
 void emb_tokens_run(const emb_encoder *e, const emb_device *d, const emb_batch *b,
                     emb_encoder_scratch *s);
 
-/* A layer's table of relative positions, made to fit the batch's grid if it is another. */
-const float *emb_relative_table(const emb_encoder *e, const float *table, const emb_batch *b,
-                                const emb_encoder_scratch *s);
+/* ---- relative.c: what is added to scores ---------------------------------------------------- */
+
+void emb_relative_load(emb_encoder *e, emb_loader *l);
+void emb_relative_free(emb_encoder *e, const emb_allocator *a);
+/* That of a layer, in scratch what has to fit the batch. false: nothing. */
+bool emb_relative_of(const emb_encoder *e, const emb_layer *w, const emb_batch *b,
+                     const emb_encoder_scratch *s, emb_relative_positions *out);
 
 /* ---- positions.c: tables of positions for another grid -------------------------------------- */
 
@@ -139,7 +157,12 @@ void emb_resize_positions(emb_position_resize resize, int64_t height, int64_t wi
                           const float *table, int64_t out_height, int64_t out_width, float *out);
 /* Cosines and sines of rotary positions, angles[height * width][dim]: the centres of patches go from
  * -1 to 1 along each side (DINOv3). */
-void emb_rope_angles(double theta, int64_t dim, int64_t height, int64_t width, float *angles);
+void emb_patch_angles(double theta, int64_t dim, int64_t height, int64_t width, float *angles);
+/* The same along a text of tokens tokens: angles[position][dim], positions from first on. */
+void emb_text_angles(const emb_rope *rope, int64_t dim, int64_t tokens, int64_t first, int64_t count,
+                     float *angles);
+/* Does the length of a text change its angles? */
+bool emb_has_own_angles(const emb_rope *rope, int64_t tokens);
 
 /* ---- pooler.c: pooler_output, and its projection ---------------------------------------------- */
 

@@ -2,19 +2,15 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "../kernels/math64.h"
 #include "encoder.h"
 
-typedef struct name {
-    char text[192];
-} name;
+typedef emb_name name;
 
-/* Of a layer in a group, the pattern has both numbers. */
-static name layer_name(const emb_encoder *e, const char *pattern, int64_t layer)
+name emb_layer_name(const emb_encoder *e, const char *pattern, int64_t i)
 {
     int64_t inner = EMB_MAX(e->arch.group_layers, 1);
     name n;
-    snprintf(n.text, sizeof n.text, pattern, (int)(layer / inner), (int)(layer % inner));
+    snprintf(n.text, sizeof n.text, pattern, (int)(i / inner), (int)(i % inner));
     return n;
 }
 
@@ -36,8 +32,9 @@ static void load_words(emb_encoder *e, emb_loader *l)
     if (tied && !emb_load_find(l, words) && emb_load_find(l, tied)) words = tied;
     e->word_embeddings = emb_load_tensor(l, words, 2, shape);
     l->parameters += a->vocab_size * a->embedding_size;
-    e->positions = emb_load_floats(l, names->position_embeddings, a->max_position_embeddings,
-                                   a->embedding_size);
+    if (names->position_embeddings)
+        e->positions = emb_load_floats(l, names->position_embeddings, a->max_position_embeddings,
+                                       a->embedding_size);
     if (a->type_vocab_size)
         e->token_type_embeddings = emb_load_floats(l, names->token_type_embeddings,
                                                    a->type_vocab_size, a->embedding_size);
@@ -97,17 +94,21 @@ static void load_qkv(emb_encoder *e, emb_loader *l, int64_t i, emb_linear *qkv)
 {
     const emb_architecture *a = &e->arch;
     const char *patterns[3] = {a->names.query, a->names.key, a->names.value};
+    int64_t keys = a->num_key_value_heads * a->head_dim, first = 0;
+    int64_t out[3] = {a->num_attention_heads * a->head_dim, keys, keys};
+    bool stacked = strcmp(a->names.query, a->names.key) == 0;
     name weights[3], biases[3];
     emb_part parts[3];
-    int64_t h = a->hidden_size;
     for (int k = 0; k < 3; k++) {
-        name n = layer_name(e, patterns[k], i);
+        name n = emb_layer_name(e, patterns[k], i);
         weights[k] = member(n.text, "weight");
         biases[k] = member(n.text, "bias");
         bool has_bias = !(a->no_bias & (uint32_t)EMB_NO_BIAS_QUERY << k);
-        parts[k] = (emb_part){weights[k].text, has_bias ? biases[k].text : NULL, 0, h, k == 2};
+        parts[k] = (emb_part){weights[k].text, has_bias ? biases[k].text : NULL, stacked ? first : 0,
+                              stacked ? out[0] + 2 * keys : out[k], out[k], k == 2};
+        first += out[k];
     }
-    emb_load_parts(l, parts, 3, e->part, h, h, qkv);
+    emb_load_parts(l, parts, 3, a->hidden_size, qkv);
 }
 
 /* Gate and intermediate: two tensors, or the halves of one. */
@@ -115,72 +116,29 @@ static void load_gated(emb_encoder *e, emb_loader *l, int64_t i, emb_linear *lin
 {
     const emb_architecture *a = &e->arch;
     bool halves = strcmp(a->names.gate, a->names.intermediate) == 0;
-    bool has_bias = !(a->no_bias & EMB_NO_BIAS_MLP);
+    bool has_bias = !(a->no_bias & EMB_NO_BIAS_INTERMEDIATE);
     int64_t n = a->intermediate_size, rows = halves ? 2 * n : n;
     const char *patterns[2] = {a->names.gate, a->names.intermediate};
     name weights[2], biases[2];
     emb_part parts[2];
     for (int k = 0; k < 2; k++) {
-        name base = layer_name(e, patterns[k], i);
+        name base = emb_layer_name(e, patterns[k], i);
         weights[k] = member(base.text, "weight");
         biases[k] = member(base.text, "bias");
-        parts[k] = (emb_part){weights[k].text, has_bias ? biases[k].text : NULL,
-                              halves && k ? n : 0, rows, false};
+        bool second = halves && k == !a->gate_last;
+        parts[k] = (emb_part){weights[k].text, has_bias ? biases[k].text : NULL, second ? n : 0,
+                              rows, n, false};
     }
-    emb_load_parts(l, parts, 2, e->gate_part, n, a->hidden_size, linear);
+    emb_load_parts(l, parts, 2, a->hidden_size, linear);
 }
 
-/* Room for a table of relative positions, n numbers for each head. */
-static float *take_relative(const emb_encoder *e, emb_loader *l, int64_t n)
+/* A norm of the model's kind; pattern NULL: none. */
+static void load_norm(emb_encoder *e, emb_loader *l, const char *pattern, int64_t layer, int64_t size,
+                      emb_norm *norm)
 {
-    size_t heads = (size_t)e->arch.num_attention_heads;
-    float *table =
-        l->status == EMBED_OK ? emb_alloc(l->allocator, heads, (size_t)n * sizeof *table) : NULL;
-    if (!table && l->status == EMBED_OK)
-        l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for relative positions");
-    return table;
-}
-
-/* BEiT's table [distances][heads] in the order that emb_relative_positions reads. */
-static const float *load_relative(emb_encoder *e, emb_loader *l, const char *tensor)
-{
-    const emb_image_tokens *image = &e->arch.image;
-    int64_t heads = e->arch.num_attention_heads, across = 2 * image->grid_width - 1;
-    int64_t pairs = across * (2 * image->grid_height - 1), n = pairs + 3;
-    const float *rows = emb_load_floats(l, tensor, n, heads);
-    float *table = take_relative(e, l, n);
-    for (int64_t i = 0; table && i < n; i++) {
-        int64_t to = i < pairs ? i / across * across + across - 1 - i % across : i;
-        for (int64_t head = 0; head < heads; head++) table[head * n + to] = rows[i * heads + head];
-    }
-    emb_floats_free(rows, l->allocator);
-    return table;
-}
-
-/* T5's buckets of a distance from query to key: exact up to a quarter of them on either side, then by
- * its logarithm up to EMB_RELATIVE_REACH. */
-static int64_t bucket_of(int64_t distance, int64_t buckets)
-{
-    int64_t half = buckets / 2, exact = half / 2, n = distance < 0 ? -distance : distance, bucket = n;
-    if (n >= exact) {
-        double scale = emb_log64((double)n / (double)exact) /
-                       emb_log64((double)EMB_RELATIVE_REACH / (double)exact);
-        bucket = EMB_MIN(exact + (int64_t)(scale * (double)(half - exact)), half - 1);
-    }
-    return distance > 0 ? half + bucket : bucket;
-}
-
-/* MPNet's table [buckets][heads], a number for each distance. */
-static const float *load_buckets(emb_encoder *e, emb_loader *l, const char *tensor)
-{
-    int64_t heads = e->arch.num_attention_heads, buckets = e->arch.relative_buckets;
-    int64_t n = 2 * EMB_RELATIVE_REACH + 1;
-    const float *rows = emb_load_floats(l, tensor, buckets, heads);
-    float *table = take_relative(e, l, n);
-    for (int64_t i = 0; table && i < n * heads; i++)
-        table[i] = rows[bucket_of(i % n - EMB_RELATIVE_REACH, buckets) * heads + i / n];
-    emb_floats_free(rows, l->allocator);
-    return table;
+    const emb_architecture *a = &e->arch;
+    if (pattern)
+        emb_load_norm(l, emb_layer_name(e, pattern, layer).text, size, a->norm, a->layer_norm_eps, norm);
 }
 
 static void load_layer(emb_encoder *e, emb_loader *l, int64_t i)
@@ -189,7 +147,6 @@ static void load_layer(emb_encoder *e, emb_loader *l, int64_t i)
     const emb_names *names = &a->names;
     emb_layer *layer = &e->layers[i];
     int64_t h = a->hidden_size, n = a->intermediate_size;
-    bool mlp_bias = !(a->no_bias & EMB_NO_BIAS_MLP);
 
     if (!a->pre_norm) {
         if (i) l->gamma = layer[-1].output_norm.gamma;
@@ -197,24 +154,27 @@ static void load_layer(emb_encoder *e, emb_loader *l, int64_t i)
     }
     load_qkv(e, l, i, &layer->qkv);
     l->gamma = NULL;
-    emb_load_linear(l, layer_name(e, names->attention_output, i).text, h, h,
-                    !(a->no_bias & EMB_NO_BIAS_ATTENTION_OUTPUT), EMB_ACT_NONE,
+    load_norm(e, l, names->query_norm, i, a->head_dim, &layer->query_norm);
+    load_norm(e, l, names->key_norm, i, a->head_dim, &layer->key_norm);
+    emb_load_linear(l, emb_layer_name(e, names->attention_output, i).text, h,
+                    a->num_attention_heads * a->head_dim, !(a->no_bias & EMB_NO_BIAS_ATTENTION_OUTPUT), EMB_ACT_NONE,
                     &layer->attention_output);
-    emb_load_norm(l, layer_name(e, names->attention_norm, i).text, h, a->layer_norm_eps,
-                  &layer->attention_norm);
+    if (i || !a->no_first_norm) load_norm(e, l, names->attention_norm, i, h, &layer->attention_norm);
+    load_norm(e, l, names->attention_post_norm, i, h, &layer->attention_post_norm);
     l->gamma = a->pre_norm ? NULL : layer->attention_norm.gamma;
     if (names->gate) load_gated(e, l, i, &layer->intermediate);
     else
-        emb_load_linear(l, layer_name(e, names->intermediate, i).text, n, h, mlp_bias, a->hidden_act,
+        emb_load_linear(l, emb_layer_name(e, names->intermediate, i).text, n, h,
+                        !(a->no_bias & EMB_NO_BIAS_INTERMEDIATE), a->hidden_act,
                         &layer->intermediate);
     l->gamma = NULL;
-    emb_load_linear(l, layer_name(e, names->output, i).text, h, n, mlp_bias, EMB_ACT_NONE,
-                    &layer->output);
-    emb_load_norm(l, layer_name(e, names->output_norm, i).text, h, a->layer_norm_eps,
-                  &layer->output_norm);
+    emb_load_linear(l, emb_layer_name(e, names->output, i).text, h, n,
+                    !(a->no_bias & EMB_NO_BIAS_OUTPUT), EMB_ACT_NONE, &layer->output);
+    load_norm(e, l, names->output_norm, i, h, &layer->output_norm);
+    load_norm(e, l, names->output_post_norm, i, h, &layer->output_post_norm);
     if (names->attention_scale) {
-        layer->attention_scale = emb_load_floats(l, layer_name(e, names->attention_scale, i).text, h, 0);
-        layer->output_scale = emb_load_floats(l, layer_name(e, names->output_scale, i).text, h, 0);
+        layer->attention_scale = emb_load_floats(l, emb_layer_name(e, names->attention_scale, i).text, h, 0);
+        layer->output_scale = emb_load_floats(l, emb_layer_name(e, names->output_scale, i).text, h, 0);
     }
 }
 
@@ -252,7 +212,6 @@ static void load_block(emb_encoder *e, emb_loader *l)
 static void load_layers(emb_encoder *e, emb_loader *l)
 {
     const emb_architecture *a = &e->arch;
-    const char *relative = a->names.relative_positions;
     if (l->status < 0) return;
     e->layer_count = a->group_layers ? a->layer_groups * a->group_layers : a->num_hidden_layers;
     e->layers = emb_calloc(l->allocator, (size_t)e->layer_count, sizeof *e->layers);
@@ -260,12 +219,8 @@ static void load_layers(emb_encoder *e, emb_loader *l)
         l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for %lld layers",
                              (long long)e->layer_count);
     else load_block(e, l);
-    if (a->shared_relative_positions)
-        e->relative = (a->relative_buckets ? load_buckets : load_relative)(e, l, relative);
-    for (int64_t i = 0; relative && !e->relative && i < e->layer_count; i++)
-        e->layers[i].relative = load_relative(e, l, layer_name(e, relative, i).text);
-    if (a->names.final_norm)
-        emb_load_norm(l, a->names.final_norm, a->hidden_size, a->layer_norm_eps, &e->final_norm);
+    emb_relative_load(e, l);
+    load_norm(e, l, a->names.final_norm, 0, a->hidden_size, &e->final_norm);
 }
 
 /* ---- pooler_output ------------------------------------------------------------------------- */
@@ -279,15 +234,15 @@ static void load_pooler_head(emb_encoder *e, emb_loader *l)
     name attention = member(head, "attention"), weight = member(attention.text, "in_proj_weight"),
          bias = member(attention.text, "in_proj_bias");
     emb_part parts[3];
-    for (int k = 0; k < 3; k++) parts[k] = (emb_part){weight.text, bias.text, k * h, 3 * h, false};
+    for (int k = 0; k < 3; k++) parts[k] = (emb_part){weight.text, bias.text, k * h, 3 * h, h, false};
 
     emb_linear query = {0};
     const float *probe = emb_load_floats(l, member(head, "probe").text, 1, h);
-    emb_load_parts(l, parts, 1, h, h, h, &query);
-    emb_load_parts(l, parts + 1, 2, e->part, h, h, &p->key_value);
+    emb_load_parts(l, parts, 1, h, &query);
+    emb_load_parts(l, parts + 1, 2, h, &p->key_value);
     emb_load_linear(l, member(attention.text, "out_proj").text, h, h, true, EMB_ACT_NONE,
                     &p->output);
-    emb_load_norm(l, member(head, "layernorm").text, h, e->arch.layer_norm_eps, &p->norm);
+    load_norm(e, l, member(head, "layernorm").text, 0, h, &p->norm);
     emb_load_linear(l, member(head, "mlp.fc1").text, n, h, true, e->arch.hidden_act, &p->mlp[0]);
     emb_load_linear(l, member(head, "mlp.fc2").text, h, n, true, EMB_ACT_NONE, &p->mlp[1]);
     float *row = l->status == EMBED_OK ? emb_alloc(l->allocator, (size_t)h, sizeof *row) : NULL;
@@ -316,8 +271,7 @@ static void load_pooler(emb_encoder *e, emb_loader *l)
     const emb_architecture *a = &e->arch;
     e->has_pooler = a->pooler != EMB_POOLER_NONE;
     if (a->pooler == EMB_POOLER_HEAD) load_pooler_head(e, l);
-    if (a->names.pooler_norm)
-        emb_load_norm(l, a->names.pooler_norm, a->hidden_size, a->layer_norm_eps, &e->pooler.norm);
+    load_norm(e, l, a->names.pooler_norm, 0, a->hidden_size, &e->pooler.norm);
     if (a->names.pooler)
         e->has_pooler = load_if_there(l, a->names.pooler, a->pooler_size, a->hidden_size, true,
                                       a->pooler_act, &e->pooler.dense);
@@ -342,8 +296,8 @@ static void load_pooler(emb_encoder *e, emb_loader *l)
 static void choose_names(emb_encoder *e, const emb_loader *l)
 {
     const emb_names *other = e->arch.other_names;
-    if (!other || emb_load_find(l, member(layer_name(e, e->arch.names.query, 0).text, "weight").text) ||
-        !emb_load_find(l, member(layer_name(e, other->query, 0).text, "weight").text))
+    if (!other || emb_load_find(l, member(emb_layer_name(e, e->arch.names.query, 0).text, "weight").text) ||
+        !emb_load_find(l, member(emb_layer_name(e, other->query, 0).text, "weight").text))
         return;
     const char *from[sizeof *other / sizeof(char *)], *to[sizeof *other / sizeof(char *)];
     memcpy(from, other, sizeof *other);
@@ -355,31 +309,30 @@ static void choose_names(emb_encoder *e, const emb_loader *l)
 
 /* ---- all ------------------------------------------------------------------------------------ */
 
-static int64_t whole_panels(int64_t n)
-{
-    return (n + EMB_PANEL - 1) / EMB_PANEL * EMB_PANEL;
-}
-
 int32_t emb_encoder_load(emb_encoder *e, const emb_architecture *arch, emb_loader *l)
 {
+    int64_t heads = arch->num_attention_heads * arch->head_dim, hidden = arch->hidden_size;
+    double root = sqrt((double)arch->head_dim);
     *e = (emb_encoder){
         .arch = *arch,
         .attention = {.heads = arch->num_attention_heads,
                       .head_dim = arch->head_dim,
-                      .scale = (float)(1 / sqrt((double)arch->head_dim)),
-                      .has_relative = arch->names.relative_positions != NULL,
+                      .key_heads = arch->num_key_value_heads,
+                      .scale = (float)(arch->attention_scale > 0 ? arch->attention_scale : 1 / root),
+                      .has_relative = arch->relative.kind != EMB_RELATIVE_NONE,
                       .causal = arch->causal},
-        .part = whole_panels(arch->hidden_size),
-        .gate_part = arch->names.gate ? whole_panels(arch->intermediate_size) : 0,
+        .query_part = emb_whole_panels(heads),
+        .key_part = emb_whole_panels(arch->num_key_value_heads * arch->head_dim),
+        .context_stride = EMB_MAX(hidden, heads),
+        .gate_part = arch->names.gate ? emb_whole_panels(arch->intermediate_size) : 0,
     };
+    e->qkv_stride = EMB_MAX(e->query_part + 2 * e->key_part, hidden);
     l->prefix = arch->names.prefix;
     choose_names(e, l);
     if (emb_takes_images(arch)) load_patches(e, l);
     else load_words(e, l);
-    if (e->arch.names.embeddings_norm)
-        emb_load_norm(l, e->arch.names.embeddings_norm,
-                      emb_takes_images(arch) ? arch->hidden_size : arch->embedding_size,
-                      arch->layer_norm_eps, &e->embeddings_norm);
+    load_norm(e, l, e->arch.names.embeddings_norm, 0,
+              emb_takes_images(arch) ? arch->hidden_size : arch->embedding_size, &e->embeddings_norm);
     load_layers(e, l);
     load_pooler(e, l);
     e->parameters = l->parameters;
@@ -395,13 +348,11 @@ void emb_encoder_free(emb_encoder *e, const emb_allocator *a)
                                    &p->classifier_dense, &p->classifier,
                                    &p->key_value, &p->output, &p->mlp[0], &p->mlp[1]};
     const emb_norm *norms[] = {&e->embeddings_norm, &e->final_norm, &p->norm};
-    const float *floats[] = {e->positions, e->token_type_embeddings, e->prefix, e->relative,
-                             p->query};
+    const float *floats[] = {e->positions, e->token_type_embeddings, e->prefix, p->query};
     for (int64_t i = 0; i < EMB_COUNT(linears); i++) emb_linear_free(linears[i], a);
     for (int64_t i = 0; i < EMB_COUNT(norms); i++) emb_norm_free(norms[i], a);
     for (int64_t i = 0; i < EMB_COUNT(floats); i++) emb_floats_free(floats[i], a);
-    for (int64_t i = 0; e->layers && i < e->layer_count; i++)
-        emb_floats_free(e->layers[i].relative, a);
+    emb_relative_free(e, a);
     emb_free(a, e->layers);
     emb_free(a, e->block);
     *e = (emb_encoder){0};

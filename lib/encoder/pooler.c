@@ -14,12 +14,12 @@ int64_t emb_pooler_dim(const emb_encoder *e, emb_pooler_out what)
 static void attend(const emb_encoder *e, const emb_device *d, const emb_batch *b, const float *x,
                    emb_encoder_scratch *s)
 {
-    int64_t h = e->arch.hidden_size, ld = 2 * e->part;
+    int64_t h = e->arch.hidden_size, ld = 2 * e->key_part;
     emb_attention pool = e->attention;
     pool.one_query = true;
     emb_linear_run(d, &e->pooler.key_value, b->tokens, x, h, s->qkv, ld);
     emb_attention_run(d, &pool, NULL, b->sequences, b->starts, e->pooler.query, s->qkv,
-                      s->qkv + e->part, ld, s->context, h, s->attention, s->attention_per_thread);
+                      s->qkv + e->key_part, ld, s->context, h, s->attention, s->attention_per_thread);
 }
 
 /* Where in a sequence the row, or the rows, begin. */

@@ -1,5 +1,5 @@
-/* Tables of positions for a grid of patches: learned ones made to fit another grid, and angles of
- * rotary ones. All in double, rounded once. */
+/* Tables of positions: learned ones of a grid of patches made to fit another, and the angles of rotary
+ * ones. All in double, rounded once. */
 #include <math.h>
 
 #include "../kernels/math64.h"
@@ -88,7 +88,7 @@ void emb_resize_positions(emb_position_resize resize, int64_t height, int64_t wi
 
 /* ---- rotary positions: DINOv3's, from -1 to 1 along each side ---------------------------------- */
 
-void emb_rope_angles(double theta, int64_t dim, int64_t height, int64_t width, float *angles)
+void emb_patch_angles(double theta, int64_t dim, int64_t height, int64_t width, float *angles)
 {
     static const double turn = 0x1.921fb54442d18p+2; /* 2 pi */
     int64_t quarter = dim / 4;
@@ -102,6 +102,45 @@ void emb_rope_angles(double theta, int64_t dim, int64_t height, int64_t width, f
             sines[i] = (float)emb_sin64(turn * y / period);
             cosines[quarter + i] = (float)emb_cos64(turn * x / period);
             sines[quarter + i] = (float)emb_sin64(turn * x / period);
+        }
+    }
+}
+
+/* ---- rotary positions along a text ---------------------------------------------------------------- */
+
+bool emb_has_own_angles(const emb_rope *rope, int64_t tokens)
+{
+    return rope->scaling == EMB_ROPE_DYNAMIC && tokens > rope->trained;
+}
+
+static double power(double base, double exponent) { return emb_exp64(emb_log64(base) * exponent); }
+
+/* What turns pair i of a head by each position. In float where the reference's is: its rounding, times a
+ * large position, is an angle that the model was trained with. */
+static float frequency(const emb_rope *rope, int64_t dim, int64_t tokens, int64_t i)
+{
+    double theta = rope->theta, d = (double)dim;
+    float exponent = (float)(2 * i) / (float)dim;
+    if (rope->scaling == EMB_ROPE_NTK) theta *= rope->factor;
+    if (emb_has_own_angles(rope, tokens))
+        theta *= power(rope->factor * (double)tokens / (double)rope->trained - (rope->factor - 1),
+                       d / (d - 2));
+    float turn = 1 / (float)power(theta, (double)exponent);
+    if (rope->scaling == EMB_ROPE_LINEAR) return turn / (float)rope->factor;
+    if (rope->scaling == EMB_ROPE_NTK) return turn / (float)power(rope->factor, 2 / d);
+    return turn;
+}
+
+void emb_text_angles(const emb_rope *rope, int64_t dim, int64_t tokens, int64_t first, int64_t count,
+                     float *angles)
+{
+    int64_t half = dim / 2;
+    for (int64_t i = 0; i < half; i++) {
+        double turn = (double)frequency(rope, dim, tokens, i);
+        float *row = angles + first * dim + i;
+        for (int64_t at = first; at < first + count; at++, row += dim) {
+            row[0] = (float)emb_cos64((double)at * turn);
+            row[half] = (float)emb_sin64((double)at * turn);
         }
     }
 }

@@ -19,22 +19,70 @@ static void look_up(void *arg, int64_t sequence)
     const emb_batch *b = u->batch;
     int64_t size = e->arch.embedding_size, start = b->starts[sequence];
     int64_t next = e->arch.position_offset, padding = next - 1;
+    float scale = (float)e->arch.embedding_scale;
     for (int64_t t = start; t < b->starts[sequence + 1]; t++) {
         int64_t position = b->ids[t] == padding ? padding : next++;
         float *row = u->out + t * size;
-        const float *type = e->token_type_embeddings;
+        const float *type = e->token_type_embeddings, *own = e->positions;
         if (type) type += b->type_ids[t] * size;
+        if (own) own += position * size;
         emb_widen_rows(u->kernels, e->word_embeddings, size, b->ids[t], 1, row);
-        u->kernels->add_rows_f32(size, row, type, e->positions + position * size, row);
+        for (int64_t i = 0; scale > 0 && i < size; i++) row[i] *= scale;
+        u->kernels->add_rows_f32(size, row, type, own, row);
     }
 }
 
+typedef struct turns {
+    const emb_encoder *encoder;
+    const emb_batch *batch;
+    const emb_encoder_scratch *scratch;
+    int64_t first, count; /* rows of the shared tables that are to be made */
+} turns;
+
+enum { ANGLE_ROWS = 64 /* of one task */ };
+
+static void make_angles(void *arg, int64_t task)
+{
+    const turns *t = arg;
+    const emb_architecture *a = &t->encoder->arch;
+    int64_t at = task * ANGLE_ROWS;
+    for (int kind = 0; kind < EMB_LAYER_KINDS; kind++)
+        if (t->scratch->angles[kind])
+            emb_text_angles(&a->positions[kind].rope, a->head_dim, 0, t->first + at,
+                            EMB_MIN(t->count - at, ANGLE_ROWS), t->scratch->angles[kind]);
+}
+
+static void make_own_angles(void *arg, int64_t sequence)
+{
+    const turns *t = arg;
+    const emb_architecture *a = &t->encoder->arch;
+    int64_t start = t->batch->starts[sequence], n = t->batch->starts[sequence + 1] - start;
+    for (int kind = 0; kind < EMB_LAYER_KINDS; kind++)
+        if (emb_has_own_angles(&a->positions[kind].rope, n))
+            emb_text_angles(&a->positions[kind].rope, a->head_dim, n, 0, n,
+                            t->scratch->own_angles[kind] + start * a->head_dim);
+}
+
+/* Angles for all positions of the batch: a table of those that texts share grows to the longest. */
+static void turn_text(const emb_encoder *e, const emb_device *d, const emb_batch *b,
+                      emb_encoder_scratch *s)
+{
+    turns t = {e, b, s, s->positions_known, 0};
+    if (!s->angles[EMB_FULL_ATTENTION]) return;
+    for (int64_t i = 0; i < b->sequences; i++)
+        t.count = EMB_MAX(t.count, b->starts[i + 1] - b->starts[i] - t.first);
+    emb_parallel(d, make_angles, &t, (t.count + ANGLE_ROWS - 1) / ANGLE_ROWS);
+    s->positions_known += t.count;
+    emb_parallel(d, make_own_angles, &t, b->sequences);
+}
+
 static void run_text(const emb_encoder *e, const emb_device *d, const emb_batch *b,
-                     const emb_encoder_scratch *s)
+                     emb_encoder_scratch *s)
 {
     bool project = e->embeddings_project.weight.data != NULL;
     float *rows = project ? s->context : s->x;
     lookup u = {e, d->kernels, b, rows};
+    turn_text(e, d, b, s);
     emb_parallel(d, look_up, &u, b->sequences);
     if (e->embeddings_norm.gamma)
         emb_norm_run(d, &e->embeddings_norm, b->tokens, e->arch.embedding_size, rows, NULL, NULL,
@@ -46,28 +94,19 @@ static void run_text(const emb_encoder *e, const emb_device *d, const emb_batch 
 
 /* ---- images -------------------------------------------------------------------------------- */
 
-static bool is_own_grid(const emb_encoder *e, const emb_batch *b)
-{
-    return b->grid_height == e->arch.image.grid_height && b->grid_width == e->arch.image.grid_width;
-}
-
-static int64_t relative_size(int64_t height, int64_t width)
-{
-    return (2 * height - 1) * (2 * width - 1) + 3;
-}
-
 /* Tables for the batch's grid, unless the last batch had the same. */
 static void fit_grid(const emb_encoder *e, const emb_batch *b, emb_encoder_scratch *s)
 {
     const emb_image_tokens *image = &e->arch.image;
     if (s->grid_height == b->grid_height && s->grid_width == b->grid_width) return;
-    if (e->positions && !is_own_grid(e, b))
+    if (e->positions && !emb_is_own_grid(e, b))
         emb_resize_positions(image->resize, image->grid_height, image->grid_width,
                              e->arch.hidden_size, e->positions, b->grid_height, b->grid_width,
                              s->positions);
-    if (e->arch.rope_theta > 0)
-        emb_rope_angles(e->arch.rope_theta, e->arch.head_dim, b->grid_height, b->grid_width,
-                        s->angles);
+    double theta = e->arch.positions[EMB_FULL_ATTENTION].rope.theta;
+    if (theta > 0)
+        emb_patch_angles(theta, e->arch.head_dim, b->grid_height, b->grid_width,
+                         s->angles[EMB_FULL_ATTENTION]);
     s->grid_height = b->grid_height;
     s->grid_width = b->grid_width;
 }
@@ -132,7 +171,7 @@ static void run_images(const emb_encoder *e, const emb_device *d, const emb_batc
                        emb_encoder_scratch *s)
 {
     fit_grid(e, b, s);
-    const float *positions = !e->positions || is_own_grid(e, b) ? e->positions : s->positions;
+    const float *positions = !e->positions || emb_is_own_grid(e, b) ? e->positions : s->positions;
     patching p = {e, d->kernels, b, positions, s->qkv, s->x};
     int64_t h = e->arch.hidden_size;
     emb_parallel(d, cut_image, &p, b->sequences);
@@ -148,13 +187,19 @@ void emb_tokens_plan(const emb_encoder *e, int64_t max_tokens, emb_arena *arena,
                      emb_encoder_scratch *out)
 {
     const emb_architecture *a = &e->arch;
-    size_t tokens = (size_t)max_tokens;
-    out->grid_height = out->grid_width = 0;
+    size_t tokens = (size_t)max_tokens, angles = (size_t)a->head_dim * sizeof(float);
+    size_t positions = emb_takes_images(a) ? tokens : (size_t)EMB_MIN(max_tokens, emb_max_tokens(a));
+    out->grid_height = out->grid_width = out->positions_known = 0;
+    for (int kind = 0; kind < EMB_LAYER_KINDS; kind++) {
+        const emb_rope *rope = &a->positions[kind].rope;
+        out->angles[kind] = out->own_angles[kind] = NULL;
+        if (rope->theta > 0) out->angles[kind] = emb_arena_take(arena, positions, angles);
+        if (emb_has_own_angles(rope, (int64_t)positions))
+            out->own_angles[kind] = emb_arena_take(arena, tokens, angles);
+    }
     if (!emb_takes_images(a)) return;
     if (e->positions)
         out->positions = emb_arena_take(arena, tokens, (size_t)a->hidden_size * sizeof(float));
-    if (a->rope_theta > 0)
-        out->angles = emb_arena_take(arena, tokens, (size_t)a->head_dim * sizeof(float));
     /* a grid of n patches has fewer than 4 n + 3 distances */
     if (e->attention.has_relative)
         out->relative = emb_arena_take(arena, 4 * tokens + 3,
@@ -166,22 +211,4 @@ void emb_tokens_run(const emb_encoder *e, const emb_device *d, const emb_batch *
 {
     if (emb_takes_images(&e->arch)) run_images(e, d, b, s);
     else run_text(e, d, b, s);
-}
-
-const float *emb_relative_table(const emb_encoder *e, const float *table, const emb_batch *b,
-                                const emb_encoder_scratch *s)
-{
-    const emb_image_tokens *image = &e->arch.image;
-    int64_t height = 2 * image->grid_height - 1, width = 2 * image->grid_width - 1;
-    int64_t out_height = 2 * b->grid_height - 1, out_width = 2 * b->grid_width - 1;
-    int64_t n = relative_size(image->grid_height, image->grid_width);
-    int64_t out_n = relative_size(b->grid_height, b->grid_width);
-    if (is_own_grid(e, b)) return table;
-    for (int64_t head = 0; head < e->arch.num_attention_heads; head++) {
-        const float *from = table + head * n;
-        float *to = s->relative + head * out_n;
-        emb_resize_positions(EMB_RESIZE_BILINEAR, height, width, 1, from, out_height, out_width, to);
-        memcpy(to + out_n - 3, from + n - 3, 3 * sizeof *to);
-    }
-    return s->relative;
 }

@@ -179,46 +179,59 @@ static void balance(const float *gamma, int64_t k, float *factors)
     }
 }
 
-void emb_load_parts(emb_loader *l, const emb_part *parts, int64_t count, int64_t part, int64_t out,
-                    int64_t in, emb_linear *linear)
+/* Outputs of the first parts that become whole numbers. */
+static int64_t count_whole(const emb_loader *l, const emb_part *parts, int64_t count, int64_t in)
+{
+    int64_t whole = 0;
+    if (!l->int8 || in > EMB_INT8_MAX_K) return 0;
+    for (int64_t i = 0; i < count && !parts[i].exact; i++)
+        whole += count > 1 ? emb_whole_panels(parts[i].out) : parts[i].out;
+    return whole;
+}
+
+void emb_load_parts(emb_loader *l, const emb_part *parts, int64_t count, int64_t in,
+                    emb_linear *linear)
 {
     size_t floats, int8 = 0;
-    int64_t whole = 0;
-    bool has_bias = false;
+    int64_t whole = count_whole(l, parts, count, in), n = 0;
+    bool has_bias = false, padded = false;
     for (int64_t i = 0; i < count; i++) {
         if (parts[i].bias) has_bias = true;
         if (!find_weight(l, parts[i].weight, parts[i].rows, in)) return;
+        int64_t columns = count > 1 ? emb_whole_panels(parts[i].out) : parts[i].out;
+        if (columns != parts[i].out) padded = true;
+        n += columns;
     }
-    if (l->int8 && in <= EMB_INT8_MAX_K)
-        while (whole < count * part && !parts[whole / part].exact) whole += part;
-    if (!emb_matrix_floats(l->gemm, l->storage, count * part - whole, in, &floats) ||
+    if (!emb_matrix_floats(l->gemm, l->storage, n - whole, in, &floats) ||
         !emb_int8_floats(whole, in, &int8) || !emb_add(floats, int8, &floats)) {
         fail(l, emb_fail(l->error, EMBED_ENOMEM, "%s: tensor \"%s\": too large",
                          emb_weights_name(l->weights), parts[0].weight));
         return;
     }
-    linear->weight = (emb_matrix){.n = count * part, .k = in, .storage = l->storage};
+    linear->weight = (emb_matrix){.n = n, .k = in, .storage = l->storage};
     linear->weight.data = take(l, parts[0].weight, floats);
-    float *bias = has_bias ? take(l, parts[0].weight, (size_t)(count * part)) : NULL;
+    float *bias = has_bias ? take(l, parts[0].weight, (size_t)n) : NULL;
     float *factors = whole ? take(l, parts[0].weight, 2 * (size_t)in) : NULL;
     linear->bias = bias;
     if (!linear->weight.data || (has_bias && !bias) || (whole && !factors)) return;
     float *memory = linear->weight.data;
-    if (part != out) memset(memory, 0, floats * sizeof *memory); /* pads each part */
+    if (padded) memset(memory, 0, floats * sizeof *memory);
     if (whole) emb_int8_place(&linear->weight, whole, memory);
     if (whole && l->gamma) {
         balance(l->gamma, in, factors);
         linear->weight.factors = factors;
     }
-    if (bias) memset(bias, 0, (size_t)(count * part) * sizeof *bias);
-    for (int64_t i = 0; i < count && l->status == EMBED_OK; i++) {
+    if (bias) memset(bias, 0, (size_t)n * sizeof *bias);
+    for (int64_t i = 0, at = 0; i < count && l->status == EMBED_OK; i++) {
         const emb_part *p = &parts[i];
         const emb_tensor *t = find_weight(l, p->weight, p->rows, in);
-        fill(l, t, &linear->weight, i * part, p->first, out);
+        fill(l, t, &linear->weight, at, p->first, p->out);
         t = p->bias ? emb_load_tensor(l, p->bias, 1, &p->rows) : NULL;
-        if (!t) continue;
-        emb_widen_rows(l->kernels, t, 1, p->first, out, bias + i * part);
-        l->parameters += out;
+        if (t) {
+            emb_widen_rows(l->kernels, t, 1, p->first, p->out, bias + at);
+            l->parameters += p->out;
+        }
+        at += emb_whole_panels(p->out);
     }
 }
 
@@ -229,16 +242,21 @@ void emb_load_linear(emb_loader *l, const char *name, int64_t out, int64_t in, b
     snprintf(weight, sizeof weight, "%s.weight", name);
     snprintf(bias, sizeof bias, "%s.bias", name);
     linear->act = act;
-    const emb_part whole = {weight, has_bias ? bias : NULL, 0, out, false};
-    emb_load_parts(l, &whole, 1, out, out, in, linear);
+    const emb_part whole = {weight, has_bias ? bias : NULL, 0, out, out, false};
+    emb_load_parts(l, &whole, 1, in, linear);
 }
 
-void emb_load_norm(emb_loader *l, const char *name, int64_t size, double eps, emb_norm *norm)
+void emb_load_norm(emb_loader *l, const char *name, int64_t size, emb_norm_kind kind, double eps,
+                   emb_norm *norm)
 {
     char full[NAME_SIZE];
+    norm->kind = kind;
     norm->eps = (float)eps;
     snprintf(full, sizeof full, "%s.weight", name);
-    norm->gamma = emb_load_floats(l, full, size, 0);
+    float *gamma = (float *)(uintptr_t)emb_load_floats(l, full, size, 0);
+    norm->gamma = gamma;
+    for (int64_t i = 0; kind == EMB_RMS_NORM_OFFSET && gamma && i < size; i++) gamma[i] += 1;
+    if (kind != EMB_LAYER_NORM) return;
     snprintf(full, sizeof full, "%s.bias", name);
     norm->beta = emb_load_floats(l, full, size, 0);
 }

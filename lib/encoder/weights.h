@@ -43,16 +43,22 @@ const float *emb_load_floats(emb_loader *l, const char *name, int64_t rows, int6
 typedef struct emb_part {
     const char *weight, *bias; /* names; bias NULL: none */
     int64_t first, rows;       /* of the tensor's rows: the first one taken, and all there are */
+    int64_t out;               /* rows taken */
     bool exact;          /* stays floats beside parts of int8; those after it too */
 } emb_part;
-/* count parts [out][in], one under the other, each padded to `part` outputs (whole panels where
- * count > 1). A Conv2d's weight [out][...] of in numbers a row is as good. */
-void emb_load_parts(emb_loader *l, const emb_part *parts, int64_t count, int64_t part, int64_t out,
-                    int64_t in, emb_linear *linear);
+/* count parts [out][in], one under the other, each padded to whole panels of outputs where count > 1.
+ * A Conv2d's weight [out][...] of in numbers a row is as good. */
+void emb_load_parts(emb_loader *l, const emb_part *parts, int64_t count, int64_t in,
+                    emb_linear *linear);
+static inline int64_t emb_whole_panels(int64_t n)
+{
+    return (n + EMB_PANEL - 1) / EMB_PANEL * EMB_PANEL;
+}
 /* name.weight [out][in] and, if has_bias, name.bias [out]. */
 void emb_load_linear(emb_loader *l, const char *name, int64_t out, int64_t in, bool has_bias,
                      emb_activation act, emb_linear *linear);
-void emb_load_norm(emb_loader *l, const char *name, int64_t size, double eps, emb_norm *norm);
+void emb_load_norm(emb_loader *l, const char *name, int64_t size, emb_norm_kind kind, double eps,
+                   emb_norm *norm);
 
 void emb_linear_free(const emb_linear *linear, const emb_allocator *a);
 void emb_norm_free(const emb_norm *norm, const emb_allocator *a);

@@ -74,6 +74,10 @@ typedef struct emb_kernels {
     void (*layernorm_f32)(int64_t m, int64_t n, const float *x, int64_t ldx, const float *bias,
                           const float *residual, int64_t ldr, const float *gamma, const float *beta,
                           float eps, float *y, int64_t ldy);
+    /* y = rmsnorm(x + bias + residual) * gamma: layernorm with a mean of 0 and without beta */
+    void (*rmsnorm_f32)(int64_t m, int64_t n, const float *x, int64_t ldx, const float *bias,
+                        const float *residual, int64_t ldr, const float *gamma, float eps,
+                        float *y, int64_t ldy);
     /* p[m][n]: p = exp(p * scale - max(p * scale)), the subtraction fused with its product;
      * sums[m] = their 16-lane sum. In place. */
     void (*softmax_f32)(int64_t m, int64_t n, float *p, int64_t ldp, float scale, float *sums);

@@ -318,7 +318,8 @@ INLINE __m128 normalize(__m256d x, __m256d mean, __m256d scale, __m256d gamma, _
 }
 
 INLINE void layernorm_row(int64_t n, const float *x, const float *bias, const float *residual,
-                          const float *gamma, const float *beta, float eps, float *y)
+                          const float *gamma, const float *beta, float eps, const bool centre,
+                          float *y)
 {
     __m256d sums[4], squares[4], mean, scale;
     double value;
@@ -339,7 +340,7 @@ INLINE void layernorm_row(int64_t n, const float *x, const float *bias, const fl
             sums[2 * half + 1] = _mm256_add_pd(sums[2 * half + 1], high_half(s));
         }
     }
-    value = fold_sum_double(sums) / (double)n;
+    value = centre ? fold_sum_double(sums) / (double)n : 0.0;
     mean = _mm256_set1_pd(value);
     for (int64_t at = 0; at < n; at += 16) {
 #pragma GCC unroll 2
@@ -369,7 +370,16 @@ static void layernorm_f32(int64_t m, int64_t n, const float *x, int64_t ldx, con
 {
     for (int64_t row = 0; row < m; row++)
         layernorm_row(n, x + row * ldx, bias, residual ? residual + row * ldr : NULL, gamma, beta,
-                      eps, y + row * ldy);
+                      eps, true, y + row * ldy);
+}
+
+static void rmsnorm_f32(int64_t m, int64_t n, const float *x, int64_t ldx, const float *bias,
+                        const float *residual, int64_t ldr, const float *gamma, float eps,
+                        float *y, int64_t ldy)
+{
+    for (int64_t row = 0; row < m; row++)
+        layernorm_row(n, x + row * ldx, bias, residual ? residual + row * ldr : NULL, gamma, NULL,
+                      eps, false, y + row * ldy);
 }
 
 static void softmax_f32(int64_t m, int64_t n, float *p, int64_t ldp, float scale, float *sums)
@@ -451,6 +461,7 @@ const emb_kernels emb_kernels_avx2 = {
     .gemm_i8 = emb_gemm_i8_avx2,
     .bias_act_f32 = bias_act_f32,
     .layernorm_f32 = layernorm_f32,
+    .rmsnorm_f32 = rmsnorm_f32,
     .softmax_f32 = softmax_f32,
     .divide_rows_f32 = divide_rows_f32,
     .add_rows_f32 = add_rows_f32,

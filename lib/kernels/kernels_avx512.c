@@ -292,7 +292,8 @@ INLINE __m256 normalize(__m256 x, __m512d mean, __m512d scale, __m256 gamma, __m
 }
 
 INLINE void layernorm_row(int64_t n, const float *x, const float *bias, const float *residual,
-                          const float *gamma, const float *beta, float eps, float *y)
+                          const float *gamma, const float *beta, float eps, const bool centre,
+                          float *y)
 {
     __m512d low = _mm512_setzero_pd(), high = low, mean, scale;
 
@@ -306,7 +307,7 @@ INLINE void layernorm_row(int64_t n, const float *x, const float *bias, const fl
         low = _mm512_add_pd(low, _mm512_cvtps_pd(low_half(s)));
         high = _mm512_add_pd(high, _mm512_cvtps_pd(high_half(s)));
     }
-    mean = _mm512_set1_pd(fold_sum_double(low, high) / (double)n);
+    mean = _mm512_set1_pd(centre ? fold_sum_double(low, high) / (double)n : 0.0);
     low = high = _mm512_setzero_pd();
     for (int64_t i = 0; i < n; i += 16) {
         const __mmask16 mask = first(n - i);
@@ -332,7 +333,16 @@ static void layernorm_f32(int64_t m, int64_t n, const float *x, int64_t ldx, con
 {
     for (int64_t row = 0; row < m; row++)
         layernorm_row(n, x + row * ldx, bias, residual ? residual + row * ldr : NULL, gamma, beta,
-                      eps, y + row * ldy);
+                      eps, true, y + row * ldy);
+}
+
+static void rmsnorm_f32(int64_t m, int64_t n, const float *x, int64_t ldx, const float *bias,
+                        const float *residual, int64_t ldr, const float *gamma, float eps,
+                        float *y, int64_t ldy)
+{
+    for (int64_t row = 0; row < m; row++)
+        layernorm_row(n, x + row * ldx, bias, residual ? residual + row * ldr : NULL, gamma, NULL,
+                      eps, false, y + row * ldy);
 }
 
 static void softmax_f32(int64_t m, int64_t n, float *p, int64_t ldp, float scale, float *sums)
@@ -381,6 +391,7 @@ static float sum_squares_f32(int64_t n, const float *x)
     .gemm_i8 = emb_gemm_i8_##int8,             \
     .bias_act_f32 = bias_act_f32,              \
     .layernorm_f32 = layernorm_f32,            \
+    .rmsnorm_f32 = rmsnorm_f32,            \
     .softmax_f32 = softmax_f32,                \
     .divide_rows_f32 = divide_rows_f32,        \
     .add_rows_f32 = add_rows_f32,              \

@@ -206,7 +206,7 @@ static float fold_max(float *lanes)
 }
 
 static void layernorm_row(int64_t n, const float *x, const float *bias, const float *residual,
-                          const float *gamma, const float *beta, float eps, float *y)
+                          const float *gamma, const float *beta, float eps, bool centre, float *y)
 {
     double sums[EMB_LANES] = {0}, squares[EMB_LANES] = {0}, mean, scale;
 
@@ -219,7 +219,7 @@ static void layernorm_row(int64_t n, const float *x, const float *bias, const fl
         y[i] = s;
         sums[i % EMB_LANES] += (double)s;
     }
-    mean = fold_sum_double(sums) / (double)n;
+    mean = centre ? fold_sum_double(sums) / (double)n : 0.0;
     for (int64_t i = 0; i < n; i++) {
         const double d = (double)y[i] - mean;
         squares[i % EMB_LANES] = fma(d, d, squares[i % EMB_LANES]);
@@ -236,7 +236,16 @@ static void layernorm_f32(int64_t m, int64_t n, const float *x, int64_t ldx, con
 {
     for (int64_t row = 0; row < m; row++)
         layernorm_row(n, x + row * ldx, bias, residual ? residual + row * ldr : NULL, gamma, beta,
-                      eps, y + row * ldy);
+                      eps, true, y + row * ldy);
+}
+
+static void rmsnorm_f32(int64_t m, int64_t n, const float *x, int64_t ldx, const float *bias,
+                        const float *residual, int64_t ldr, const float *gamma, float eps,
+                        float *y, int64_t ldy)
+{
+    for (int64_t row = 0; row < m; row++)
+        layernorm_row(n, x + row * ldx, bias, residual ? residual + row * ldr : NULL, gamma, NULL,
+                      eps, false, y + row * ldy);
 }
 
 static void softmax_f32(int64_t m, int64_t n, float *p, int64_t ldp, float scale, float *sums)
@@ -302,6 +311,7 @@ const emb_kernels EMB_KERNELS_C = {
     .gemm_i8 = emb_gemm_i8_c,
     .bias_act_f32 = bias_act_f32,
     .layernorm_f32 = layernorm_f32,
+    .rmsnorm_f32 = rmsnorm_f32,
     .softmax_f32 = softmax_f32,
     .divide_rows_f32 = divide_rows_f32,
     .add_rows_f32 = add_rows_f32,

@@ -44,7 +44,8 @@ static void describe_positions(emb_config *c, emb_architecture *a)
     }
     if (each) a->names.relative_positions = LAYER "attention.attention." TABLE;
     if (shared) a->names.relative_positions = "encoder." TABLE;
-    a->shared_relative_positions = shared;
+    if (each || shared) a->relative.kind = EMB_RELATIVE_GRID;
+    a->relative.shared = shared;
     a->other_names = shared ? &other_shared_names : &other_names;
     if (each && shared) emb_config_only_false(c, "use_shared_relative_position_bias");
     if (a->image.grid_height != a->image.grid_width && c->status == EMBED_OK)

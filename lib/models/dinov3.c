@@ -54,11 +54,7 @@ static void describe(emb_config *c, emb_architecture *a)
     a->image.prefix = 1 + a->image.register_tokens;
     a->image.any_size = true;
     a->pre_norm = true;
-    a->rope_theta = emb_config_float(c, "rope_theta", 100);
-    if (!(a->rope_theta > 0) && c->status == EMBED_OK)
-        c->status = emb_fail(c->error, EMBED_EFORMAT,
-                             "%s: rope_theta: expected a positive number, found %g", c->file,
-                             a->rope_theta);
+    a->positions[EMB_FULL_ATTENTION].rope.theta = emb_config_theta(c, "rope_theta", 100);
     a->pooler = EMB_POOLER_CLS;
     a->pooler_size = a->hidden_size;
 }

@@ -101,6 +101,16 @@ int64_t emb_config_size(emb_config *c, const char *key, int64_t fallback)
     return emb_config_int(c, key, fallback, 1, EMB_SIZE_MAX);
 }
 
+double emb_config_theta(emb_config *c, const char *key, double fallback)
+{
+    double theta = emb_config_float(c, key, fallback);
+    if (!(theta >= 1 && theta <= 1e12) && c->status == EMBED_OK)
+        c->status = emb_fail(c->error, EMBED_EFORMAT,
+                             "%s: %s: expected a number from 1 to 1e12, found %g", c->file, key,
+                             theta);
+    return theta;
+}
+
 emb_activation emb_config_activation(emb_config *c, const char *key, const char *fallback)
 {
     const char *name = emb_config_string(c, key, fallback);
@@ -290,18 +300,41 @@ static void read_labels(emb_config *c, emb_architecture *a)
     a->score_act = score_activation(c, a->num_labels);
 }
 
+static void check_heads(emb_config *c, emb_architecture *a)
+{
+    int64_t heads = a->num_attention_heads, size = a->hidden_size;
+    if (!a->num_key_value_heads) a->num_key_value_heads = heads;
+    if (!a->head_dim && size % heads) {
+        c->status = emb_fail(
+            c->error, EMBED_EFORMAT,
+            "%s: hidden_size: expected a multiple of the %lld attention heads, found %lld", c->file,
+            (long long)heads, (long long)size);
+        return;
+    }
+    if (!a->head_dim) a->head_dim = size / heads;
+    int64_t even = emb_takes_images(a) ? 4 : 2; /* images have rotary positions of two axes */
+    if (heads % a->num_key_value_heads)
+        c->status = emb_fail(
+            c->error, EMBED_EFORMAT,
+            "%s: num_attention_heads: expected a multiple of the %lld of keys and values, found %lld",
+            c->file, (long long)a->num_key_value_heads, (long long)heads);
+    else if (heads * a->head_dim > EMB_SIZE_MAX) /* both at most EMB_SIZE_MAX */
+        c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
+                             "%s: head_dim: expected heads of at most %lld numbers together, found "
+                             "%lld of %lld", c->file, (long long)EMB_SIZE_MAX, (long long)heads,
+                             (long long)a->head_dim);
+    else if (a->positions[EMB_FULL_ATTENTION].rope.theta > 0 && a->head_dim % even)
+        c->status = emb_fail(c->error, EMBED_EFORMAT,
+                             "%s: rotary positions: expected heads of a multiple of %lld numbers, "
+                             "found %lld", c->file, (long long)even, (long long)a->head_dim);
+}
+
 /* What holds for every description. */
 static void check_tower(emb_config *c, emb_architecture *a)
 {
     if (c->status < 0) return;
-    if (a->hidden_size % a->num_attention_heads) {
-        c->status = emb_fail(
-            c->error, EMBED_EFORMAT,
-            "%s: hidden_size: expected a multiple of the %lld attention heads, found %lld", c->file,
-            (long long)a->num_attention_heads, (long long)a->hidden_size);
-        return;
-    }
-    a->head_dim = a->hidden_size / a->num_attention_heads;
+    check_heads(c, a);
+    if (c->status < 0) return;
     if (a->num_hidden_layers > EMB_MAX_LAYERS)
         c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
                              "%s: num_hidden_layers: expected at most %d, found %lld", c->file,
@@ -314,12 +347,6 @@ static void check_tower(emb_config *c, emb_architecture *a)
         c->status = emb_fail(c->error, EMBED_EFORMAT,
                              "%s: layer_norm_eps: expected a number from 0 to 1, found %g", c->file,
                              a->layer_norm_eps);
-    else if (!(a->rope_theta >= 0 && a->rope_theta <= 1e12) ||
-             (a->rope_theta > 0 && a->head_dim % 4))
-        c->status = emb_fail(c->error, EMBED_EFORMAT,
-                             "%s: rope_theta: expected a positive number and heads of a multiple of "
-                             "4, found %g and heads of %lld",
-                             c->file, a->rope_theta, (long long)a->head_dim);
 }
 
 int32_t emb_architecture_read(emb_config *c, emb_architecture *text, emb_architecture *image)

@@ -4,7 +4,7 @@
 #define EMB_MODELS_H
 
 #include "../format/directory.h"
-#include "../kernels/kernels.h"
+#include "../nn/nn.h"
 
 /* A config file as its readers see it: each gives the value of a key, or the fallback where it is
  * absent or null. The first failure is kept in status (and error), so that a reader checks once, at
@@ -29,6 +29,8 @@ const char *emb_config_string(emb_config *config, const char *key, const char *f
 #define EMB_MAX_PATCH_SIDE 1024
 #define EMB_MAX_PATCHES (INT64_C(1) << 20) /* of one image */
 int64_t emb_config_size(emb_config *config, const char *key, int64_t fallback);
+/* The base of rotary positions. */
+double emb_config_theta(emb_config *config, const char *key, double fallback);
 emb_activation emb_config_activation(emb_config *config, const char *key, const char *fallback);
 const char *emb_activation_name(emb_activation act);
 /* The config below key (absent: empty, so that every key takes its default). where is room for what
@@ -57,10 +59,15 @@ typedef struct emb_names {
     const char *position_embeddings, *embeddings_norm;
 
     /* layers: a block's norm stands after it, or before it (pre_norm); its scale is LayerScale */
-    const char *query, *key, *value, *attention_output, *attention_norm, *attention_scale;
-    const char *relative_positions;  /* [relative distances][heads], added to scores */
-    const char *gate, *intermediate; /* one name for both: halves of one tensor, gate first */
+    const char *query, *key, *value; /* one name for all: stacked in one tensor, in this order */
+    const char *query_norm, *key_norm; /* of each head, before rotary positions */
+    const char *attention_output, *attention_norm, *attention_scale;
+    const char *relative_positions;  /* [relative distances][heads], or [...][hidden_size] (DeBERTa), of which */
+    const char *relative_norm;       /* normalised, */
+    const char *position_key, *position_query; /* these Linears of a layer make keys and queries */
+    const char *gate, *intermediate; /* one name for both: halves of one tensor (gate_last) */
     const char *output, *output_norm, *output_scale;
+    const char *attention_post_norm, *output_post_norm; /* of what a block adds to x (Gemma) */
     const char *final_norm;
 
     /* pooler_output */
@@ -96,9 +103,45 @@ enum { /* emb_architecture.no_bias: Linears of a layer that have none */
     EMB_NO_BIAS_VALUE = 1 << 2,
     EMB_NO_BIAS_QKV = EMB_NO_BIAS_QUERY | EMB_NO_BIAS_KEY | EMB_NO_BIAS_VALUE,
     EMB_NO_BIAS_ATTENTION_OUTPUT = 1 << 3,
-    EMB_NO_BIAS_MLP = 1 << 4,
-    EMB_NO_BIAS_PATCHES = 1 << 5
+    EMB_NO_BIAS_INTERMEDIATE = 1 << 4, /* and gate */
+    EMB_NO_BIAS_OUTPUT = 1 << 5,
+    EMB_NO_BIAS_MLP = EMB_NO_BIAS_INTERMEDIATE | EMB_NO_BIAS_OUTPUT,
+    EMB_NO_BIAS_PATCHES = 1 << 6,
+    EMB_NO_BIAS_LAYER =
+        EMB_NO_BIAS_QKV | EMB_NO_BIAS_ATTENTION_OUTPUT | EMB_NO_BIAS_MLP
 };
+
+/* Rotary positions: the numbers i and i + head_dim / 2 of a query and a key turn by
+ * position * theta^(-2 i / head_dim). */
+typedef enum {
+    EMB_ROPE_PLAIN,
+    EMB_ROPE_LINEAR, /* positions / factor */
+    /* theta * factor, and angles / factor^(2 / head_dim) (GTE) */
+    EMB_ROPE_NTK,
+    /* a text of n > trained tokens: theta * (factor n / trained - factor + 1)^(d / (d - 2)), d = head_dim */
+    EMB_ROPE_DYNAMIC
+} emb_rope_scaling;
+typedef struct emb_rope {
+    double theta; /* 0: none */
+    emb_rope_scaling scaling;
+    double factor;
+    int64_t trained;
+} emb_rope;
+
+/* What layers of one model may differ in. */
+typedef enum { EMB_FULL_ATTENTION, EMB_SLIDING_ATTENTION, EMB_LAYER_KINDS } emb_layer_kind;
+typedef struct emb_layer_positions {
+    emb_rope rope;
+    int64_t window; /* a token sees those nearer than this; 0: however far */
+} emb_layer_positions;
+
+/* What is added to scores. */
+typedef struct emb_relative_scores {
+    emb_relative_kind kind;
+    bool shared;     /* GRID: one table for all layers */
+    int64_t buckets; /* DISTANCES, DISENTANGLED: of distances along a text; 0: each has its own */
+    int64_t reach;   /* the same: about from here on, any distance is as good */
+} emb_relative_scores;
 
 /* How images become tokens: prefix tokens, then patches row by row. */
 typedef struct emb_image_tokens {
@@ -114,13 +157,16 @@ typedef struct emb_image_tokens {
 } emb_image_tokens;
 
 /* The description of an encoder: all that the forward pass needs to know of a model. Sizes are
- * positive and bounded; hidden_size = num_attention_heads * head_dim. */
+ * positive and bounded. */
 typedef struct emb_architecture {
     const char *model_type;
     emb_names names;
     const emb_names *other_names; /* of those in use, that some checkpoints spell so; or NULL */
-    int64_t hidden_size, num_hidden_layers, num_attention_heads, head_dim, intermediate_size;
+    int64_t hidden_size, num_hidden_layers, num_attention_heads, intermediate_size;
+    int64_t head_dim;            /* 0: hidden_size / num_attention_heads */
+    int64_t num_key_value_heads; /* 0: num_attention_heads */
     emb_activation hidden_act;
+    emb_norm_kind norm; /* all norms but the pooler's */
     double layer_norm_eps;
 
     /* texts */
@@ -130,6 +176,7 @@ typedef struct emb_architecture {
     /* RoBERTa: the first token has this position, tokens of id position_offset - 1 (padding) are not
      * counted and have that position themselves; 0: positions are counted from 0 */
     int64_t position_offset;
+    double embedding_scale;  /* of word embeddings (Gemma); 0: none */
     bool causal;             /* a token sees itself and those before it */
     int64_t eos_token_id;    /* of EMB_POOLER_EOS; EMB_EOS_LARGEST: the largest id of the text */
     int64_t padded_length, pad_token_id; /* texts are padded to so many tokens, all seen (SigLIP); 0: no */
@@ -139,11 +186,13 @@ typedef struct emb_architecture {
     int64_t layer_groups, group_layers; /* ALBERT: the same layers over and over: so many groups, of so
                                          * many layers each, share num_hidden_layers; 0: no */
     bool pre_norm;       /* x + block(norm(x)), not norm(x + block(x)) */
+    bool no_first_norm;  /* layer 0 has no attention_norm: the embeddings have one (ModernBERT) */
+    bool gate_last;      /* in one tensor with intermediate, gate is the second half (GTE) */
     uint32_t no_bias;    /* EMB_NO_BIAS_* */
-    double rope_theta;   /* rotary positions of the patches (DINOv3); 0: none */
-    bool shared_relative_positions; /* one table for all layers */
-    int64_t relative_buckets; /* MPNet: relative positions are buckets of distances along a text; 0: of
-                               * patches (BEiT) */
+    double attention_scale; /* of scores; 0: 1 / sqrt(head_dim) */
+    emb_layer_positions positions[EMB_LAYER_KINDS]; /* of full attention: all layers, DINOv3's too */
+    uint64_t sliding[EMB_MAX_LAYERS / 64]; /* a bit a layer: whether it is of the other kind */
+    emb_relative_scores relative;
 
     emb_pooler_kind pooler;
     emb_activation pooler_act;
@@ -158,6 +207,11 @@ typedef struct emb_architecture {
 static inline int64_t emb_max_tokens(const emb_architecture *a)
 {
     return a->max_position_embeddings - a->position_offset;
+}
+
+static inline emb_layer_kind emb_kind_of_layer(const emb_architecture *a, int64_t layer)
+{
+    return a->sliding[layer / 64] >> layer % 64 & 1 ? EMB_SLIDING_ATTENTION : EMB_FULL_ATTENTION;
 }
 
 static inline bool emb_takes_images(const emb_architecture *a)

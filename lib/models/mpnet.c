@@ -27,7 +27,7 @@ static const emb_names names = {
 
 static void describe(emb_config *c, emb_architecture *a)
 {
-    enum { BUCKETS = 32, PADDING = 1 }; /* both fixed in the code, whatever the config says */
+    enum { BUCKETS = 32, REACH = 128, PADDING = 1 }; /* fixed in the code, whatever the config says */
     a->names = names;
     a->layer_norm_eps = 1e-12;
     emb_config_layers(c, a);
@@ -35,12 +35,13 @@ static void describe(emb_config *c, emb_architecture *a)
     a->embedding_size = a->hidden_size;
     a->max_position_embeddings = emb_config_size(c, "max_position_embeddings", 512);
     a->position_offset = PADDING + 1;
-    a->relative_buckets = emb_config_size(c, "relative_attention_num_buckets", BUCKETS);
-    a->shared_relative_positions = true;
-    if (a->relative_buckets != BUCKETS && c->status == EMBED_OK)
+    a->relative.kind = EMB_RELATIVE_DISTANCES;
+    a->relative.buckets = emb_config_size(c, "relative_attention_num_buckets", BUCKETS);
+    a->relative.reach = REACH;
+    if (a->relative.buckets != BUCKETS && c->status == EMBED_OK)
         c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
                              "%s: relative_attention_num_buckets: expected %d, found %lld", c->file,
-                             BUCKETS, (long long)a->relative_buckets);
+                             BUCKETS, (long long)a->relative.buckets);
     a->classifier_act = EMB_ACT_TANH;
     a->pooler = EMB_POOLER_CLS;
     a->pooler_act = EMB_ACT_TANH;

@@ -34,13 +34,27 @@ size_t emb_linear_scratch(int64_t max_k);
 void emb_linear_product(const emb_device *d, const emb_linear *l, int64_t rows, const float *x,
                         int64_t ldx, float *y, int64_t ldy);
 
-typedef struct emb_norm { /* LayerNorm */
-    const float *gamma, *beta; /* [size]; beta may be NULL */
+typedef enum {
+    EMB_LAYER_NORM,
+    EMB_LAYER_NORM_UNBIASED, /* without beta */
+    EMB_RMS_NORM,            /* x / root of the mean of squares, without beta */
+    EMB_RMS_NORM_OFFSET      /* the same; its weight is stored less one (Gemma) */
+} emb_norm_kind;
+typedef struct emb_norm {
+    emb_norm_kind kind;
+    const float *gamma, *beta; /* [size]; beta may be NULL. gamma NULL: there is no norm */
     float eps;
 } emb_norm;
+static inline bool emb_norm_is_rms(const emb_norm *n)
+{
+    return n->kind == EMB_RMS_NORM || n->kind == EMB_RMS_NORM_OFFSET;
+}
 /* y = norm(x + bias + residual); bias and residual may be NULL */
 void emb_norm_run(const emb_device *d, const emb_norm *n, int64_t rows, int64_t size,
                   const float *x, const float *bias, const float *residual, float *y);
+/* The same in place, of each of parts parts of size numbers in rows that are ld apart: heads */
+void emb_norm_parts_run(const emb_device *d, const emb_norm *n, int64_t rows, int64_t parts,
+                        int64_t size, float *x, int64_t ld);
 
 /* y[rows][size] += (x + bias) * scale; bias and scale may be NULL: the residual stream takes a block */
 void emb_add_run(const emb_device *d, int64_t rows, int64_t size, const float *x, const float *bias,
@@ -49,26 +63,69 @@ void emb_add_run(const emb_device *d, int64_t rows, int64_t size, const float *x
 void emb_gate_run(const emb_device *d, emb_activation act, int64_t rows, int64_t size,
                   const float *x, float *y, int64_t ld);
 
-/* What is added to scores. MPNet: a number for each head and each distance along the text, the same from
- * `reach` on. BEiT: one for each distance between two patches of a grid, and three for pairs with the
- * one token before the patches. */
+typedef enum { /* what is added to the score of a query and a key */
+    EMB_RELATIVE_NONE,
+    EMB_RELATIVE_GRID,        /* BEiT: a number for each distance between two patches of a grid, and three
+                               * for pairs with the one token before them */
+    EMB_RELATIVE_DISTANCES,   /* MPNet: one for each distance along a text */
+    EMB_RELATIVE_SLOPES,      /* ALiBi: the distance along a text, times a number of the head */
+    EMB_RELATIVE_DISENTANGLED /* DeBERTa: what the query is to the key's position, seen from its own, and
+                               * what the key is to that of the query, before all is scaled */
+} emb_relative_kind;
+
 typedef struct emb_relative_positions {
-    int64_t reach;         /* table[heads][2 * reach + 1], from -reach (key before query) on; 0: a grid */
+    emb_relative_kind kind;
     int64_t height, width; /* of the grid */
-    /* [heads][(2 height - 1)(2 width - 1) + 3]: rows of distances down from -(height - 1), in each the
-     * distances across from width - 1 down, so that a row of keys reads them along; then prefix to
-     * patch, patch to prefix, prefix to itself */
+    int64_t reach;         /* along a text: from here on, any distance is as good */
+    /* GRID: [heads][(2 height - 1)(2 width - 1) + 3]: rows of distances down from -(height - 1), in each
+     * the distances across from width - 1 down, so that a row of keys reads them along; then prefix to
+     * patch, patch to prefix, prefix to itself.
+     * DISTANCES: [heads][2 * reach + 1], from -reach (key before query) on. SLOPES: [heads] */
     const float *table;
+    /* DISENTANGLED: keys in panels [heads][table_rows / 16][head_dim][16], queries [table_rows][ld], of
+     * which a head has columns as of q; either may be NULL. rows[2 * reach + 1]: which of their rows,
+     * never descending, from -reach (key behind query) on */
+    const float *keys, *queries;
+    int64_t table_rows, ld; /* table_rows: whole panels */
+    const int32_t *rows;
 } emb_relative_positions;
 
+/* ---- relative.c, for attention.c alone ---- */
+
+typedef struct emb_relative_scratch {
+    float *added;    /* [block][ld] */
+    float *by_query; /* [block][span] */
+    float *by_key;   /* [span][ld] */
+    int64_t ld, span;
+} emb_relative_scratch;
+/* For blocks of queries of texts of so many tokens; table_rows 0: nothing is disentangled. */
+emb_relative_scratch emb_relative_plan(int64_t table_rows, int64_t block, int64_t tokens,
+                                       emb_arena *arena);
+
+typedef struct emb_relative_head { /* one head of one sequence */
+    const emb_kernels *kernels;
+    const emb_relative_positions *relative;
+    int64_t head, dim, tokens;
+    emb_relative_scratch scratch;
+} emb_relative_head;
+/* Before its first query; keys: panels of them. */
+void emb_relative_start(const emb_relative_head *h, const float *keys);
+/* scores[rows][scratch.ld] of q[rows][ld], queries from `query` on, get what is added; returns by what
+ * they are still to be scaled. */
+float emb_relative_add(const emb_relative_head *h, int64_t query, int64_t rows, const float *q,
+                       int64_t ld, float scale, float *scores);
+
 /* context[tokens][heads*head_dim] = softmax(scale Q K^T + relative) V, per sequence and head; q, k, v
- * are columns of qkv[tokens][ld]: head h of q at q + h*head_dim. scratch: emb_attention_scratch
- * bytes per thread. */
+ * are columns of qkv[tokens][ld]: head h of q at q + h*head_dim; heads * i / key_heads and those after it
+ * share head i of k and v. scratch: emb_attention_scratch bytes per thread. */
 typedef struct emb_attention {
     int64_t heads, head_dim;
+    int64_t key_heads; /* 0: as many as heads */
     float scale;
     bool has_relative; /* scratch has room for them */
+    int64_t relative_rows; /* emb_relative_positions.table_rows, likewise */
     bool causal;       /* a query sees the keys up to its own */
+    int64_t window;    /* a query sees keys that are nearer than this; 0: however far */
     bool one_query;    /* q is one row for every sequence, and context[sequences][ldc] */
 } emb_attention;
 size_t emb_attention_scratch(const emb_attention *a, int64_t max_tokens); /* bytes, of one thread */

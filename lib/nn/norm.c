@@ -1,4 +1,4 @@
-/* Layer normalisation of rows, with the bias and the residual that come before it. */
+/* LayerNorm and RMSNorm of rows, with the bias and the residual that come before them; of parts of rows. */
 #include "nn.h"
 
 enum { ROWS = 16 /* of one task, at least */, TASKS = 4 /* a thread */ };
@@ -6,7 +6,7 @@ enum { ROWS = 16 /* of one task, at least */, TASKS = 4 /* a thread */ };
 typedef struct {
     const emb_device *device;
     const emb_norm *norm;
-    int64_t rows, size, parts;
+    int64_t rows, parts, size, ld, tasks; /* parts of size numbers in each row */
     const float *x, *bias, *residual;
     float *y;
 } job;
@@ -14,20 +14,42 @@ typedef struct {
 static void run_part(void *arg, int64_t index)
 {
     const job *j = arg;
-    const int64_t row = j->rows * index / j->parts, end = j->rows * (index + 1) / j->parts;
-    const int64_t at = row * j->size;
+    const emb_kernels *k = j->device->kernels;
+    const emb_norm *n = j->norm;
+    const int64_t end = j->rows * (index + 1) / j->tasks;
 
-    j->device->kernels->layernorm_f32(end - row, j->size, j->x + at, j->size, j->bias,
-                                      j->residual ? j->residual + at : NULL, j->size,
-                                      j->norm->gamma, j->norm->beta, j->norm->eps, j->y + at,
-                                      j->size);
+    for (int64_t row = j->rows * index / j->tasks; row < end; row++) {
+        const float *x = j->x + row * j->ld, *residual = j->residual;
+        float *y = j->y + row * j->ld;
+        if (residual)
+            residual += row * j->ld;
+        if (emb_norm_is_rms(n))
+            k->rmsnorm_f32(j->parts, j->size, x, j->size, j->bias, residual, j->size, n->gamma,
+                           n->eps, y, j->size);
+        else
+            k->layernorm_f32(j->parts, j->size, x, j->size, j->bias, residual, j->size, n->gamma,
+                             n->beta, n->eps, y, j->size);
+    }
+}
+
+static void run(job *j)
+{
+    j->tasks = EMB_MIN((int64_t)TASKS * j->device->threads, (j->rows + ROWS - 1) / ROWS);
+    emb_parallel(j->device, run_part, j, j->tasks);
 }
 
 void emb_norm_run(const emb_device *d, const emb_norm *n, int64_t rows, int64_t size,
                   const float *x, const float *bias, const float *residual, float *y)
 {
-    const int64_t parts = EMB_MIN((int64_t)TASKS * d->threads, (rows + ROWS - 1) / ROWS);
-    job j = {d, n, rows, size, parts, x, bias, residual, y};
+    job j = {d, n, rows, 1, size, size, 0, x, bias, residual, y};
 
-    emb_parallel(d, run_part, &j, parts);
+    run(&j);
+}
+
+void emb_norm_parts_run(const emb_device *d, const emb_norm *n, int64_t rows, int64_t parts,
+                        int64_t size, float *x, int64_t ld)
+{
+    job j = {d, n, rows, parts, size, ld, 0, x, NULL, NULL, x};
+
+    run(&j);
 }

@@ -260,7 +260,7 @@ static void check_bias_act(const emb_kernels *k)
         }
 }
 
-static void check_layernorm(const emb_kernels *k)
+static void check_norm(const emb_kernels *k, bool rms)
 {
     for (int64_t round = 0; round < 4 * ROUNDS; round++) {
         const int64_t n = some_columns(round % ROUNDS), m = 1 + below(3);
@@ -274,15 +274,25 @@ static void check_layernorm(const emb_kernels *k)
         matrix expected = copy_of(found);
         const matrix x0 = copy_of(x), r0 = copy_of(r);
 
-        plain->layernorm_f32(m, n, x0.data, x.ld, pb, pr ? r0.data : NULL, r.ld, gamma.data, pbeta,
-                             1e-12f, expected.data, expected.ld);
-        k->layernorm_f32(m, n, x.data, x.ld, pb, pr, r.ld, gamma.data, pbeta, 1e-12f, found.data,
-                         found.ld);
-        compare("layernorm_f32", found, expected);
+        if (rms) {
+            plain->rmsnorm_f32(m, n, x0.data, x.ld, pb, pr ? r0.data : NULL, r.ld, gamma.data,
+                               1e-12f, expected.data, expected.ld);
+            k->rmsnorm_f32(m, n, x.data, x.ld, pb, pr, r.ld, gamma.data, 1e-12f, found.data,
+                           found.ld);
+        } else {
+            plain->layernorm_f32(m, n, x0.data, x.ld, pb, pr ? r0.data : NULL, r.ld, gamma.data,
+                                 pbeta, 1e-12f, expected.data, expected.ld);
+            k->layernorm_f32(m, n, x.data, x.ld, pb, pr, r.ld, gamma.data, pbeta, 1e-12f,
+                             found.data, found.ld);
+        }
+        compare(rms ? "rmsnorm_f32" : "layernorm_f32", found, expected);
         free(x0.data);
         free(r0.data);
     }
 }
+
+static void check_layernorm(const emb_kernels *k) { check_norm(k, false); }
+static void check_rmsnorm(const emb_kernels *k) { check_norm(k, true); }
 
 static void check_softmax(const emb_kernels *k)
 {
@@ -585,6 +595,7 @@ static const struct {
     {offsetof(emb_kernels, pack_columns_f32), check_pack_columns},
     {offsetof(emb_kernels, bias_act_f32), check_bias_act},
     {offsetof(emb_kernels, layernorm_f32), check_layernorm},
+    {offsetof(emb_kernels, rmsnorm_f32), check_rmsnorm},
     {offsetof(emb_kernels, softmax_f32), check_softmax},
     {offsetof(emb_kernels, divide_rows_f32), check_divide_rows},
     {offsetof(emb_kernels, add_rows_f32), check_add_rows},

@@ -270,7 +270,7 @@ static void norm_is_the_same_in_any_cut(void **unused)
     const int64_t rows = 100, size = 120;
     float *x = numbers(rows * size, 2), *r = numbers(rows * size, 2), *bias = numbers(size, 1);
     float *gamma = numbers(size, 1), *beta = numbers(size, 1), *one = numbers(rows * size, 1);
-    const emb_norm n = {gamma, beta, 1e-12f};
+    const emb_norm n = {EMB_LAYER_NORM, gamma, beta, 1e-12f};
     emb_device d = device(1);
 
     (void)unused;
