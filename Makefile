@@ -88,8 +88,9 @@ $(BUILD)/libembed.so.$(VERSION): $(OBJ) lib/libembed.map
 	$(call quiet,LINK)$(CC) -shared -Wl,-soname,libembed.so.$(ABI) -Wl,--version-script=lib/libembed.map \
 	  $(if $(SAN),,-Wl$(comma)-z$(comma)defs) $(OBJ) $(LINK) $(LIBS) -o $@
 	@$(foreach l,$(SO_LINKS),ln -sf $(@F) $(BUILD)/$(l) &&) true
-$(BUILD)/libembed.$(ABI).dylib: $(OBJ)
-	$(call quiet,LINK)$(CC) -dynamiclib -install_name $(LIBDIR)/$(@F) $(OBJ) $(LINK) $(LIBS) -o $@
+$(BUILD)/libembed.$(ABI).dylib: $(OBJ) lib/libembed.exports
+	$(call quiet,LINK)$(CC) -dynamiclib -install_name $(LIBDIR)/$(@F) \
+	  -Wl,-exported_symbols_list,lib/libembed.exports $(OBJ) $(LINK) $(LIBS) -o $@
 	@ln -sf $(@F) $(BUILD)/libembed.dylib
 $(BUILD)/embed: $(TOOL) $(A)
 	$(call quiet,LINK)$(CC) $(TOOL) $(A) $(LINK) $(LIBS) -o $@

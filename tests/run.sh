@@ -27,6 +27,7 @@ run() { # NAME COMMAND...
 
 run "layers: who includes whom" tools/check-layers.sh
 run "header: C99 to C17, C++98 to C++20" tools/check-headers.sh
+run "exports: what embed.h declares" tools/gen-exports.sh --check
 [ -n "$SAN" ] || run "symbols: nothing outside our prefixes" tools/check-symbols.sh "$BUILD/libembed.a" "$BUILD/libembed.so"
 for test in tests/unit/test_*.c; do
     name=$(basename "$test" .c)

@@ -9,8 +9,8 @@ set -u
 [ $# -eq 2 ] || { echo "usage: tools/check-symbols.sh LIB.a LIB.so" >&2; exit 2; }
 archive=$1
 shared=$2
-header=$(dirname "$0")/../include/embed.h
 nm=${NM:-nm}
+export LC_ALL=C # one order of names, for comm
 
 never='abort _?exit quick_exit atexit getenv secure_getenv setenv putenv setlocale localeconv signal
 sigaction chdir umask srand stdout stderr puts putchar perror __assert_fail
@@ -37,8 +37,7 @@ case $(uname) in
 Darwin) "$nm" -gU "$shared" ;;
 *) "$nm" -D --defined-only "$shared" | grep -v ' A ' ;;
 esac | names >"$folder/exported"
-tr '\n' ' ' <"$header" | grep -oE 'EMBED_API [^;]*;' | grep -oE 'embed_[a-z0-9_]+ *\(' |
-    tr -d ' (' | sort -u >"$folder/declared"
+"$(dirname "$0")/gen-exports.sh" --names >"$folder/declared"
 comm -23 "$folder/exported" "$folder/declared" | report "exported by $shared, not in embed.h"
 comm -13 "$folder/exported" "$folder/declared" | report "in embed.h, not exported by $shared"
 
