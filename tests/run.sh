@@ -26,7 +26,7 @@ run() { # NAME COMMAND...
 }
 
 run "layers: who includes whom" tools/check-layers.sh
-run "header: C99 to C17, C++98 to C++20" tools/check-headers.sh
+run "headers: C99 to C17, C++98 to C++20" tools/check-headers.sh
 run "exports: what embed.h declares" tools/gen-exports.sh --check
 [ -n "$SAN" ] || run "symbols: nothing outside our prefixes" tools/check-symbols.sh "$BUILD/libembed.a" "$BUILD/libembed.so"
 for test in tests/unit/test_*.c; do
@@ -38,6 +38,8 @@ for target in model json tokenizer image; do
 done
 run "the embed command" tests/cli/run.sh
 run "embed map in a browser" tests/cli/map.sh
+run "completion of shells" tests/cli/completion.sh
+run "man pages: all options, all functions" tools/check-man.sh "$EMBED"
 for example in examples/*.c; do
     name=$(basename "$example" .c)
     case $name in

@@ -105,6 +105,8 @@ typedef struct command {
 
 void options_parse(options *o, const command *c, int argc, char **argv);
 void options_print_help(const command *c); /* usage, options and examples on standard output */
+/* A line for each option: spellings, name of its value or "", help, with tabs between. */
+void options_print_completion(const command *c);
 
 /* ---- json.c: JSON lines -------------------------------------------------------------- */
 

@@ -116,7 +116,8 @@ static void print_help(void)
     for (int i = 0; i < COMMANDS; i++)
         printf("  %-8s  %s\n", commands[i].name, commands[i].summary);
     puts("\n  embed SUBCOMMAND --help   options and examples\n"
-         "  embed --version           version and build\n\n"
+         "  embed --version           version and build\n"
+         "  embed completion [NAME]   subcommands, or the options of one, for shells\n\n"
          "Examples:\n"
          "  embed text -m all-MiniLM-L6-v2 'a cat on a mat'\n"
          "  embed search -m all-MiniLM-L6-v2 -f notes.txt 'how do I reset my password'\n"
@@ -168,8 +169,30 @@ static int finish(void)
     return 0;
 }
 
+static const command *find_command(const char *name)
+{
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    usage(name[0] == '-' ? "unknown option %s" : "unknown subcommand %s", name);
+}
+
+/* What the completion scripts of shells ask for. */
+static int print_completion(int argc, char **argv)
+{
+    if (argc > 1)
+        usage("unexpected argument \"%s\"", argv[1]);
+    if (argc)
+        options_print_completion(find_command(argv[0]));
+    else
+        for (int i = 0; i < COMMANDS; i++)
+            printf("%s\t%s\n", commands[i].name, commands[i].summary);
+    return finish();
+}
+
 int main(int argc, char **argv)
 {
+    const command *c;
     options o;
 
     hold_standard_streams();
@@ -186,17 +209,15 @@ int main(int argc, char **argv)
                embed_build_info());
         return finish();
     }
-    for (int i = 0; i < COMMANDS; i++) {
-        if (strcmp(argv[1], commands[i].name) != 0)
-            continue;
-        set_command(commands[i].name);
-        options_parse(&o, &commands[i], argc - 2, argv + 2);
-        if (o.help) {
-            options_print_help(&commands[i]);
-            return finish();
-        }
-        commands[i].run(&o);
-        return exit_status();
+    if (strcmp(argv[1], "completion") == 0)
+        return print_completion(argc - 2, argv + 2);
+    c = find_command(argv[1]);
+    set_command(c->name);
+    options_parse(&o, c, argc - 2, argv + 2);
+    if (o.help) {
+        options_print_help(c);
+        return finish();
     }
-    usage(argv[1][0] == '-' ? "unknown option %s" : "unknown subcommand %s", argv[1]);
+    c->run(&o);
+    return exit_status();
 }

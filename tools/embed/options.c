@@ -1,4 +1,4 @@
-/* options: one table of every option, read by the parser and printed by --help. */
+/* options: one table of every option, read by the parser, printed by --help and for completion. */
 #include "cli.h"
 
 #include <errno.h>
@@ -363,4 +363,18 @@ void options_print_help(const command *c)
         print_help_text(option->help, column);
     }
     printf("\nExamples:\n%s", c->examples);
+}
+
+void options_print_completion(const command *c)
+{
+    for (int i = 0; i < COUNT; i++) {
+        const struct option *option = &table[i];
+
+        if (!(option->commands & c->bit))
+            continue;
+        if (option->letter)
+            printf("-%c ", option->letter);
+        printf("--%s\t%s\t%.*s\n", option->name, option->argument ? option->argument : "",
+               (int)strcspn(option->help, "\n"), option->help);
+    }
 }
