@@ -1,6 +1,6 @@
 #!/bin/sh
 # include/embed.h alone, and every initialiser in it, as C99 to C17 and C++98 to C++20 without a
-# warning, by every compiler found.
+# warning, by every compiler found; embed.hpp and the program that calls all of it as C++17 and C++20.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -22,7 +22,7 @@ compile() { # COMPILER LANGUAGE STANDARDS...
     compiler=$1
     language=$2
     shift 2
-    flags="-Wall -Wextra -Wpedantic -Wshadow -Werror -Iinclude -fsyntax-only"
+    flags="-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Werror -Iinclude -fsyntax-only"
     [ "$language" = c ] && flags="$flags -Wstrict-prototypes"
     for standard in "$@"; do
         if program | "$compiler" -x "$language" "-std=$standard" $flags -; then
@@ -31,6 +31,9 @@ compile() { # COMPILER LANGUAGE STANDARDS...
             echo "check-headers: embed.h as $standard with $compiler: failed"
             failed=1
         fi
+        case $standard in
+        c++17 | c++20) "$compiler" "-std=$standard" $flags -Wold-style-cast tests/cpp/wrapper.cpp || failed=1 ;;
+        esac
     done
 }
 
