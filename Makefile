@@ -18,7 +18,12 @@ PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+CMAKEDIR   ?= $(LIBDIR)/cmake/libembed
 MANDIR     ?= $(PREFIX)/share/man
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHCOMPDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 BLAS       ?= dlopen
 JPEG       ?= auto
 
@@ -122,26 +127,14 @@ bench: $(BUILD)/bench $(BUILD)/embed $(SO)
 parity: $(BUILD)/embed
 	@EMBED=$(BUILD)/embed tests/parity/run.sh
 
-$(BUILD)/libembed.pc: pkgconfig/libembed.pc.in $(H) Makefile
-	@mkdir -p $(@D)
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-	  -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS_PRIVATE@|$(strip $(LIBS))|' $< > $@
+# What goes where is the list in tools/install.sh.
+INSTALLED := DESTDIR PREFIX BINDIR LIBDIR INCLUDEDIR PKGCONFIGDIR CMAKEDIR MANDIR BASHCOMPDIR ZSHCOMPDIR \
+  FISHCOMPDIR BUILD VERSION SO_LINKS LIBS CC INSTALL
+run_install = $(foreach v,$(INSTALLED),$(v)='$(strip $($(v)))') SO=$(notdir $(SO)) tools/install.sh
 install: $(A) $(SO) $(BUILD)/embed
-	rm -f $(BUILD)/libembed.pc
-	+$(MAKE) --no-print-directory $(BUILD)/libembed.pc
-	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/libembed \
-	  $(DESTDIR)$(MANDIR)/man1
-	$(INSTALL) -m 644 $(H) $(DESTDIR)$(INCLUDEDIR)/libembed/embed.h
-	$(INSTALL) -m 644 $(A) $(DESTDIR)$(LIBDIR)/libembed.a
-	$(INSTALL) -m 755 $(SO) $(DESTDIR)$(LIBDIR)/$(notdir $(SO))
-	$(foreach l,$(SO_LINKS),ln -sf $(notdir $(SO)) $(DESTDIR)$(LIBDIR)/$(l) &&) true
-	$(INSTALL) -m 644 $(BUILD)/libembed.pc $(DESTDIR)$(LIBDIR)/pkgconfig/libembed.pc
-	$(INSTALL) -m 755 $(BUILD)/embed $(DESTDIR)$(BINDIR)/embed
-	$(INSTALL) -m 644 docs/man/embed.1 $(DESTDIR)$(MANDIR)/man1/embed.1
+	@$(run_install) install
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libembed.a $(notdir $(SO)) $(SO_LINKS) pkgconfig/libembed.pc) \
-	  $(DESTDIR)$(INCLUDEDIR)/libembed/embed.h $(DESTDIR)$(BINDIR)/embed $(DESTDIR)$(MANDIR)/man1/embed.1
-	-rmdir $(DESTDIR)$(INCLUDEDIR)/libembed
+	@$(run_install) uninstall
 clean:
 	rm -rf build
 .PHONY: all check build-tests demo bench parity install uninstall clean

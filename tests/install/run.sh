@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs into a staging folder and uses the library there as its users do: through pkg-config, shared
-# and static, from C and C++, with both spellings of the include; the command too. Uninstalling leaves
-# no file behind.
+# Installs into a staging folder and uses the library there as its users do: through pkg-config and
+# CMake, shared and static, from C and C++, with both spellings of the include; the command too.
+# Uninstalling leaves no file behind.
 #
 #   tests/install/run.sh MODEL_DIRECTORY [MAKE VARIABLES...]
 set -u
@@ -14,58 +14,95 @@ make=${MAKE:-make}
 prefix=/opt/libembed # nowhere a compiler looks by itself
 stage=$(mktemp -d) || exit 1
 trap 'rm -rf "$stage"' EXIT
-export LD_LIBRARY_PATH="$stage$prefix/lib" DYLD_LIBRARY_PATH="$stage$prefix/lib"
+work=$stage/work
+mkdir "$work"
+tried=
+cc=${CC:-cc}
 
 fail() { echo "install: $*"; exit 1; }
 step() { # NAME COMMAND...: silent unless it fails
     name=$1
     shift
-    "$@" >"$stage/log" 2>&1 || { cat "$stage/log"; fail "$name: failed"; }
+    "$@" >"$work/log" 2>&1 || { cat "$work/log"; fail "$name: failed"; }
 }
-pc() { "${PKG_CONFIG:-pkg-config}" "$@" libembed; }
+gives() { # NAME PROGRAM...: it prints what the first one did
+    step "$@"
+    [ -e "$work/expected" ] || cp "$work/log" "$work/expected"
+    cmp -s "$work/log" "$work/expected" || { cat "$work/log"; fail "$1: other numbers than before"; }
+}
+pc() {
+    PKG_CONFIG_LIBDIR="$root/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$stage" PKG_CONFIG_PATH='' \
+        "${PKG_CONFIG:-pkg-config}" "$@" libembed
+}
+shared() { # with the library of the stage, wherever it was moved to
+    env LD_LIBRARY_PATH="$root/lib" DYLD_LIBRARY_PATH="$root/lib" "$@"
+}
 
+pkg_config() {
+    version=$(sed -nE 's/^#define EMBED_VERSION_(MAJOR|MINOR|PATCH) //p' include/embed.h | paste -sd . -)
+    [ "$(pc --modversion)" = "$version" ] || fail "libembed.pc: version $(pc --modversion), not $version"
+    [ -z "$(pc --print-requires --print-requires-private)" ] || fail "libembed.pc: requires other modules"
+    for example in examples/*.c; do
+        step "$example" $cc $example $(pc --cflags --libs) -o "$work/${example##*/}"
+    done
+    gives "shared, from C" shared "$work/sentence_similarity.c" "$model"
+    static=$(pc --static --libs | sed "s|-lembed|$root/lib/libembed.a|")
+    step "static" $cc examples/sentence_similarity.c $(pc --cflags) $static -o "$work/static"
+    gives "static, from C" "$work/static" "$model"
+    # Where a compiler looks by itself, the other spelling needs no flag of pkg-config.
+    echo '#include <libembed/embed.h>' | $cc -I"$root/include" -fsyntax-only -x c - ||
+        fail "<libembed/embed.h>: not found"
+    tried="$tried, pkg-config"
+}
+
+cplusplus() { # COMPILER STANDARD
+    command -v "$1" >/dev/null 2>&1 || return 0
+    echo '#include <libembed/embed.hpp>' >"$work/use.cc"
+    cat tests/cpp/wrapper.cpp >>"$work/use.cc"
+    step "embed.hpp, $1, C++$2" "$1" -std=c++$2 -Wall -Wextra -Werror "$work/use.cc" $(pc --cflags --libs) \
+        -o "$work/wrapper"
+    step "embed.hpp, $1, C++$2, run" shared "$work/wrapper"
+    step "shared, from C++" "$1" -std=c++$2 examples/sentence_similarity.cpp $(pc --cflags --libs) -o "$work/cpp"
+    gives "shared, from C++" shared "$work/cpp" "$model"
+    tried="$tried, $1"
+}
+
+cmake_package() {
+    for tool in cmake cc c++; do $tool --version >/dev/null 2>&1 || return 0; done
+    mv "$root" "$stage/elsewhere" # the tree may be moved as a whole
+    step "cmake" env -u MAKEFLAGS -u MAKELEVEL cmake -S tests/install/cmake -B "$work/cmake" -DWANTED="$version" \
+        -DCMAKE_PREFIX_PATH="$stage/elsewhere"
+    step "cmake --build" env -u MAKEFLAGS -u MAKELEVEL cmake --build "$work/cmake"
+    for program in c_libembed cpp_libembed c_static cpp_static; do
+        gives "CMake, $program" "$work/cmake/$program" "$model"
+    done
+    mv "$stage/elsewhere" "$root"
+    tried="$tried, CMake"
+}
+
+root=$stage$prefix
 step "make install" $make install DESTDIR="$stage" PREFIX=$prefix "$@"
-export PKG_CONFIG_LIBDIR="$stage$prefix/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$stage" PKG_CONFIG_PATH=
-version=$(sed -nE 's/^#define EMBED_VERSION_(MAJOR|MINOR|PATCH) //p' include/embed.h | paste -sd . -)
-[ "$(pc --modversion)" = "$version" ] || fail "libembed.pc: version $(pc --modversion), not $version"
-[ -z "$(pc --print-requires --print-requires-private)" ] || fail "libembed.pc: requires other modules"
+pkg_config
+cplusplus g++ 17
+cplusplus clang++ 20
+cmake_package
+step "embed --version" "$root/bin/embed" --version
+for page in man1/embed.1 man3/libembed.3; do
+    [ -s "$root/share/man/$page" ] || fail "$page: not installed"
+done
 
-example=examples/sentence_similarity.c
-cc=${CC:-cc}
-step "shared" $cc $example $(pc --cflags --libs) -o "$stage/shared"
-step "shared program" "$stage/shared" "$model"
-mv "$stage/log" "$stage/shared.out"
-
-archive=$stage$prefix/lib/libembed.a
-static=$(pc --static --libs | sed "s|-lembed|$archive|")
-step "static" $cc $example $(pc --cflags) $static -o "$stage/static"
-step "static program" env -u LD_LIBRARY_PATH -u DYLD_LIBRARY_PATH "$stage/static" "$model"
-cmp -s "$stage/log" "$stage/shared.out" || fail "the static and the shared program differ"
-
-cat >"$stage/use.cc" <<'C'
-#include <libembed/embed.h>
-#include <cstdio>
-int main(int, char **argv)
-{
-    embed_error error = EMBED_ERROR_INIT;
-    embed_model *model = NULL;
-    if (embed_model_open(argv[1], NULL, &model, &error) < 0)
-        return std::fprintf(stderr, "%s\n", error.message), 1;
-    embed_model_free(model);
-    return 0;
-}
-C
-cxx=${CXX:-c++}
-if command -v "$cxx" >/dev/null 2>&1; then
-    step "C++" $cxx -std=c++98 "$stage/use.cc" $(pc --cflags --libs) -o "$stage/use"
-    step "C++ program" "$stage/use" "$model"
-else
-    echo "install: no C++ compiler: not tried from C++"
-fi
-step "embed --version" "$stage$prefix/bin/embed" --version
-
-rm -rf "$stage/shared" "$stage/shared.out" "$stage/static" "$stage/use" "$stage/use.cc" "$stage/log"
 $make uninstall DESTDIR="$stage" PREFIX=$prefix "$@" >/dev/null || fail "make uninstall: failed"
-left=$(find "$stage" ! -type d)
+left=$(find "$root" ! -type d; find "$root" -type d -name '*libembed?*')
 [ -z "$left" ] || fail "make uninstall leaves: $left"
-echo "install: shared, static, C++ and the command work from a staged install"
+
+# Every folder can be chosen, also one outside of PREFIX.
+step "make install, other folders" $make install DESTDIR="$stage" PREFIX=/a LIBDIR=/a/lib64 INCLUDEDIR=/b/include \
+    CMAKEDIR=/c/cmake PKGCONFIGDIR=/c/pc MANDIR=/c/man BINDIR=/c/bin BASHCOMPDIR=/c/bash ZSHCOMPDIR=/c/zsh \
+    FISHCOMPDIR=/c/fish "$@"
+for file in a/lib64/libembed.a b/include/libembed/embed.h b/include/libembed/embed.hpp c/pc/libembed.pc \
+    c/cmake/libembed-config.cmake c/man/man1/embed.1 c/bin/embed c/bash/embed c/zsh/_embed c/fish/embed.fish; do
+    [ -e "$stage/$file" ] || fail "$file: not installed"
+done
+grep -qF '"/a/lib64/libembed.a"' "$stage/c/cmake/libembed-config.cmake" || fail "CMake: not /a/lib64"
+grep -qFx 'libdir=${prefix}/lib64' "$stage/c/pc/libembed.pc" || fail "libembed.pc: not in lib64"
+echo "install: shared and static work from a staged install${tried}"
