@@ -3,6 +3,7 @@
 # make demo         a real model on real sentences; MODEL=dir takes yours
 # make bench        speed of this build; make parity: live against the reference libraries (Python)
 # make install      PREFIX=/usr/local DESTDIR=; make uninstall; make clean
+# make size         bytes by folder; make abi-check: embed.h against what programs were compiled with
 # BLAS=dlopen|link|none: how OpenBLAS is reached. JPEG=auto|turbo|stb: who decodes JPEG; auto takes
 # libjpeg where pkg-config finds it. See docs/building.md.
 .DEFAULT_GOAL := all
@@ -127,6 +128,11 @@ bench: $(BUILD)/bench $(BUILD)/embed $(SO)
 parity: $(BUILD)/embed
 	@EMBED=$(BUILD)/embed tests/parity/run.sh
 
+size: all
+	@tools/size.sh $(BUILD)
+abi-check: $(BUILD)/tests/test_abi $(SO)
+	@tools/gen-abi.sh --check && $(BUILD)/tests/test_abi && tools/check-abi.sh $(SO)
+
 # What goes where is the list in tools/install.sh.
 INSTALLED := DESTDIR PREFIX BINDIR LIBDIR INCLUDEDIR PKGCONFIGDIR CMAKEDIR MANDIR BASHCOMPDIR ZSHCOMPDIR \
   FISHCOMPDIR BUILD VERSION SO_LINKS LIBS CC INSTALL
@@ -137,6 +143,6 @@ uninstall:
 	@$(run_install) uninstall
 clean:
 	rm -rf build
-.PHONY: all check build-tests demo bench parity install uninstall clean
+.PHONY: all check build-tests demo bench parity size abi-check install uninstall clean
 
 -include $(OBJ:.o=.d) $(TOOL:.o=.d) $(addsuffix .d,$(EXAMPLES) $(TESTS))

@@ -28,6 +28,8 @@ run() { # NAME COMMAND...
 run "layers: who includes whom" tools/check-layers.sh
 run "headers: C99 to C17, C++98 to C++20" tools/check-headers.sh
 run "exports: what embed.h declares" tools/gen-exports.sh --check
+run "ABI: all of embed.h is in the list" tools/gen-abi.sh --check
+[ -n "$SAN" ] || run "ABI: abidiff" tools/check-abi.sh "$BUILD/libembed.so"
 [ -n "$SAN" ] || run "symbols: nothing outside our prefixes" tools/check-symbols.sh "$BUILD/libembed.a" "$BUILD/libembed.so"
 for test in tests/unit/test_*.c; do
     name=$(basename "$test" .c)
