@@ -1,5 +1,6 @@
 # make              the library (static and shared) and the embed command, in build/release
 # make check        every test; SAN=address,undefined: under the sanitizers
+# make check-cross  for other systems, built here: Windows
 # make demo         a real model on real sentences; MODEL=dir takes yours
 # make bench        speed of this build; make parity: live against the reference libraries (Python)
 # make install      PREFIX=/usr/local DESTDIR=; make uninstall; make clean
@@ -25,8 +26,6 @@ MANDIR     ?= $(PREFIX)/share/man
 BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
 FISHCOMPDIR ?= $(PREFIX)/share/fish/vendor_completions.d
-BLAS       ?= dlopen
-JPEG       ?= auto
 
 H       := include/embed.h
 version  = $(shell sed -n 's/^.define EMBED_VERSION_$(1) //p' $(H))
@@ -36,6 +35,9 @@ ABI     := 0
 TARGET  := $(shell $(CC) -dumpmachine)
 ARCH    := $(if $(findstring x86_64,$(TARGET)),x86,$(if $(findstring aarch64,$(TARGET)),arm,other))
 DARWIN  := $(findstring darwin,$(TARGET))
+WINDOWS := $(findstring mingw,$(TARGET))
+BLAS    ?= $(if $(WINDOWS),none,dlopen)
+JPEG    ?= auto
 comma   := ,
 CONFIG  := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),release)$(if $(filter-out dlopen,$(BLAS)),-$(BLAS))$(if $(filter stb,$(JPEG)),-stb)
 BUILD   ?= build/$(CONFIG)
@@ -54,12 +56,14 @@ $(if $(filter dlopen link none,$(BLAS)),,$(error BLAS: expected dlopen, link or 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 OURS := -std=c11 $(WARN) -fvisibility=hidden -ffp-contract=off -fPIC -pthread -MMD -MP \
         -ffile-prefix-map=$(CURDIR)=. $(BLAS_$(BLAS)) \
+        $(if $(WINDOWS),-D__USE_MINGW_ANSI_STDIO=1) \
         $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 STB  ?= $(or $(shell $(PKG_CONFIG) --cflags stb 2>/dev/null),-I/usr/include/stb)
 DEPS  = $(shell $(PKG_CONFIG) --cflags $(headers)) $(STB)
-LIBS  = $(shell $(PKG_CONFIG) --libs $(packages)) $(if $(DARWIN),,-ldl) -lm -pthread
+LIBS  = $(shell $(PKG_CONFIG) --libs $(packages)) $(if $(DARWIN)$(WINDOWS),,-ldl) -lm -pthread
 LINK  = $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
-ISA_avx2 := -mavx2 -mfma -mf16c
+# On Windows gcc leaves the stack aligned to 16 bytes alone, whatever it keeps there.
+ISA_avx2 := -mavx2 -mfma -mf16c $(if $(WINDOWS),-Wa$(comma)-muse-unaligned-vector-move)
 ISA_avx512 := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl
 ISA_avx512vnni := $(ISA_avx512) -mavx512vnni
 isa       = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $<)))))
@@ -69,23 +73,30 @@ quiet = $(if $(V),,@printf '  %-5s %s\n' $(1) $@;)
 
 # ---- files -------------------------------------------------------------------
 
-OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(LIB_SRC) $(LIB_SRC_$(ARCH)) $(LIB_SRC_jpeg_$(jpeg)))
-TOOL := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/embed/*.c))
+OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(LIB_SRC) $(LIB_SRC_$(ARCH)) $(LIB_SRC_jpeg_$(jpeg)) \
+  $(LIB_SRC_$(if $(WINDOWS),windows,posix)))
+TOOL := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/embed/*.c $(if $(WINDOWS),tools/embed/windows/*.c))) \
+  $(if $(WINDOWS),$(BUILD)/tools/embed/windows/manifest.o)
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 TESTS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 A  := $(BUILD)/libembed.a
-SO := $(BUILD)/libembed.$(if $(DARWIN),$(ABI).dylib,so.$(VERSION))
-SO_LINKS := $(if $(DARWIN),libembed.dylib,libembed.so libembed.so.$(ABI))
+SO := $(BUILD)/$(if $(DARWIN),libembed.$(ABI).dylib,$(if $(WINDOWS),libembed-$(ABI).dll,libembed.so.$(VERSION)))
+SO_LINKS := $(if $(DARWIN),libembed.dylib,$(if $(WINDOWS),,libembed.so libembed.so.$(ABI)))
 
-all: $(A) $(SO) $(BUILD)/embed $(EXAMPLES)
+COMMAND := $(BUILD)/embed$(if $(WINDOWS),.exe)
+
+all: $(A) $(SO) $(COMMAND) $(EXAMPLES)
 
 $(BUILD)/lib/%.o: lib/%.c
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $(isa) -c $< -o $@
 $(BUILD)/tools/%.o: tools/%.c
 	@mkdir -p $(@D)
-	$(call quiet,CC)$(CC) $(OURS) -Iinclude $(STB) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+	$(call quiet,CC)$(CC) $(OURS) -Iinclude $(STB) $(if $(WINDOWS),$(POSIX)) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+POSIX := -D_GNU_SOURCE -Itools/embed/windows -include tools/embed/windows/posix.h
+$(BUILD)/tools/embed/windows/manifest.o: tools/embed/windows/embed.rc tools/embed/windows/embed.manifest
+	$(call quiet,RC)$(or $(WINDRES),$(CC:gcc=windres)) $< $@
 # stb_image_write shifts the codes of its own tables into the sign of an int.
 $(BUILD)/tools/embed/jpeg.o: OURS += $(if $(SAN),-fno-sanitize=undefined)
 $(A): $(OBJ)
@@ -98,7 +109,9 @@ $(BUILD)/libembed.$(ABI).dylib: $(OBJ) lib/libembed.exports
 	$(call quiet,LINK)$(CC) -dynamiclib -install_name $(LIBDIR)/$(@F) \
 	  -Wl,-exported_symbols_list,lib/libembed.exports $(OBJ) $(LINK) $(LIBS) -o $@
 	@ln -sf $(@F) $(BUILD)/libembed.dylib
-$(BUILD)/embed: $(TOOL) $(A)
+$(BUILD)/libembed-$(ABI).dll: $(OBJ) lib/libembed.def
+	$(call quiet,LINK)$(CC) -shared $(OBJ) lib/libembed.def -Wl,--out-implib,$(BUILD)/libembed.dll.a $(LINK) $(LIBS) -o $@
+$(COMMAND): $(TOOL) $(A)
 	$(call quiet,LINK)$(CC) $(TOOL) $(A) $(LINK) $(LIBS) -o $@
 $(BUILD)/examples/%: examples/%.c $(A)
 	@mkdir -p $(@D)
@@ -125,6 +138,9 @@ demo:
 	@tools/demo.sh
 bench: $(BUILD)/bench $(BUILD)/embed $(SO)
 	@BUILD=$(BUILD) PEERS=$(PEERS) tests/bench/bench.sh
+# Other systems, built and, where an emulator is there, run here.
+check-cross: $(BUILD)/embed
+	+@EMBED=$(BUILD)/embed MAKE="$(MAKE)" tests/cross-windows.sh
 parity: $(BUILD)/embed
 	@EMBED=$(BUILD)/embed tests/parity/run.sh
 
@@ -143,6 +159,6 @@ uninstall:
 	@$(run_install) uninstall
 clean:
 	rm -rf build
-.PHONY: all check build-tests demo bench parity size abi-check install uninstall clean
+.PHONY: all check check-cross build-tests demo bench parity size abi-check install uninstall clean
 
 -include $(OBJ:.o=.d) $(TOOL:.o=.d) $(addsuffix .d,$(EXAMPLES) $(TESTS))

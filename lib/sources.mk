@@ -2,8 +2,7 @@
 LIB_SRC := \
   lib/api.c lib/describe.c lib/images.c lib/model.c lib/modules.c lib/session.c lib/texts.c \
   lib/vectors.c \
-  lib/base/cpu.c lib/base/file.c lib/base/memory.c lib/base/status.c lib/base/threads.c \
-  lib/base/utf8.c \
+  lib/base/cpu.c lib/base/memory.c lib/base/status.c lib/base/threads.c lib/base/utf8.c \
   lib/encoder/encoder.c lib/encoder/load.c lib/encoder/pooler.c lib/encoder/positions.c \
   lib/encoder/relative.c lib/encoder/tokens.c lib/encoder/weights.c \
   lib/format/directory.c lib/format/json.c lib/format/json_reader.c lib/format/safetensors.c \
@@ -31,3 +30,6 @@ LIB_SRC_x86 := lib/kernels/int8_avx2.c lib/kernels/int8_avx512vnni.c \
 # Who decodes JPEG: JPEG=turbo or stb of the Makefile.
 LIB_SRC_jpeg_turbo := lib/image/decode_jpeg.c
 LIB_SRC_jpeg_stb := lib/image/decode_jpeg_stb.c
+# Files of the operating system.
+LIB_SRC_posix := lib/base/file.c
+LIB_SRC_windows := lib/base/file_windows.c

@@ -15,7 +15,9 @@
 
 /* ---- errors (status.c) ---------------------------------------------------- */
 
-#if defined(__GNUC__)
+#if defined(__MINGW32__)
+#define EMB_PRINTF(string, first) __attribute__((format(gnu_printf, string, first)))
+#elif defined(__GNUC__)
 #define EMB_PRINTF(string, first) __attribute__((format(printf, string, first)))
 #else
 #define EMB_PRINTF(string, first)
@@ -98,7 +100,7 @@ int emb_utf8_encode(uint32_t code_point, char out[4]);
 /* Offset of the first invalid byte, or -1. */
 int64_t emb_utf8_invalid(const char *s, size_t size);
 
-/* ---- files (file.c) -------------------------------------------------------------- */
+/* ---- files (file.c, file_windows.c) ---------------------------------------------- */
 
 typedef struct emb_file {
     const char *data;

@@ -1,4 +1,4 @@
-/* Whole files, mapped or read, and what a path is. POSIX. */
+/* Whole files, mapped or read, and what a path is. POSIX; file_windows.c is the other one. */
 #define _DEFAULT_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -6,12 +6,31 @@
 #include <stdlib.h>
 #if defined(__linux__)
 #include <sys/mman.h>
+#elif defined(_WIN32)
+#include <malloc.h>
 #endif
 
 #include "base.h"
 
 #define ALIGN EMBED_WORKSPACE_ALIGN
 #define HUGE_PAGE ((size_t)2 << 20)
+
+#if defined(_WIN32)
+
+static void *libc_alloc(void *user, size_t size, size_t align)
+{
+    (void)user;
+    return _aligned_malloc(size, align);
+}
+
+static void libc_free(void *user, void *ptr, size_t size)
+{
+    (void)user;
+    (void)size;
+    _aligned_free(ptr);
+}
+
+#else
 
 /* Weights and workspaces are read in strides that miss the TLB at every step on pages of 4 KiB: large
  * blocks ask for huge ones. It is a wish, and may fail. */
@@ -34,6 +53,8 @@ static void libc_free(void *user, void *ptr, size_t size)
     (void)size;
     free(ptr);
 }
+
+#endif
 
 const emb_allocator emb_libc_allocator = {libc_alloc, libc_free, NULL};
 

@@ -5,7 +5,11 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#if defined(_WIN32)
+#include <windows.h>
+#else
 #include <unistd.h>
+#endif
 
 #include "base.h"
 
@@ -179,9 +183,21 @@ static int64_t quota_cores(void)
 }
 #endif
 
+#if defined(_WIN32)
+/* Those of the process's affinity, which is of one group of 64 unless the process asks for more. */
+static int64_t system_cores(void)
+{
+    DWORD_PTR process, machine;
+    if (!GetProcessAffinityMask(GetCurrentProcess(), &process, &machine)) return 1;
+    return process ? __builtin_popcountll(process) : GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
+}
+#else
+static int64_t system_cores(void) { return sysconf(_SC_NPROCESSORS_ONLN); }
+#endif
+
 int32_t emb_usable_cores(void)
 {
-    int64_t cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t cores = system_cores();
 #if defined(__linux__)
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0) cores = CPU_COUNT(&set);
