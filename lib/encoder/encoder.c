@@ -313,10 +313,11 @@ static int64_t count_groups(const emb_encoder *e, const emb_device *d, const emb
 const float *emb_encoder_run(const emb_encoder *e, const emb_device *d, const emb_batch *b,
                              int64_t layer, emb_encoder_scratch *s)
 {
-    bool last = layer == EMB_LAST;
+    int64_t layers = e->arch.num_hidden_layers;
+    bool last = layer == EMB_LAST || (e->arch.normed_states && layer == layers);
     emb_device with_scratch = *d;
     crew all = {e, &with_scratch, *b, s, 0};
-    groups g = {&all, last ? e->arch.num_hidden_layers : layer, count_groups(e, d, b), last, 0};
+    groups g = {&all, last ? layers : layer, count_groups(e, d, b), last, 0};
     with_scratch.scratch = s->linear;
     with_scratch.scratch_per_thread = s->linear_per_thread;
     if (!b->tokens) return s->x; /* none of its inputs could be used */

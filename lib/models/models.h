@@ -39,6 +39,7 @@ emb_config emb_config_section(const emb_config *config, const char *key, char wh
 /* Refuse any value of key but absent, null and the one given. */
 void emb_config_only_string(emb_config *config, const char *key, const char *only);
 void emb_config_only_false(emb_config *config, const char *key);
+void emb_config_only_null(emb_config *config, const char *key);
 
 /* Tensor names below the family's prefix. A Linear, Conv2d or norm is named without ".weight" and
  * ".bias", any other tensor by its whole name; "%d" is the layer (ALBERT: the group, and the layer in
@@ -186,6 +187,7 @@ typedef struct emb_architecture {
     int64_t layer_groups, group_layers; /* ALBERT: the same layers over and over: so many groups, of so
                                          * many layers each, share num_hidden_layers; 0: no */
     bool pre_norm;       /* x + block(norm(x)), not norm(x + block(x)) */
+    bool normed_states;  /* the last of hidden_states is behind final_norm (language models) */
     bool no_first_norm;  /* layer 0 has no attention_norm: the embeddings have one (ModernBERT) */
     bool gate_last;      /* in one tensor with intermediate, gate is the second half (GTE) */
     uint32_t no_bias;    /* EMB_NO_BIAS_* */
@@ -203,9 +205,13 @@ typedef struct emb_architecture {
     emb_activation score_act;      /* of the labels: SIGMOID or NONE */
 } emb_architecture;
 
-/* Tokens of the longest text that the table of positions has room for. */
+/* Tokens of the longest text that the table of positions has room for, or that rotary ones are made for. */
 static inline int64_t emb_max_tokens(const emb_architecture *a)
 {
+    const emb_rope *rope = &a->positions[EMB_FULL_ATTENTION].rope;
+    double stretched = rope->factor * (double)rope->trained;
+    if (rope->scaling == EMB_ROPE_DYNAMIC && stretched > (double)a->max_position_embeddings)
+        return (int64_t)EMB_MIN(stretched, (double)EMB_SIZE_MAX);
     return a->max_position_embeddings - a->position_offset;
 }
 
@@ -232,6 +238,8 @@ extern const emb_family emb_family_albert, emb_family_bert, emb_family_roberta;
 extern const emb_family emb_family_xlm_roberta;
 extern const emb_family emb_family_camembert, emb_family_distilbert, emb_family_electra;
 extern const emb_family emb_family_mpnet;
+extern const emb_family emb_family_modernbert, emb_family_nomic_bert, emb_family_new, emb_family_gte;
+extern const emb_family emb_family_qwen3, emb_family_gemma3_text;
 extern const emb_family emb_family_vit, emb_family_deit, emb_family_beit;
 extern const emb_family emb_family_dinov2, emb_family_dinov2_with_registers, emb_family_dinov3_vit;
 extern const emb_family emb_family_clip, emb_family_clip_text_model, emb_family_clip_vision_model;
@@ -243,6 +251,14 @@ extern const emb_family emb_family_siglip2, emb_family_siglip2_vision_model;
  * num_attention_heads, intermediate_size, hidden_act and layer_norm_eps, with the fallbacks already
  * in out. */
 void emb_config_layers(emb_config *config, emb_architecture *out);
+/* Rotary positions of a kind of layers, by transformers 5's rope_parameters (layer_type NULL: one for all
+ * layers, else an object for each type of layer in it), rope_scaling and the key of older files.
+ * scaled: rope_scaling holds for this type. */
+void emb_config_rope(emb_config *config, const char *layer_type, bool scaled, const char *theta_key,
+                     double theta, emb_rope *out);
+/* layer_types, or else full attention in every layer i with (i + offset) % period = 0, and sliding
+ * attention in the others. */
+void emb_config_layer_types(emb_config *config, emb_architecture *out, int64_t period, int64_t offset);
 /* num_channels, image_size and patch_size -> out->image. */
 void emb_config_image(emb_config *config, emb_architecture *out, int64_t image_size,
                       int64_t patch_size);
