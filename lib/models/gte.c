@@ -61,7 +61,6 @@ static void describe(emb_config *c, emb_architecture *a)
 static void describe_gte(emb_config *c, emb_architecture *a)
 {
     describe(c, a);
-    a->names.prefix = "gte.";
     emb_config_rope(c, NULL, true, "rope_theta", 160000, &a->positions[EMB_FULL_ATTENTION].rope);
 }
 
