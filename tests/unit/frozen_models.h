@@ -25,6 +25,7 @@ static const char *const models[] = {
     "bert",     "bert-bare",  "bert-f16", "bert-bf16", "bert-f64", "bert-sharded",
     "bert-odd", "distilbert", "electra",  "st-dense",  "st-list",  "roberta",
     "albert",   "albert-18-14", "clip-text", "clip-text-largest", "siglip-text",
+    "modernbert", "nomic-hub", "nomic-bias", "gte-new", "qwen3", "embeddinggemma", "gemma3-causal",
 };
 enum { NUM_MODELS = (int)(sizeof models / sizeof models[0]) };
 
