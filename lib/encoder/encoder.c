@@ -42,6 +42,7 @@ void emb_encoder_plan(const emb_encoder *e, int64_t max_tokens, int32_t threads,
         out->linear_per_thread =
             emb_linear_scratch(EMB_MAX(e->context_stride, a->intermediate_size));
     out->linear = emb_arena_take(arena, (size_t)threads, out->linear_per_thread);
+    emb_convolution_plan(e, max_tokens, arena, out);
     emb_tokens_plan(e, max_tokens, arena, out);
 }
 
@@ -253,6 +254,7 @@ static void run_layers(crew *c, int64_t layers, bool last)
         if (normed) emb_norm_run(c->device, &w->attention_norm, n, h, x, NULL, NULL, y);
         attend(c, w, i, normed ? y : x);
         finish(c, w);
+        if (i == 0) emb_convolution_join(e, c->device, first, n, c->scratch);
     }
     if (last && e->final_norm.gamma)
         emb_norm_run(c->device, &e->final_norm, n, h, x, NULL, NULL, x);
@@ -322,6 +324,7 @@ const float *emb_encoder_run(const emb_encoder *e, const emb_device *d, const em
     with_scratch.scratch_per_thread = s->linear_per_thread;
     if (!b->tokens) return s->x; /* none of its inputs could be used */
     emb_tokens_run(e, d, b, s);
+    if (g.layers) emb_convolution_run(e, d, b, s);
     if (g.count) emb_parallel(d, run_groups, &g, d->threads);
     else run_layers(&all, g.layers, last);
     return s->x;

@@ -51,6 +51,7 @@ typedef struct emb_names {
     const char *word_embeddings, *token_type_embeddings;
     const char *tied_embeddings;    /* the head's name under which a tied table may have survived */
     const char *embeddings_project; /* embedding_size -> hidden_size, where they differ */
+    const char *convolution, *convolution_norm; /* Conv1d */
 
     /* images */
     const char *patch_embeddings;                                     /* Conv2d, or Linear */
@@ -108,6 +109,7 @@ enum { /* emb_architecture.no_bias: Linears of a layer that have none */
     EMB_NO_BIAS_OUTPUT = 1 << 5,
     EMB_NO_BIAS_MLP = EMB_NO_BIAS_INTERMEDIATE | EMB_NO_BIAS_OUTPUT,
     EMB_NO_BIAS_PATCHES = 1 << 6,
+    EMB_NO_BIAS_EMBEDDINGS = 1 << 7, /* embeddings_project */
     EMB_NO_BIAS_LAYER =
         EMB_NO_BIAS_QKV | EMB_NO_BIAS_ATTENTION_OUTPUT | EMB_NO_BIAS_MLP
 };
@@ -174,6 +176,7 @@ typedef struct emb_architecture {
     int64_t vocab_size, embedding_size, max_position_embeddings;
     int64_t type_vocab_size; /* 0: the family has no token types and ignores type ids */
     bool always_project;     /* ALBERT: embeddings_project even where the sizes are equal */
+    bool project_first;      /* before embeddings_norm, not behind it (DeBERTa) */
     /* RoBERTa: the first token has this position, tokens of id position_offset - 1 (padding) are not
      * counted and have that position themselves; 0: positions are counted from 0 */
     int64_t position_offset;
@@ -195,6 +198,8 @@ typedef struct emb_architecture {
     emb_layer_positions positions[EMB_LAYER_KINDS]; /* of full attention: all layers, DINOv3's too */
     uint64_t sliding[EMB_MAX_LAYERS / 64]; /* a bit a layer: whether it is of the other kind */
     emb_relative_scores relative;
+    int64_t convolution; /* tokens that the convolution beside layer 0 sees, an odd number; 0: there is none */
+    emb_activation convolution_act;
 
     emb_pooler_kind pooler;
     emb_activation pooler_act;
@@ -237,7 +242,7 @@ typedef struct emb_family {
 extern const emb_family emb_family_albert, emb_family_bert, emb_family_roberta;
 extern const emb_family emb_family_xlm_roberta;
 extern const emb_family emb_family_camembert, emb_family_distilbert, emb_family_electra;
-extern const emb_family emb_family_mpnet;
+extern const emb_family emb_family_mpnet, emb_family_deberta_v2;
 extern const emb_family emb_family_modernbert, emb_family_nomic_bert, emb_family_new, emb_family_gte;
 extern const emb_family emb_family_qwen3, emb_family_gemma3_text;
 extern const emb_family emb_family_vit, emb_family_deit, emb_family_beit;

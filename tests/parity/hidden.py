@@ -7,7 +7,7 @@ cases the median ratio of our rms error to PyTorch's is below 1, and in no case 
 cases of their own, held to the same bars. Then: the same bytes alone, in any
 batch and order, on any number of threads and any instruction set.
 
-    hidden.py [--group full|odd|stored|named]... [--model NAME]... [--cache DIR] [--torch-only]
+    hidden.py [--group full|odd|stored|named|relative]... [--model NAME]... [--cache DIR] [--torch-only]
 """
 import argparse
 import sys

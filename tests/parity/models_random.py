@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+import models_relative
 import models_rotary
 
 RECIPE = 3  # of the weights below: a change here makes every cached model again
@@ -43,7 +44,7 @@ class Shape:
     projection: int = 0  # CLIP: rows of text_projection; SigLIP: projection_size, 0 means hidden
     head_dim: int = 0  # of decoders: 0 means hidden / heads
     kv_heads: int = 0  # num_key_value_heads of decoders: 0 means heads
-    extra: tuple = ()  # (key, value) of config.json: models_rotary.py
+    extra: tuple = ()  # (key, value) of config.json: models_rotary.py, models_relative.py
 
     @property
     def width(self):
@@ -128,7 +129,10 @@ NAMES = {
     "bert": BERT_NAMES, "electra": BERT_NAMES, "distilbert": DISTILBERT_NAMES, "albert": ALBERT_NAMES,
     **dict.fromkeys(ROBERTAS, BERT_NAMES), **dict.fromkeys(PRE_NORM, CLIP_NAMES),
 }  # fmt: skip
-PREFIXES = dict.fromkeys(ROBERTAS, "roberta") | dict.fromkeys(PRE_NORM, "text_model") | models_rotary.PREFIXES
+PREFIXES = {
+    **dict.fromkeys(ROBERTAS, "roberta"), **dict.fromkeys(PRE_NORM, "text_model"), **models_rotary.PREFIXES,
+    **models_relative.PREFIXES,
+}  # fmt: skip
 
 
 # ---- weights --------------------------------------------------------------------------------------
@@ -226,6 +230,8 @@ def make_layer(weights, shape, index, length):
 def make_tensors(shape, seed=0):
     """Every tensor of the base model in float64, by its name without the family's prefix."""
     weights = Weights(zlib.crc32(f"{shape.name} {seed}".encode()))
+    if shape.family in models_relative.FAMILIES:
+        return models_relative.make_tensors(weights, shape)
     if shape.family in models_rotary.FAMILIES:
         return models_rotary.make_tensors(weights, shape)
     if shape.pre_norm:
@@ -331,6 +337,8 @@ def config_json(shape):
             "n_layers": shape.layers, "vocab_size": shape.vocab, "pad_token_id": 0,
             "max_position_embeddings": shape.positions, "sinusoidal_pos_embds": False,
         }  # fmt: skip
+    if shape.family in models_relative.FAMILIES:
+        return models_relative.config_json(shape)
     if shape.family in models_rotary.FAMILIES:
         return models_rotary.config_json(shape)
     if shape.pre_norm:
@@ -554,7 +562,8 @@ NAMED = [
     (Shape("names-siglip-sharded", _SIGLIP, positions=64, types=0), Storage(shards=2, position_ids=True)),
 ]
 ROTARY = models_rotary.models(Shape, Storage)
-GROUPS = {"full": FULL, "odd": ODD, "stored": STORED, "named": NAMED, "rotary": ROTARY}
+RELATIVE = models_relative.models(Shape, Storage)
+GROUPS = {"full": FULL, "odd": ODD, "stored": STORED, "named": NAMED, "rotary": ROTARY, "relative": RELATIVE}
 
 
 def main():

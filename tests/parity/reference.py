@@ -13,7 +13,8 @@ import numpy as np
 import torch
 import transformers
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from transformers.models.deberta_v2 import modeling_deberta_v2
 
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
@@ -21,6 +22,20 @@ logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
 
 
 NORMED = ("clip_text_model", "siglip_text_model")  # a norm stands behind the last layer
+
+
+def _in_float32(function):
+    """DeBERTa's buckets of distances are whole numbers that the reference finds by logarithms in float32: so
+    the truth has them, whatever else it computes in."""
+
+    def run(*args, **kwargs):
+        with _disable_current_modes():
+            return function(*args, **kwargs)
+
+    return run
+
+
+modeling_deberta_v2.build_relative_position = _in_float32(modeling_deberta_v2.build_relative_position)
 
 
 class OnlyDouble(TorchDispatchMode):
@@ -84,6 +99,8 @@ class Reference:
     def _load(folder, attention):
         """The text tower of a directory and its projection or None."""
         config = transformers.AutoConfig.from_pretrained(folder)
+        if config.model_type == "deberta-v2":
+            attention = "eager"  # all that it has
         load = transformers.AutoModel
         if config.model_type in NORMED:  # AutoModel knows no text tower of SigLIP, and leaves projections out
             load = getattr(transformers, config.architectures[0])
@@ -111,7 +128,7 @@ class Reference:
                 types[row, : len(tokens)] = torch.tensor(kinds)
         given = {"input_ids": ids, "attention_mask": mask, "output_hidden_states": True}
         takes = inspect.signature(model.forward).parameters
-        if "token_type_ids" in takes and not self.normed:
+        if "token_type_ids" in takes and self.config.model_type != "gpt2" and not self.normed:
             given["token_type_ids"] = types
         if "use_cache" in takes:
             given["use_cache"] = False
