@@ -127,6 +127,7 @@ static void attend(crew *c, const emb_layer *w, int64_t i, const float *y)
     emb_relative_positions relative;
     bool added = emb_relative_of(e, w, b, s, &relative);
     attention.window = e->arch.positions[kind].window;
+    if (e->arch.scale_by_layer) attention.scale /= (float)(i + 1);
 
     emb_linear_run(c->device, &w->qkv, b->tokens, y, e->arch.hidden_size, s->qkv + first * ld, ld);
     prepare_heads(c, w, kind);

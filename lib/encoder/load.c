@@ -194,6 +194,7 @@ static void load_block(emb_encoder *e, emb_loader *l)
     l->storage = l->weights_kind == EMBED_WEIGHTS_F16    ? EMB_STORED_F16
                  : l->weights_kind == EMBED_WEIGHTS_BF16 ? EMB_STORED_BF16
                                                          : EMB_STORED_F32;
+    l->transposed = e->arch.transposed;
     l->arena = &arena;
     load_each_layer(e, l); /* counts, and finds what is missing before memory is taken */
     if (l->status == EMBED_OK) {
@@ -205,7 +206,7 @@ static void load_block(emb_encoder *e, emb_loader *l)
         load_each_layer(e, l);
     }
     l->arena = NULL;
-    l->int8 = false;
+    l->int8 = l->transposed = false;
     l->storage = EMB_STORED_F32;
 }
 

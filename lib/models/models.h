@@ -194,7 +194,9 @@ typedef struct emb_architecture {
     bool no_first_norm;  /* layer 0 has no attention_norm: the embeddings have one (ModernBERT) */
     bool gate_last;      /* in one tensor with intermediate, gate is the second half (GTE) */
     uint32_t no_bias;    /* EMB_NO_BIAS_* */
+    bool transposed;     /* the layers' weights stand as [in][out] (GPT-2) */
     double attention_scale; /* of scores; 0: 1 / sqrt(head_dim) */
+    bool scale_by_layer;    /* that of layer i is divided by i + 1 (GPT-2) */
     emb_layer_positions positions[EMB_LAYER_KINDS]; /* of full attention: all layers, DINOv3's too */
     uint64_t sliding[EMB_MAX_LAYERS / 64]; /* a bit a layer: whether it is of the other kind */
     emb_relative_scores relative;
@@ -242,7 +244,7 @@ typedef struct emb_family {
 extern const emb_family emb_family_albert, emb_family_bert, emb_family_roberta;
 extern const emb_family emb_family_xlm_roberta;
 extern const emb_family emb_family_camembert, emb_family_distilbert, emb_family_electra;
-extern const emb_family emb_family_mpnet, emb_family_deberta_v2;
+extern const emb_family emb_family_mpnet, emb_family_deberta_v2, emb_family_gpt2;
 extern const emb_family emb_family_modernbert, emb_family_nomic_bert, emb_family_new, emb_family_gte;
 extern const emb_family emb_family_qwen3, emb_family_gemma3_text;
 extern const emb_family emb_family_vit, emb_family_deit, emb_family_beit;
