@@ -98,19 +98,25 @@ static void rotate(void *arg, int64_t sequence)
                                  ld);
 }
 
+/* Norm of each head, or of all together. */
+static void norm_heads(const crew *c, const emb_norm *norm, int64_t heads, float *x)
+{
+    const emb_architecture *a = &c->encoder->arch;
+    if (norm->gamma)
+        emb_norm_parts_run(c->device, norm, c->batch.tokens, a->norm_whole ? 1 : heads,
+                           a->norm_whole ? heads * a->head_dim : a->head_dim, x,
+                           c->encoder->qkv_stride);
+}
+
 /* What queries and keys go through before they meet. */
 static void prepare_heads(crew *c, const emb_layer *w, emb_layer_kind kind)
 {
     const emb_encoder *e = c->encoder;
     const emb_architecture *a = &e->arch;
-    int64_t ld = e->qkv_stride, n = c->batch.tokens;
-    float *q = c->scratch->qkv + c->batch.starts[0] * ld;
+    float *q = c->scratch->qkv + c->batch.starts[0] * e->qkv_stride;
     turning t = {c, kind};
-    if (w->query_norm.gamma) {
-        emb_norm_parts_run(c->device, &w->query_norm, n, a->num_attention_heads, a->head_dim, q, ld);
-        emb_norm_parts_run(c->device, &w->key_norm, n, a->num_key_value_heads, a->head_dim,
-                           q + e->query_part, ld);
-    }
+    norm_heads(c, &w->query_norm, a->num_attention_heads, q);
+    norm_heads(c, &w->key_norm, a->num_key_value_heads, q + e->query_part);
     if (a->positions[kind].rope.theta > 0) emb_parallel(c->device, rotate, &t, c->batch.sequences);
 }
 
@@ -167,8 +173,12 @@ static void finish_post_norm(const rows *r)
 {
     const emb_layer *w = r->layer;
     int64_t h = r->encoder->arch.hidden_size, n = r->count;
-    emb_norm_run(r->device, &w->attention_norm, n, h, r->product, w->attention_output.bias, r->x,
-                 r->x);
+    const float *bias = w->attention_output.bias;
+    if (w->attention_post_norm.gamma) {
+        emb_norm_run(r->device, &w->attention_post_norm, n, h, r->product, bias, r->x, r->product);
+        bias = NULL;
+    }
+    emb_norm_run(r->device, &w->attention_norm, n, h, r->product, bias, r->x, r->x);
     run_mlp(r, r->x);
     emb_norm_run(r->device, &w->output_norm, n, h, r->product, w->output.bias, r->x, r->x);
 }

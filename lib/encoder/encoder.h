@@ -10,7 +10,7 @@
 
 typedef struct emb_layer {
     emb_linear qkv; /* [query_part + 2 * key_part][hidden]: query, key, value, each whole panels */
-    emb_norm query_norm, key_norm; /* [head_dim] */
+    emb_norm query_norm, key_norm; /* [head_dim], or of all heads */
     emb_linear attention_output;   /* [hidden][heads * head_dim] */
     emb_norm attention_norm, attention_post_norm;
     const float *attention_scale; /* [hidden], or NULL */

@@ -154,8 +154,10 @@ static void load_layer(emb_encoder *e, emb_loader *l, int64_t i)
     }
     load_qkv(e, l, i, &layer->qkv);
     l->gamma = NULL;
-    load_norm(e, l, names->query_norm, i, a->head_dim, &layer->query_norm);
-    load_norm(e, l, names->key_norm, i, a->head_dim, &layer->key_norm);
+    load_norm(e, l, names->query_norm, i, a->norm_whole ? a->num_attention_heads * a->head_dim : a->head_dim,
+              &layer->query_norm);
+    load_norm(e, l, names->key_norm, i, a->norm_whole ? a->num_key_value_heads * a->head_dim : a->head_dim,
+              &layer->key_norm);
     emb_load_linear(l, emb_layer_name(e, names->attention_output, i).text, h,
                     a->num_attention_heads * a->head_dim, !(a->no_bias & EMB_NO_BIAS_ATTENTION_OUTPUT), EMB_ACT_NONE,
                     &layer->attention_output);

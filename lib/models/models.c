@@ -341,6 +341,8 @@ static const struct {
     {".NomicBertModel", &emb_family_nomic_bert},
     {".NewModel", &emb_family_new},
     {".GteModel", &emb_family_gte},
+    {"jina-bert-v2-qk-post-norm--modeling_bert.JinaBertModel", &emb_family_jina_bert_code},
+    {".JinaBertModel", &emb_family_jina_bert},
 };
 
 /* By model_type; a model of other code is another model, whatever its type says. */

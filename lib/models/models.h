@@ -62,14 +62,15 @@ typedef struct emb_names {
 
     /* layers: a block's norm stands after it, or before it (pre_norm); its scale is LayerScale */
     const char *query, *key, *value; /* one name for all: stacked in one tensor, in this order */
-    const char *query_norm, *key_norm; /* of each head, before rotary positions */
+    const char *query_norm, *key_norm; /* of each head (norm_whole), before rotary positions */
     const char *attention_output, *attention_norm, *attention_scale;
     const char *relative_positions;  /* [relative distances][heads], or [...][hidden_size] (DeBERTa), of which */
     const char *relative_norm;       /* normalised, */
     const char *position_key, *position_query; /* these Linears of a layer make keys and queries */
     const char *gate, *intermediate; /* one name for both: halves of one tensor (gate_last) */
     const char *output, *output_norm, *output_scale;
-    const char *attention_post_norm, *output_post_norm; /* of what a block adds to x (Gemma) */
+    /* of what a block adds to x (Gemma); of that and x, to be added to x (JinaBERT's model of programs) */
+    const char *attention_post_norm, *output_post_norm;
     const char *final_norm;
 
     /* pooler_output */
@@ -196,6 +197,7 @@ typedef struct emb_architecture {
     uint32_t no_bias;    /* EMB_NO_BIAS_* */
     bool transposed;     /* the layers' weights stand as [in][out] (GPT-2) */
     double attention_scale; /* of scores; 0: 1 / sqrt(head_dim) */
+    bool norm_whole;        /* query_norm and key_norm are of all heads together */
     bool scale_by_layer;    /* that of layer i is divided by i + 1 (GPT-2) */
     emb_layer_positions positions[EMB_LAYER_KINDS]; /* of full attention: all layers, DINOv3's too */
     uint64_t sliding[EMB_MAX_LAYERS / 64]; /* a bit a layer: whether it is of the other kind */
@@ -245,6 +247,7 @@ extern const emb_family emb_family_albert, emb_family_bert, emb_family_roberta;
 extern const emb_family emb_family_xlm_roberta;
 extern const emb_family emb_family_camembert, emb_family_distilbert, emb_family_electra;
 extern const emb_family emb_family_mpnet, emb_family_deberta_v2, emb_family_gpt2;
+extern const emb_family emb_family_jina_bert, emb_family_jina_bert_code;
 extern const emb_family emb_family_modernbert, emb_family_nomic_bert, emb_family_new, emb_family_gte;
 extern const emb_family emb_family_qwen3, emb_family_gemma3_text;
 extern const emb_family emb_family_vit, emb_family_deit, emb_family_beit;
