@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 import models_random as random_models
+from models_relative import deberta
 from models_random import Shape, Storage
 from reference_hub import reference_of
 
@@ -79,6 +80,7 @@ _GEMMA_CAUSAL = (("sliding_window", 4), ("rope_parameters", {
     "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
     "full_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 2000.0},
 }))  # fmt: skip
+_LONG = (tuple(range(2, 32)), (5,))
 _TOWER = {"hidden": 12, "layers": 2, "heads": 3, "intermediate": 20, "vocab": 70, "types": 0}
 _ENDS = ((2, 9, 30), (3,), (2, 3, 9, 3, 8), (40, 69, 5, 69))  # without an end, with two, twice the largest
 
@@ -127,6 +129,22 @@ MODELS = [
     Frozen("gemma3-causal", Shape("gemma3-causal", "gemma3_text", 12, 2, 2, 20, 70, 30, 0, "gelu_pytorch_tanh", 1e-6,
                                   head_dim=6, kv_heads=1, extra=_GEMMA_CAUSAL), Storage(dtype="F16"),
            ids=(tuple(range(2, 32)),), sentence="pool.last"),
+    # Texts past half of the buckets and past max_relative_positions.
+    Frozen("deberta-v3", Shape("deberta-v3", "deberta-v2", 12, 2, 2, 20, 70, 40, 0, eps=1e-7,
+                               extra=deberta(position_buckets=8, max_relative_positions=12)),
+           Storage(dtype="F16"), ids=_LONG),
+    Frozen("deberta-v2", Shape("deberta-v2", "deberta-v2", 12, 2, 3, 20, 70, 30, 2, eps=1e-7, embedding=10,
+                               extra=deberta("c2p|p2c", position_buckets=-1, max_relative_positions=9,
+                                             share_att_key=False, norm_rel_ebd="none", conv_kernel_size=3,
+                                             conv_act="gelu", position_biased_input=True)),
+           Storage(dtype="F16", prefix=False), ids=_LONG),
+    Frozen("gpt2", Shape("gpt2", "gpt2", 12, 2, 3, 20, 70, 30, 0, "gelu_new", 1e-5,
+                         extra=(("scale_attn_by_inverse_layer_idx", True),)), Storage(dtype="F16"), ids=_LONG,
+           sentence="pool.last"),
+    Frozen("jina", Shape("jina", "jina", 12, 2, 3, 20, 70, 40, 2, extra=(("feed_forward_type", "geglu"),)),
+           Storage(dtype="F16"), ids=_LONG),
+    Frozen("jina-code", Shape("jina-code", "jina-code", 20, 2, 5, 24, 70, 40, 1,
+                              extra=(("feed_forward_type", "reglu"),)), Storage(dtype="F16", prefix=False), ids=_LONG),
     Frozen("st-dense", TINY, Storage(dtype="F16", prefix=False), [POOLING_5, DENSE, ("Normalize", None)],
            {"max_seq_length": 16, "do_lower_case": False}, {"query": "kola: ", "passage": ""}),
     Frozen("st-list", TINY, Storage(dtype="BF16", pooler=False),

@@ -236,5 +236,5 @@ def models(shape, storage):
         (shape("jina-original", family="jina", hidden=60, heads=5, **long), storage(dtype="F16")),
         (shape("jina-code", family="jina-code", hidden=96, heads=12, **long, extra=gated), plain),
         (shape("jina-code-odd", family="jina-code", hidden=42, layers=3, heads=3, intermediate=37, **long,
-               extra=gated), storage(prefix=False, legacy_norms=True)),
+               extra=gated), storage(prefix=False)),
     ]  # fmt: skip

@@ -1,15 +1,20 @@
-"""Models whose forward pass is code on the hub: the NumPy references of reference_numpy.py, with the face of
-Reference. They are float64 alone: there is no PyTorch float32 beside them."""
+"""Models whose forward pass is code on the hub: the NumPy references of reference_numpy.py and
+reference_jina.py, with the face of Reference. They are float64 alone: there is no PyTorch float32 beside them."""
 import json
 from pathlib import Path
 
 import numpy as np
 from safetensors import safe_open
 
+import reference_jina
 import reference_numpy
 from reference import Reference
 
-FUNCTIONS = {".NomicBertModel": reference_numpy.nomic_bert, ".NewModel": reference_numpy.gte}
+FUNCTIONS = {
+    ".NomicBertModel": reference_numpy.nomic_bert,
+    ".NewModel": reference_numpy.gte,
+    ".JinaBertModel": reference_jina.hidden_states,
+}
 
 
 def function_of(config):

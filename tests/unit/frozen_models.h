@@ -26,6 +26,7 @@ static const char *const models[] = {
     "bert-odd", "distilbert", "electra",  "st-dense",  "st-list",  "roberta",
     "albert",   "albert-18-14", "clip-text", "clip-text-largest", "siglip-text",
     "modernbert", "nomic-hub", "nomic-bias", "gte-new", "qwen3", "embeddinggemma", "gemma3-causal",
+    "deberta-v3", "deberta-v2", "gpt2", "jina", "jina-code",
 };
 enum { NUM_MODELS = (int)(sizeof models / sizeof models[0]) };
 
