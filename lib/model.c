@@ -170,13 +170,14 @@ static int32_t decide_max_length(embed_model *m, embed_error *error)
                 (long long)asked, (long long)positions);
 }
 
-/* What the model's authors made of token vectors; where they made nothing, [CLS] of a text and the
- * mean of an image's tokens. */
+/* What the model's authors made of token vectors; where they made nothing, [CLS] of a text (the last
+ * token, where it alone sees the others) and the mean of an image's tokens. */
 static int32_t default_pooling(const emb_encoder *e)
 {
     if (e->arch.projection_size) return EMBED_POOL_PROJECTION;
     if (e->arch.pooler == EMB_POOLER_HEAD || e->arch.pooler == EMB_POOLER_LAST)
         return EMBED_POOL_POOLER;
+    if (e->arch.causal && e->arch.pooler == EMB_POOLER_NONE) return EMBED_POOL_LAST;
     return emb_takes_images(&e->arch) ? EMBED_POOL_MEAN_ALL : EMBED_POOL_CLS;
 }
 

@@ -3,7 +3,8 @@ LIB_SRC := \
   lib/api.c lib/describe.c lib/images.c lib/model.c lib/modules.c lib/session.c lib/texts.c \
   lib/vectors.c \
   lib/base/cpu.c lib/base/memory.c lib/base/status.c lib/base/threads.c lib/base/utf8.c \
-  lib/encoder/encoder.c lib/encoder/load.c lib/encoder/pooler.c lib/encoder/positions.c \
+  lib/encoder/convolution.c lib/encoder/encoder.c lib/encoder/load.c lib/encoder/pooler.c \
+  lib/encoder/positions.c \
   lib/encoder/relative.c lib/encoder/tokens.c lib/encoder/weights.c \
   lib/format/directory.c lib/format/json.c lib/format/json_reader.c lib/format/safetensors.c \
   lib/gemm/blas.c lib/gemm/gemm.c lib/gemm/int8.c lib/gemm/packed.c \
@@ -11,9 +12,10 @@ LIB_SRC := \
   lib/image/decode_pnm.c lib/image/decode_stb.c lib/image/decode_tga.c lib/image/exif.c \
   lib/image/preprocess.c lib/image/processor.c lib/image/resize.c \
   lib/kernels/int8_c.c lib/kernels/kernels.c lib/kernels/kernels_c.c lib/kernels/math64.c \
-  lib/models/albert.c lib/models/beit.c lib/models/bert.c lib/models/clip.c \
+  lib/models/albert.c lib/models/beit.c lib/models/bert.c lib/models/clip.c lib/models/deberta.c \
   lib/models/dinov2.c lib/models/dinov3.c lib/models/distilbert.c lib/models/electra.c \
-  lib/models/models.c lib/models/mpnet.c lib/models/siglip.c lib/models/vit.c \
+  lib/models/gemma3.c lib/models/gpt2.c lib/models/gte.c lib/models/jina.c lib/models/modernbert.c lib/models/nomic_bert.c \
+  lib/models/models.c lib/models/mpnet.c lib/models/qwen3.c lib/models/siglip.c lib/models/vit.c \
   lib/nn/attention.c lib/nn/device.c lib/nn/linear.c lib/nn/norm.c lib/nn/pooling.c \
   lib/nn/relative.c lib/nn/residual.c \
   lib/text/added_tokens.c lib/text/bpe.c lib/text/charsmap.c lib/text/classes.c \

@@ -42,6 +42,7 @@ void emb_encoder_plan(const emb_encoder *e, int64_t max_tokens, int32_t threads,
         out->linear_per_thread =
             emb_linear_scratch(EMB_MAX(e->context_stride, a->intermediate_size));
     out->linear = emb_arena_take(arena, (size_t)threads, out->linear_per_thread);
+    emb_convolution_plan(e, max_tokens, arena, out);
     emb_tokens_plan(e, max_tokens, arena, out);
 }
 
@@ -97,19 +98,25 @@ static void rotate(void *arg, int64_t sequence)
                                  ld);
 }
 
+/* Norm of each head, or of all together. */
+static void norm_heads(const crew *c, const emb_norm *norm, int64_t heads, float *x)
+{
+    const emb_architecture *a = &c->encoder->arch;
+    if (norm->gamma)
+        emb_norm_parts_run(c->device, norm, c->batch.tokens, a->norm_whole ? 1 : heads,
+                           a->norm_whole ? heads * a->head_dim : a->head_dim, x,
+                           c->encoder->qkv_stride);
+}
+
 /* What queries and keys go through before they meet. */
 static void prepare_heads(crew *c, const emb_layer *w, emb_layer_kind kind)
 {
     const emb_encoder *e = c->encoder;
     const emb_architecture *a = &e->arch;
-    int64_t ld = e->qkv_stride, n = c->batch.tokens;
-    float *q = c->scratch->qkv + c->batch.starts[0] * ld;
+    float *q = c->scratch->qkv + c->batch.starts[0] * e->qkv_stride;
     turning t = {c, kind};
-    if (w->query_norm.gamma) {
-        emb_norm_parts_run(c->device, &w->query_norm, n, a->num_attention_heads, a->head_dim, q, ld);
-        emb_norm_parts_run(c->device, &w->key_norm, n, a->num_key_value_heads, a->head_dim,
-                           q + e->query_part, ld);
-    }
+    norm_heads(c, &w->query_norm, a->num_attention_heads, q);
+    norm_heads(c, &w->key_norm, a->num_key_value_heads, q + e->query_part);
     if (a->positions[kind].rope.theta > 0) emb_parallel(c->device, rotate, &t, c->batch.sequences);
 }
 
@@ -126,6 +133,7 @@ static void attend(crew *c, const emb_layer *w, int64_t i, const float *y)
     emb_relative_positions relative;
     bool added = emb_relative_of(e, w, b, s, &relative);
     attention.window = e->arch.positions[kind].window;
+    if (e->arch.scale_by_layer) attention.scale /= (float)(i + 1);
 
     emb_linear_run(c->device, &w->qkv, b->tokens, y, e->arch.hidden_size, s->qkv + first * ld, ld);
     prepare_heads(c, w, kind);
@@ -165,8 +173,12 @@ static void finish_post_norm(const rows *r)
 {
     const emb_layer *w = r->layer;
     int64_t h = r->encoder->arch.hidden_size, n = r->count;
-    emb_norm_run(r->device, &w->attention_norm, n, h, r->product, w->attention_output.bias, r->x,
-                 r->x);
+    const float *bias = w->attention_output.bias;
+    if (w->attention_post_norm.gamma) {
+        emb_norm_run(r->device, &w->attention_post_norm, n, h, r->product, bias, r->x, r->product);
+        bias = NULL;
+    }
+    emb_norm_run(r->device, &w->attention_norm, n, h, r->product, bias, r->x, r->x);
     run_mlp(r, r->x);
     emb_norm_run(r->device, &w->output_norm, n, h, r->product, w->output.bias, r->x, r->x);
 }
@@ -253,6 +265,7 @@ static void run_layers(crew *c, int64_t layers, bool last)
         if (normed) emb_norm_run(c->device, &w->attention_norm, n, h, x, NULL, NULL, y);
         attend(c, w, i, normed ? y : x);
         finish(c, w);
+        if (i == 0) emb_convolution_join(e, c->device, first, n, c->scratch);
     }
     if (last && e->final_norm.gamma)
         emb_norm_run(c->device, &e->final_norm, n, h, x, NULL, NULL, x);
@@ -313,14 +326,16 @@ static int64_t count_groups(const emb_encoder *e, const emb_device *d, const emb
 const float *emb_encoder_run(const emb_encoder *e, const emb_device *d, const emb_batch *b,
                              int64_t layer, emb_encoder_scratch *s)
 {
-    bool last = layer == EMB_LAST;
+    int64_t layers = e->arch.num_hidden_layers;
+    bool last = layer == EMB_LAST || (e->arch.normed_states && layer == layers);
     emb_device with_scratch = *d;
     crew all = {e, &with_scratch, *b, s, 0};
-    groups g = {&all, last ? e->arch.num_hidden_layers : layer, count_groups(e, d, b), last, 0};
+    groups g = {&all, last ? layers : layer, count_groups(e, d, b), last, 0};
     with_scratch.scratch = s->linear;
     with_scratch.scratch_per_thread = s->linear_per_thread;
     if (!b->tokens) return s->x; /* none of its inputs could be used */
     emb_tokens_run(e, d, b, s);
+    if (g.layers) emb_convolution_run(e, d, b, s);
     if (g.count) emb_parallel(d, run_groups, &g, d->threads);
     else run_layers(&all, g.layers, last);
     return s->x;

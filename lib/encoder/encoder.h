@@ -10,7 +10,7 @@
 
 typedef struct emb_layer {
     emb_linear qkv; /* [query_part + 2 * key_part][hidden]: query, key, value, each whole panels */
-    emb_norm query_norm, key_norm; /* [head_dim] */
+    emb_norm query_norm, key_norm; /* [head_dim], or of all heads */
     emb_linear attention_output;   /* [hidden][heads * head_dim] */
     emb_norm attention_norm, attention_post_norm;
     const float *attention_scale; /* [hidden], or NULL */
@@ -44,6 +44,8 @@ typedef struct emb_encoder {
                                           its file */
     const float *token_type_embeddings; /* [type_vocab_size][embedding_size], or NULL */
     emb_linear embeddings_project; /* without weights where embedding_size = hidden_size */
+    emb_linear convolution;        /* [hidden][hidden * arch.convolution] */
+    emb_norm convolution_norm;
     /* images */
     emb_linear patches;        /* [hidden][channels * patch_height * patch_width] */
     const float *prefix;       /* [image.prefix][hidden], positions added */
@@ -102,6 +104,8 @@ typedef struct emb_encoder_scratch {
     float *context; /* [tokens][max(context_stride, embedding_size)] */
     float *qkv;     /* [tokens][max(qkv_stride, a patch, pooler_size)]; after attention, products */
     float *mlp;     /* [threads][EMB_MLP_ROWS][what the MLP's first product has] */
+    float *neighbours; /* [tokens][hidden * convolution] */
+    float *convolved;  /* [tokens][hidden] */
     void *attention;
     size_t attention_per_thread;
     char *linear; /* of int8 */
@@ -140,6 +144,17 @@ void emb_tokens_plan(const emb_encoder *e, int64_t max_tokens, emb_arena *arena,
                      emb_encoder_scratch *out);
 void emb_tokens_run(const emb_encoder *e, const emb_device *d, const emb_batch *b,
                     emb_encoder_scratch *s);
+
+/* ---- convolution.c: a convolution beside the first layer; each does nothing where there is none ---- */
+
+void emb_convolution_load(emb_encoder *e, emb_loader *l);
+void emb_convolution_plan(const emb_encoder *e, int64_t max_tokens, emb_arena *arena,
+                          emb_encoder_scratch *out);
+/* Of x, what enters the first layer; and into x, what has come out of it: rows first .. first + tokens - 1. */
+void emb_convolution_run(const emb_encoder *e, const emb_device *d, const emb_batch *b,
+                         const emb_encoder_scratch *s);
+void emb_convolution_join(const emb_encoder *e, const emb_device *d, int64_t first, int64_t tokens,
+                          const emb_encoder_scratch *s);
 
 /* ---- relative.c: what is added to scores ---------------------------------------------------- */
 

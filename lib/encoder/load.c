@@ -39,8 +39,8 @@ static void load_words(emb_encoder *e, emb_loader *l)
         e->token_type_embeddings = emb_load_floats(l, names->token_type_embeddings,
                                                    a->type_vocab_size, a->embedding_size);
     if (a->embedding_size != a->hidden_size || a->always_project)
-        emb_load_linear(l, names->embeddings_project, a->hidden_size, a->embedding_size, true,
-                        EMB_ACT_NONE, &e->embeddings_project);
+        emb_load_linear(l, names->embeddings_project, a->hidden_size, a->embedding_size,
+                        !(a->no_bias & EMB_NO_BIAS_EMBEDDINGS), EMB_ACT_NONE, &e->embeddings_project);
 }
 
 /* Tokens that stand before the patches, with their positions added. */
@@ -154,8 +154,10 @@ static void load_layer(emb_encoder *e, emb_loader *l, int64_t i)
     }
     load_qkv(e, l, i, &layer->qkv);
     l->gamma = NULL;
-    load_norm(e, l, names->query_norm, i, a->head_dim, &layer->query_norm);
-    load_norm(e, l, names->key_norm, i, a->head_dim, &layer->key_norm);
+    load_norm(e, l, names->query_norm, i, a->norm_whole ? a->num_attention_heads * a->head_dim : a->head_dim,
+              &layer->query_norm);
+    load_norm(e, l, names->key_norm, i, a->norm_whole ? a->num_key_value_heads * a->head_dim : a->head_dim,
+              &layer->key_norm);
     emb_load_linear(l, emb_layer_name(e, names->attention_output, i).text, h,
                     a->num_attention_heads * a->head_dim, !(a->no_bias & EMB_NO_BIAS_ATTENTION_OUTPUT), EMB_ACT_NONE,
                     &layer->attention_output);
@@ -194,6 +196,7 @@ static void load_block(emb_encoder *e, emb_loader *l)
     l->storage = l->weights_kind == EMBED_WEIGHTS_F16    ? EMB_STORED_F16
                  : l->weights_kind == EMBED_WEIGHTS_BF16 ? EMB_STORED_BF16
                                                          : EMB_STORED_F32;
+    l->transposed = e->arch.transposed;
     l->arena = &arena;
     load_each_layer(e, l); /* counts, and finds what is missing before memory is taken */
     if (l->status == EMBED_OK) {
@@ -205,7 +208,7 @@ static void load_block(emb_encoder *e, emb_loader *l)
         load_each_layer(e, l);
     }
     l->arena = NULL;
-    l->int8 = false;
+    l->int8 = l->transposed = false;
     l->storage = EMB_STORED_F32;
 }
 
@@ -332,7 +335,9 @@ int32_t emb_encoder_load(emb_encoder *e, const emb_architecture *arch, emb_loade
     if (emb_takes_images(arch)) load_patches(e, l);
     else load_words(e, l);
     load_norm(e, l, e->arch.names.embeddings_norm, 0,
-              emb_takes_images(arch) ? arch->hidden_size : arch->embedding_size, &e->embeddings_norm);
+              emb_takes_images(arch) || arch->project_first ? hidden : arch->embedding_size,
+              &e->embeddings_norm);
+    emb_convolution_load(e, l);
     load_layers(e, l);
     load_pooler(e, l);
     e->parameters = l->parameters;
@@ -344,10 +349,10 @@ int32_t emb_encoder_load(emb_encoder *e, const emb_architecture *arch, emb_loade
 void emb_encoder_free(emb_encoder *e, const emb_allocator *a)
 {
     emb_pooler *p = &e->pooler;
-    const emb_linear *linears[] = {&e->embeddings_project, &e->patches, &p->dense, &p->projection,
+    const emb_linear *linears[] = {&e->embeddings_project, &e->convolution, &e->patches, &p->dense, &p->projection,
                                    &p->classifier_dense, &p->classifier,
                                    &p->key_value, &p->output, &p->mlp[0], &p->mlp[1]};
-    const emb_norm *norms[] = {&e->embeddings_norm, &e->final_norm, &p->norm};
+    const emb_norm *norms[] = {&e->embeddings_norm, &e->convolution_norm, &e->final_norm, &p->norm};
     const float *floats[] = {e->positions, e->token_type_embeddings, e->prefix, p->query};
     for (int64_t i = 0; i < EMB_COUNT(linears); i++) emb_linear_free(linears[i], a);
     for (int64_t i = 0; i < EMB_COUNT(norms); i++) emb_norm_free(norms[i], a);

@@ -82,14 +82,14 @@ static void run_text(const emb_encoder *e, const emb_device *d, const emb_batch 
     bool project = e->embeddings_project.weight.data != NULL;
     float *rows = project ? s->context : s->x;
     lookup u = {e, d->kernels, b, rows};
+    const emb_norm *norm = &e->embeddings_norm;
+    int64_t size = e->arch.embedding_size, h = e->arch.hidden_size, n = b->tokens;
+    bool early = norm->gamma && !e->arch.project_first, late = norm->gamma && !early;
     turn_text(e, d, b, s);
     emb_parallel(d, look_up, &u, b->sequences);
-    if (e->embeddings_norm.gamma)
-        emb_norm_run(d, &e->embeddings_norm, b->tokens, e->arch.embedding_size, rows, NULL, NULL,
-                     rows);
-    if (project)
-        emb_linear_run(d, &e->embeddings_project, b->tokens, rows, e->arch.embedding_size, s->x,
-                       e->arch.hidden_size);
+    if (early) emb_norm_run(d, norm, n, size, rows, NULL, NULL, rows);
+    if (project) emb_linear_run(d, &e->embeddings_project, n, rows, size, s->x, h);
+    if (late) emb_norm_run(d, norm, n, h, s->x, NULL, NULL, s->x);
 }
 
 /* ---- images -------------------------------------------------------------------------------- */

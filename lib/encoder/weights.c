@@ -126,13 +126,29 @@ static void put(const emb_loader *l, emb_matrix *matrix, int64_t first, int64_t 
     else emb_matrix_fill(l->gemm, l->kernels, matrix, first - matrix->whole, count, rows);
 }
 
+/* Weights of count outputs from `from` on: rows of a tensor, or its columns; out[count][k]. */
+static void read_outputs(const emb_loader *l, const emb_tensor *t, int64_t k, int64_t from,
+                         int64_t count, float *out)
+{
+    enum { MOST = 4 * EMB_PANEL };
+    float row[MOST];
+    if (!l->transposed) {
+        emb_widen_rows(l->kernels, t, k, from, count, out);
+        return;
+    }
+    for (int64_t i = 0; i < k; i++) {
+        emb_widen_rows(l->kernels, t, 1, i * t->shape[t->rank - 1] + from, count, row);
+        for (int64_t j = 0; j < count; j++) out[j * k + i] = row[j];
+    }
+}
+
 /* Rows first .. first + n - 1 of a matrix from rows from .. of a tensor, some panels at a time. */
 static void fill(emb_loader *l, const emb_tensor *t, emb_matrix *matrix, int64_t first,
                  int64_t from, int64_t n)
 {
     enum { ROWS = 4 * EMB_PANEL };
     int64_t k = matrix->k;
-    bool in_place = t->dtype == EMB_F32 && (uintptr_t)t->data % _Alignof(float) == 0;
+    bool in_place = t->dtype == EMB_F32 && (uintptr_t)t->data % _Alignof(float) == 0 && !l->transposed;
     size_t rows = in_place ? 1 : 1 + ROWS;
     float *row = emb_alloc(l->allocator, rows * (size_t)k, sizeof *row);
     l->parameters += n * k;
@@ -145,20 +161,21 @@ static void fill(emb_loader *l, const emb_tensor *t, emb_matrix *matrix, int64_t
         put(l, matrix, first, n, (const float *)(const void *)t->data + from * k, row);
     for (int64_t at = 0; !in_place && at < n; at += ROWS) {
         int64_t count = EMB_MIN(n - at, ROWS);
-        emb_widen_rows(l->kernels, t, k, from + at, count, row + k);
+        read_outputs(l, t, k, from + at, count, row + k);
         put(l, matrix, first + at, count, row + k, row);
     }
     emb_free(l->allocator, row);
 }
 
-/* A weight [rows][in]: a matrix, or what flattens to one row by row (a Conv2d's kernel). */
+/* A weight [rows][in], or [in][rows] where they are transposed: a matrix, or what flattens to one row by
+ * row (a Conv2d's kernel). */
 static const emb_tensor *find_weight(emb_loader *l, const char *name, int64_t rows, int64_t in)
 {
-    int64_t shape[2] = {rows, in};
+    int64_t shape[2] = {l->transposed ? in : rows, l->transposed ? rows : in};
     size_t n = 1;
     bool fits = true;
     const emb_tensor *t = l->status == EMBED_OK ? emb_load_find(l, name) : NULL;
-    if (!t || t->rank < 3) return emb_load_tensor(l, name, 2, shape);
+    if (!t || t->rank < 3 || l->transposed) return emb_load_tensor(l, name, 2, shape);
     for (int32_t i = 1; i < t->rank && fits; i++) fits = emb_mul(n, (size_t)t->shape[i], &n);
     return fits && t->shape[0] == rows && n == (size_t)in 
                ? emb_load_tensor(l, name, t->rank, t->shape)

@@ -17,6 +17,7 @@ typedef struct emb_loader {
     int32_t weights_kind; /* EMBED_WEIGHTS_*: what the layers' matrices become */
     emb_storage storage;  /* of matrices from here on */
     bool int8;            /* matrices become whole numbers from here on */
+    bool transposed;      /* matrices stand as [in][out] from here on */
     const float *gamma;   /* of the norm right before the next matrix, or NULL: helps int8 */
     embed_error *error;
     int32_t status;     /* the first failure sticks: callers check once, at the end */

@@ -12,6 +12,14 @@ static const emb_family *const families[] = {
     &emb_family_distilbert,
     &emb_family_electra,
     &emb_family_mpnet,
+    &emb_family_deberta_v2,
+    &emb_family_gpt2,
+    &emb_family_modernbert,
+    &emb_family_nomic_bert,
+    &emb_family_gte,
+    &emb_family_new,
+    &emb_family_qwen3,
+    &emb_family_gemma3_text,
     &emb_family_vit,
     &emb_family_deit,
     &emb_family_beit,
@@ -143,6 +151,15 @@ void emb_config_only_false(emb_config *c, const char *key)
                      "%s: %s: expected false, found true, which is not implemented", c->file, key);
 }
 
+void emb_config_only_null(emb_config *c, const char *key)
+{
+    const emb_json *v = emb_json_get(holder(c, key), key);
+    if (v && !emb_json_is(v, EMB_JSON_NULL) && c->status == EMBED_OK)
+        c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
+                             "%s: %s: expected null, found %s, which is not implemented", c->file,
+                             key, emb_json_kind_name(v));
+}
+
 emb_config emb_config_section(const emb_config *c, const char *key, char where[256])
 {
     emb_config section = *c;
@@ -170,13 +187,87 @@ void emb_config_layers(emb_config *c, emb_architecture *a)
 {
     const char *act = emb_activation_name(a->hidden_act ? a->hidden_act : EMB_ACT_GELU);
     a->hidden_size = emb_config_size(c, "hidden_size", a->hidden_size ? a->hidden_size : 768);
-    a->num_hidden_layers = emb_config_size(c, "num_hidden_layers", 12);
+    a->num_hidden_layers = emb_config_size(c, "num_hidden_layers",
+                                           a->num_hidden_layers ? a->num_hidden_layers : 12);
     a->num_attention_heads = emb_config_size(
         c, "num_attention_heads", a->num_attention_heads ? a->num_attention_heads : 12);
     a->intermediate_size = emb_config_size(c, "intermediate_size",
                                            a->intermediate_size ? a->intermediate_size : 3072);
     a->hidden_act = emb_config_activation(c, "hidden_act", act);
     a->layer_norm_eps = emb_config_float(c, "layer_norm_eps", a->layer_norm_eps);
+}
+
+/* ---- rotary positions and kinds of layers ------------------------------------------ */
+
+/* One object of parameters. Unknown types of scaling are refused. */
+static void read_rope(emb_config *c, const char *theta_key, emb_rope *out)
+{
+    static const char *const types[] = {"default", "linear", "ntk", "dynamic"}; /* emb_rope_scaling */
+    const char *type = emb_config_string(c, "rope_type", NULL);
+    int64_t scaling = -1;
+    if (!type) type = emb_config_string(c, "type", types[0]);
+    for (int64_t i = 0; i < EMB_COUNT(types); i++)
+        if (strcmp(type, types[i]) == 0) scaling = i;
+    if (scaling < 0 && c->status == EMBED_OK)
+        c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
+                             "%s: rope_type: expected default, linear, ntk or dynamic, found \"%s\"",
+                             c->file, emb_excerpt_of(type, strlen(type)).text);
+    out->theta = emb_config_theta(c, theta_key, out->theta);
+    out->scaling = (emb_rope_scaling)scaling;
+    if (scaling > 0) out->factor = emb_config_float(c, "factor", 0);
+    if (scaling > 0 && !(out->factor >= 1 && out->factor <= 1e6) && c->status == EMBED_OK)
+        c->status = emb_fail(c->error, EMBED_EFORMAT,
+                             "%s: factor: expected a number from 1 to 1e6, found %g", c->file,
+                             out->factor);
+    if (emb_config_float(c, "partial_rotary_factor", 1) != 1 && c->status == EMBED_OK)
+        c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
+                             "%s: partial_rotary_factor: expected 1, which is all that is implemented",
+                             c->file);
+    emb_config_only_null(c, "mixed_b");
+}
+
+void emb_config_rope(emb_config *c, const char *layer_type, bool scaled, const char *theta_key,
+                     double theta, emb_rope *out)
+{
+    char where[256], nested[256];
+    const emb_json *old = emb_json_get(c->root, "rope_scaling");
+    scaled = scaled && emb_json_is(old, EMB_JSON_OBJECT) && emb_json_length(old) > 0;
+    emb_config rope =
+        emb_config_section(c, scaled && !layer_type ? "rope_scaling" : "rope_parameters", where);
+    if (layer_type) {
+        emb_config whole = rope;
+        rope = emb_config_section(&whole, layer_type, nested);
+        if (scaled) rope.over = old;
+    }
+    out->theta = emb_config_float(c, theta_key, theta);
+    out->trained = emb_config_size(c, "max_position_embeddings", 1);
+    rope.status = EMB_MIN(rope.status, c->status);
+    read_rope(&rope, "rope_theta", out);
+    c->status = rope.status;
+}
+
+void emb_config_layer_types(emb_config *c, emb_architecture *a, int64_t period, int64_t offset)
+{
+    const emb_json *list = emb_json_get(holder(c, "layer_types"), "layer_types");
+    int64_t layers = EMB_MIN(a->num_hidden_layers, EMB_MAX_LAYERS);
+    bool given = list && !emb_json_is(list, EMB_JSON_NULL);
+    const emb_json *type = given ? emb_json_first(list) : NULL;
+    if (given && c->status == EMBED_OK &&
+        (!emb_json_is(list, EMB_JSON_ARRAY) || emb_json_length(list) != a->num_hidden_layers))
+        c->status = emb_fail(c->error, EMBED_EFORMAT, "%s: layer_types: expected one of each layer",
+                             c->file);
+    for (int64_t i = 0; i < layers && c->status == EMBED_OK; i++) {
+        const char *name = given ? emb_json_text(type) : NULL;
+        bool sliding = (i + offset) % period != 0;
+        if (given) sliding = name && strcmp(name, "sliding_attention") == 0;
+        if (given && !sliding && (!name || strcmp(name, "full_attention") != 0))
+            c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
+                                 "%s: layer_types: expected full_attention or sliding_attention, found "
+                                 "%s", c->file, name ? emb_excerpt_of(name, strlen(name)).text
+                                                     : "no string");
+        if (sliding) a->sliding[i / 64] |= (uint64_t)1 << i % 64;
+        if (given) type = emb_json_next_sibling(type);
+    }
 }
 
 /* A size for both sides, or [height, width]. */
@@ -225,18 +316,10 @@ void emb_config_image(emb_config *c, emb_architecture *a, int64_t image_size, in
 
 /* ---- families ------------------------------------------------------------------ */
 
-/* Another model behind a known name, or a form of weights that no family implements. */
+/* Forms of weights and layers that no family implements. */
 static void refuse_foreign(emb_config *c)
 {
     static const char *const unset[] = {"quantization_config", "pruned_heads"};
-    emb_config map = {emb_json_get(c->root, "auto_map"), c->file, c->error, c->status, NULL};
-    const char *code = emb_config_string(&map, "AutoModel", NULL);
-    c->status = map.status;
-    if (code)
-        c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
-                             "%s: auto_map.AutoModel: expected none, found \"%s\": code outside "
-                             "transformers is not run",
-                             c->file, emb_excerpt_of(code, strlen(code)).text);
     for (int64_t i = 0; i < EMB_COUNT(unset) && c->status == EMBED_OK; i++) {
         const emb_json *v = emb_json_get(c->root, unset[i]);
         bool empty = emb_json_is(v, EMB_JSON_OBJECT) && emb_json_length(v) == 0;
@@ -248,6 +331,38 @@ static void refuse_foreign(emb_config *c)
     emb_config_only_false(c, "is_decoder");
     emb_config_only_false(c, "add_cross_attention");
     emb_config_only_false(c, "is_encoder_decoder");
+}
+
+/* Code outside transformers that is one of the families here: what its class is called. */
+static const struct {
+    const char *code;
+    const emb_family *family;
+} known_code[] = {
+    {".NomicBertModel", &emb_family_nomic_bert},
+    {".NewModel", &emb_family_new},
+    {".GteModel", &emb_family_gte},
+    {"jina-bert-v2-qk-post-norm--modeling_bert.JinaBertModel", &emb_family_jina_bert_code},
+    {".JinaBertModel", &emb_family_jina_bert},
+};
+
+/* By model_type; a model of other code is another model, whatever its type says. */
+static const emb_family *find_family(emb_config *c, const char *model_type)
+{
+    emb_config map = {emb_json_get(c->root, "auto_map"), c->file, c->error, c->status, NULL};
+    const char *code = emb_config_string(&map, "AutoModel", NULL);
+    c->status = map.status;
+    for (int64_t i = 0; i < EMB_COUNT(families) && !code; i++)
+        if (strcmp(model_type, families[i]->model_type) == 0) return families[i];
+    for (int64_t i = 0; i < EMB_COUNT(known_code) && code; i++)
+        if (strcmp(model_type, known_code[i].family->model_type) == 0 &&
+            strstr(code, known_code[i].code))
+            return known_code[i].family;
+    if (code && c->status == EMBED_OK)
+        c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
+                             "%s: auto_map.AutoModel: expected none, found \"%s\": code outside "
+                             "transformers is not run",
+                             c->file, emb_excerpt_of(code, strlen(code)).text);
+    return NULL;
 }
 
 static int32_t unknown_family(const emb_config *c, const char *model_type)
@@ -352,9 +467,7 @@ static void check_tower(emb_config *c, emb_architecture *a)
 int32_t emb_architecture_read(emb_config *c, emb_architecture *text, emb_architecture *image)
 {
     const char *model_type = emb_config_string(c, "model_type", "");
-    const emb_family *family = NULL;
-    for (int64_t i = 0; i < EMB_COUNT(families) && !family; i++)
-        if (strcmp(model_type, families[i]->model_type) == 0) family = families[i];
+    const emb_family *family = find_family(c, model_type);
     if (c->status < 0) return c->status;
     if (!family) return unknown_family(c, model_type);
 

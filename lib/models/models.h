@@ -39,6 +39,7 @@ emb_config emb_config_section(const emb_config *config, const char *key, char wh
 /* Refuse any value of key but absent, null and the one given. */
 void emb_config_only_string(emb_config *config, const char *key, const char *only);
 void emb_config_only_false(emb_config *config, const char *key);
+void emb_config_only_null(emb_config *config, const char *key);
 
 /* Tensor names below the family's prefix. A Linear, Conv2d or norm is named without ".weight" and
  * ".bias", any other tensor by its whole name; "%d" is the layer (ALBERT: the group, and the layer in
@@ -50,6 +51,7 @@ typedef struct emb_names {
     const char *word_embeddings, *token_type_embeddings;
     const char *tied_embeddings;    /* the head's name under which a tied table may have survived */
     const char *embeddings_project; /* embedding_size -> hidden_size, where they differ */
+    const char *convolution, *convolution_norm; /* Conv1d */
 
     /* images */
     const char *patch_embeddings;                                     /* Conv2d, or Linear */
@@ -60,14 +62,15 @@ typedef struct emb_names {
 
     /* layers: a block's norm stands after it, or before it (pre_norm); its scale is LayerScale */
     const char *query, *key, *value; /* one name for all: stacked in one tensor, in this order */
-    const char *query_norm, *key_norm; /* of each head, before rotary positions */
+    const char *query_norm, *key_norm; /* of each head (norm_whole), before rotary positions */
     const char *attention_output, *attention_norm, *attention_scale;
     const char *relative_positions;  /* [relative distances][heads], or [...][hidden_size] (DeBERTa), of which */
     const char *relative_norm;       /* normalised, */
     const char *position_key, *position_query; /* these Linears of a layer make keys and queries */
     const char *gate, *intermediate; /* one name for both: halves of one tensor (gate_last) */
     const char *output, *output_norm, *output_scale;
-    const char *attention_post_norm, *output_post_norm; /* of what a block adds to x (Gemma) */
+    /* of what a block adds to x (Gemma); of that and x, to be added to x (JinaBERT's model of programs) */
+    const char *attention_post_norm, *output_post_norm;
     const char *final_norm;
 
     /* pooler_output */
@@ -107,6 +110,7 @@ enum { /* emb_architecture.no_bias: Linears of a layer that have none */
     EMB_NO_BIAS_OUTPUT = 1 << 5,
     EMB_NO_BIAS_MLP = EMB_NO_BIAS_INTERMEDIATE | EMB_NO_BIAS_OUTPUT,
     EMB_NO_BIAS_PATCHES = 1 << 6,
+    EMB_NO_BIAS_EMBEDDINGS = 1 << 7, /* embeddings_project */
     EMB_NO_BIAS_LAYER =
         EMB_NO_BIAS_QKV | EMB_NO_BIAS_ATTENTION_OUTPUT | EMB_NO_BIAS_MLP
 };
@@ -173,6 +177,7 @@ typedef struct emb_architecture {
     int64_t vocab_size, embedding_size, max_position_embeddings;
     int64_t type_vocab_size; /* 0: the family has no token types and ignores type ids */
     bool always_project;     /* ALBERT: embeddings_project even where the sizes are equal */
+    bool project_first;      /* before embeddings_norm, not behind it (DeBERTa) */
     /* RoBERTa: the first token has this position, tokens of id position_offset - 1 (padding) are not
      * counted and have that position themselves; 0: positions are counted from 0 */
     int64_t position_offset;
@@ -186,13 +191,19 @@ typedef struct emb_architecture {
     int64_t layer_groups, group_layers; /* ALBERT: the same layers over and over: so many groups, of so
                                          * many layers each, share num_hidden_layers; 0: no */
     bool pre_norm;       /* x + block(norm(x)), not norm(x + block(x)) */
+    bool normed_states;  /* the last of hidden_states is behind final_norm (language models) */
     bool no_first_norm;  /* layer 0 has no attention_norm: the embeddings have one (ModernBERT) */
     bool gate_last;      /* in one tensor with intermediate, gate is the second half (GTE) */
     uint32_t no_bias;    /* EMB_NO_BIAS_* */
+    bool transposed;     /* the layers' weights stand as [in][out] (GPT-2) */
     double attention_scale; /* of scores; 0: 1 / sqrt(head_dim) */
+    bool norm_whole;        /* query_norm and key_norm are of all heads together */
+    bool scale_by_layer;    /* that of layer i is divided by i + 1 (GPT-2) */
     emb_layer_positions positions[EMB_LAYER_KINDS]; /* of full attention: all layers, DINOv3's too */
     uint64_t sliding[EMB_MAX_LAYERS / 64]; /* a bit a layer: whether it is of the other kind */
     emb_relative_scores relative;
+    int64_t convolution; /* tokens that the convolution beside layer 0 sees, an odd number; 0: there is none */
+    emb_activation convolution_act;
 
     emb_pooler_kind pooler;
     emb_activation pooler_act;
@@ -203,9 +214,13 @@ typedef struct emb_architecture {
     emb_activation score_act;      /* of the labels: SIGMOID or NONE */
 } emb_architecture;
 
-/* Tokens of the longest text that the table of positions has room for. */
+/* Tokens of the longest text that the table of positions has room for, or that rotary ones are made for. */
 static inline int64_t emb_max_tokens(const emb_architecture *a)
 {
+    const emb_rope *rope = &a->positions[EMB_FULL_ATTENTION].rope;
+    double stretched = rope->factor * (double)rope->trained;
+    if (rope->scaling == EMB_ROPE_DYNAMIC && stretched > (double)a->max_position_embeddings)
+        return (int64_t)EMB_MIN(stretched, (double)EMB_SIZE_MAX);
     return a->max_position_embeddings - a->position_offset;
 }
 
@@ -231,7 +246,10 @@ typedef struct emb_family {
 extern const emb_family emb_family_albert, emb_family_bert, emb_family_roberta;
 extern const emb_family emb_family_xlm_roberta;
 extern const emb_family emb_family_camembert, emb_family_distilbert, emb_family_electra;
-extern const emb_family emb_family_mpnet;
+extern const emb_family emb_family_mpnet, emb_family_deberta_v2, emb_family_gpt2;
+extern const emb_family emb_family_jina_bert, emb_family_jina_bert_code;
+extern const emb_family emb_family_modernbert, emb_family_nomic_bert, emb_family_new, emb_family_gte;
+extern const emb_family emb_family_qwen3, emb_family_gemma3_text;
 extern const emb_family emb_family_vit, emb_family_deit, emb_family_beit;
 extern const emb_family emb_family_dinov2, emb_family_dinov2_with_registers, emb_family_dinov3_vit;
 extern const emb_family emb_family_clip, emb_family_clip_text_model, emb_family_clip_vision_model;
@@ -243,6 +261,14 @@ extern const emb_family emb_family_siglip2, emb_family_siglip2_vision_model;
  * num_attention_heads, intermediate_size, hidden_act and layer_norm_eps, with the fallbacks already
  * in out. */
 void emb_config_layers(emb_config *config, emb_architecture *out);
+/* Rotary positions of a kind of layers, by transformers 5's rope_parameters (layer_type NULL: one for all
+ * layers, else an object for each type of layer in it), rope_scaling and the key of older files.
+ * scaled: rope_scaling holds for this type. */
+void emb_config_rope(emb_config *config, const char *layer_type, bool scaled, const char *theta_key,
+                     double theta, emb_rope *out);
+/* layer_types, or else full attention in every layer i with (i + offset) % period = 0, and sliding
+ * attention in the others. */
+void emb_config_layer_types(emb_config *config, emb_architecture *out, int64_t period, int64_t offset);
 /* num_channels, image_size and patch_size -> out->image. */
 void emb_config_image(emb_config *config, emb_architecture *out, int64_t image_size,
                       int64_t patch_size);

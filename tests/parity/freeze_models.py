@@ -23,8 +23,9 @@ import numpy as np
 import torch
 
 import models_random as random_models
+from models_relative import deberta
 from models_random import Shape, Storage
-from reference import Reference
+from reference_hub import reference_of
 
 TINY = Shape("tiny", hidden=20, layers=2, heads=2, intermediate=36, vocab=90, positions=24)
 POOLINGS = ("cls", "mean", "max", "last", "weighted", "sqrt_len")
@@ -61,6 +62,25 @@ DENSE_PLAIN = ("Dense", {
     "activation_function": "torch.nn.modules.linear.Identity",
 })  # fmt: skip
 
+POOLING_12 = ("Pooling", {
+    "word_embedding_dimension": 12, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True,
+})  # fmt: skip
+_PLAIN = {"bias": False, "activation_function": "torch.nn.modules.linear.Identity"}
+DENSE_UP = ("Dense", {"in_features": 12, "out_features": 25, **_PLAIN})
+DENSE_DOWN = ("Dense", {"in_features": 25, "out_features": 12, **_PLAIN})
+
+_NOMIC = (("hub", True), ("rotary_scaling_factor", 2.0), ("max_trained_positions", 11), ("pad_vocab_size_multiple", 7))
+_NOMIC_BIAS = (("hub", True), ("activation_function", "gelu"), ("qkv_proj_bias", True), ("mlp_fc1_bias", True),
+               ("mlp_fc2_bias", True), ("rotary_emb_base", 300.0))  # fmt: skip
+_NTK = (("rope_theta", 500.0), ("rope_scaling", {"type": "ntk", "factor": 3.0}))
+_QWEN = (("rope_theta", 1e4), ("use_sliding_window", True), ("sliding_window", 5), ("max_window_layers", 2))
+_GEMMA = (("use_bidirectional_attention", True), ("sliding_window", 8), ("sliding_window_pattern", 2),
+          ("query_pre_attn_scalar", 80))  # fmt: skip
+_GEMMA_CAUSAL = (("sliding_window", 4), ("rope_parameters", {
+    "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
+    "full_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 2000.0},
+}))  # fmt: skip
+_LONG = (tuple(range(2, 32)), (5,))
 _TOWER = {"hidden": 12, "layers": 2, "heads": 3, "intermediate": 20, "vocab": 70, "types": 0}
 _ENDS = ((2, 9, 30), (3,), (2, 3, 9, 3, 8), (40, 69, 5, 69))  # without an end, with two, twice the largest
 
@@ -90,6 +110,41 @@ MODELS = [
                                       eps=1e-5, eos=2), Storage(prefix=False), ids=_ENDS),
     Frozen("siglip-text", Shape("siglip-text", "siglip_text_model", **_TOWER, positions=16, act="gelu_pytorch_tanh",
                                 eps=1e-6, pad=1, projection=10), ids=((9, 30, 3), (1,)), sentence="pooler"),
+    # Texts longer than local_attention / 2 and than sliding_window; one of each kind of layer.
+    Frozen("modernbert", Shape("modernbert", "modernbert", 12, 3, 2, 20, 70, 30, 0, eps=1e-5,
+                               extra=(("local_attention", 6), ("global_attn_every_n_layers", 2))),
+           Storage(dtype="F16"), ids=(tuple(range(2, 32)),)),
+    Frozen("nomic-hub", Shape("nomic-hub", "nomic_bert", 12, 2, 2, 20, 70, 30, extra=_NOMIC),
+           Storage(dtype="F16", prefix=False), ids=(tuple(range(2, 13)), tuple(range(2, 14)), tuple(range(2, 32)))),
+    Frozen("nomic-bias", Shape("nomic-bias", "nomic_bert", 12, 2, 3, 20, 70, 24, 1, eps=1e-5, extra=_NOMIC_BIAS),
+           Storage(dtype="F16", prefix=False)),
+    Frozen("gte-new", Shape("gte-new", "new", 12, 2, 2, 20, 70, 24, 1, extra=_NTK), Storage(dtype="F16")),
+    Frozen("qwen3", Shape("qwen3", "qwen3", 12, 3, 4, 20, 70, 30, 0, "silu", 1e-6, head_dim=6, kv_heads=2,
+                          extra=_QWEN), Storage(dtype="F16", prefix=False), ids=(tuple(range(2, 32)), (5,)),
+           sentence="pool.last"),
+    Frozen("embeddinggemma", Shape("embeddinggemma", "gemma3_text", 12, 3, 4, 20, 70, 30, 0, "gelu_pytorch_tanh",
+                                   1e-6, head_dim=8, kv_heads=1, extra=_GEMMA), Storage(dtype="F16", prefix=False),
+           [POOLING_12, DENSE_UP, DENSE_DOWN, ("Normalize", None)], {"max_seq_length": 24, "do_lower_case": False},
+           {"query": "kola | ", "document": "ne: "}),
+    Frozen("gemma3-causal", Shape("gemma3-causal", "gemma3_text", 12, 2, 2, 20, 70, 30, 0, "gelu_pytorch_tanh", 1e-6,
+                                  head_dim=6, kv_heads=1, extra=_GEMMA_CAUSAL), Storage(dtype="F16"),
+           ids=(tuple(range(2, 32)),), sentence="pool.last"),
+    # Texts past half of the buckets and past max_relative_positions.
+    Frozen("deberta-v3", Shape("deberta-v3", "deberta-v2", 12, 2, 2, 20, 70, 40, 0, eps=1e-7,
+                               extra=deberta(position_buckets=8, max_relative_positions=12)),
+           Storage(dtype="F16"), ids=_LONG),
+    Frozen("deberta-v2", Shape("deberta-v2", "deberta-v2", 12, 2, 3, 20, 70, 30, 2, eps=1e-7, embedding=10,
+                               extra=deberta("c2p|p2c", position_buckets=-1, max_relative_positions=9,
+                                             share_att_key=False, norm_rel_ebd="none", conv_kernel_size=3,
+                                             conv_act="gelu", position_biased_input=True)),
+           Storage(dtype="F16", prefix=False), ids=_LONG),
+    Frozen("gpt2", Shape("gpt2", "gpt2", 12, 2, 3, 20, 70, 30, 0, "gelu_new", 1e-5,
+                         extra=(("scale_attn_by_inverse_layer_idx", True),)), Storage(dtype="F16"), ids=_LONG,
+           sentence="pool.last"),
+    Frozen("jina", Shape("jina", "jina", 12, 2, 3, 20, 70, 40, 2, extra=(("feed_forward_type", "geglu"),)),
+           Storage(dtype="F16"), ids=_LONG),
+    Frozen("jina-code", Shape("jina-code", "jina-code", 20, 2, 5, 24, 70, 40, 1,
+                              extra=(("feed_forward_type", "reglu"),)), Storage(dtype="F16", prefix=False), ids=_LONG),
     Frozen("st-dense", TINY, Storage(dtype="F16", prefix=False), [POOLING_5, DENSE, ("Normalize", None)],
            {"max_seq_length": 16, "do_lower_case": False}, {"query": "kola: ", "passage": ""}),
     Frozen("st-list", TINY, Storage(dtype="BF16", pooler=False),
@@ -189,7 +244,8 @@ def encode_inputs(folder, frozen, texts, pairs):
         for one in coded[: len(texts)]:
             one["input_ids"] += [frozen.shape.pad] * (limit - len(one["input_ids"]))
     typed = frozen.shape.family != "distilbert" and frozen.shape.types > 1
-    return [(c["input_ids"], c["token_type_ids"] if typed else [0] * len(c["input_ids"])) for c in coded]
+    zeros = [[0] * len(c["input_ids"]) for c in coded]
+    return [(c["input_ids"], c.get("token_type_ids", none) if typed else none) for c, none in zip(coded, zeros)]
 
 
 # ---- expected numbers ---------------------------------------------------------------------------------
@@ -228,7 +284,7 @@ def sentence_vectors(model, inputs, **options):
 def expected_tensors(folder, frozen, texts, pairs):
     """{name: (dtype, array)} of expected.safetensors."""
     inputs = encode_inputs(folder, frozen, texts, pairs)
-    reference = Reference(folder)
+    reference = reference_of(folder)
     states = reference.truth(inputs)
     out = {
         "ids": ("I32", np.concatenate([ids for ids, _ in inputs])),

@@ -7,7 +7,7 @@ cases the median ratio of our rms error to PyTorch's is below 1, and in no case 
 cases of their own, held to the same bars. Then: the same bytes alone, in any
 batch and order, on any number of threads and any instruction set.
 
-    hidden.py [--group full|odd|stored|named]... [--model NAME]... [--cache DIR] [--torch-only]
+    hidden.py [--group full|odd|stored|named|relative]... [--model NAME]... [--cache DIR] [--torch-only]
 """
 import argparse
 import sys
@@ -114,9 +114,11 @@ def torch_errors(reference, inputs, truth):
     """The worse of PyTorch's two ways, layer by layer."""
     longest = max(len(ids) for ids, _ in inputs)
     room = reference.config.max_position_embeddings
-    ways = (reference.alone(inputs), reference.padded(inputs, min(room, longest + 13)))
+    ways = [reference.alone(inputs)]
+    if not reference.stateful:
+        ways.append(reference.padded(inputs, min(room, longest + 13)))
     found = [errors(way, truth) for way in ways]
-    return tuple(np.maximum(found[0][i], found[1][i]) for i in (0, 1))
+    return tuple(np.max([figures[i] for figures in found], axis=0) for i in (0, 1))
 
 
 def layers_of(shape):

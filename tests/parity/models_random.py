@@ -11,6 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+import models_relative
+import models_rotary
+
 RECIPE = 3  # of the weights below: a change here makes every cached model again
 SCORE_STD = 6.0  # of the attention scores: 1.5 to 3 nats of entropy over 128 tokens
 # How much of a token is what it attends to. Near 1 a deep random model is chaotic: the error of a case
@@ -39,6 +42,9 @@ class Shape:
     inner: int = 1  # ALBERT: inner_group_num
     eos: int = 3  # CLIP: eos_token_id; 2 means the largest id
     projection: int = 0  # CLIP: rows of text_projection; SigLIP: projection_size, 0 means hidden
+    head_dim: int = 0  # of decoders: 0 means hidden / heads
+    kv_heads: int = 0  # num_key_value_heads of decoders: 0 means heads
+    extra: tuple = ()  # (key, value) of config.json: models_rotary.py, models_relative.py
 
     @property
     def width(self):
@@ -123,7 +129,10 @@ NAMES = {
     "bert": BERT_NAMES, "electra": BERT_NAMES, "distilbert": DISTILBERT_NAMES, "albert": ALBERT_NAMES,
     **dict.fromkeys(ROBERTAS, BERT_NAMES), **dict.fromkeys(PRE_NORM, CLIP_NAMES),
 }  # fmt: skip
-PREFIXES = dict.fromkeys(ROBERTAS, "roberta") | dict.fromkeys(PRE_NORM, "text_model")
+PREFIXES = {
+    **dict.fromkeys(ROBERTAS, "roberta"), **dict.fromkeys(PRE_NORM, "text_model"), **models_rotary.PREFIXES,
+    **models_relative.PREFIXES,
+}  # fmt: skip
 
 
 # ---- weights --------------------------------------------------------------------------------------
@@ -221,6 +230,10 @@ def make_layer(weights, shape, index, length):
 def make_tensors(shape, seed=0):
     """Every tensor of the base model in float64, by its name without the family's prefix."""
     weights = Weights(zlib.crc32(f"{shape.name} {seed}".encode()))
+    if shape.family in models_relative.FAMILIES:
+        return models_relative.make_tensors(weights, shape)
+    if shape.family in models_rotary.FAMILIES:
+        return models_rotary.make_tensors(weights, shape)
     if shape.pre_norm:
         return make_pre_norm_tensors(weights, shape)
     length = make_embeddings(weights, shape)
@@ -324,6 +337,10 @@ def config_json(shape):
             "n_layers": shape.layers, "vocab_size": shape.vocab, "pad_token_id": 0,
             "max_position_embeddings": shape.positions, "sinusoidal_pos_embds": False,
         }  # fmt: skip
+    if shape.family in models_relative.FAMILIES:
+        return models_relative.config_json(shape)
+    if shape.family in models_rotary.FAMILIES:
+        return models_rotary.config_json(shape)
     if shape.pre_norm:
         return pre_norm_config_json(shape)
     config = {
@@ -544,7 +561,9 @@ NAMED = [
     (Shape("names-albert-bare", "albert", embedding=24), Storage(prefix=False, position_ids=True)),
     (Shape("names-siglip-sharded", _SIGLIP, positions=64, types=0), Storage(shards=2, position_ids=True)),
 ]
-GROUPS = {"full": FULL, "odd": ODD, "stored": STORED, "named": NAMED}
+ROTARY = models_rotary.models(Shape, Storage)
+RELATIVE = models_relative.models(Shape, Storage)
+GROUPS = {"full": FULL, "odd": ODD, "stored": STORED, "named": NAMED, "rotary": ROTARY, "relative": RELATIVE}
 
 
 def main():

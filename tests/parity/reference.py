@@ -1,8 +1,9 @@
 """The reference (PyTorch and transformers) run three ways: in float64 as the truth, and in its own
 float32 with the inputs alone and in a padded batch."""
+import inspect
 import logging
 import os
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
@@ -12,7 +13,8 @@ import numpy as np
 import torch
 import transformers
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from transformers.models.deberta_v2 import modeling_deberta_v2
 
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
@@ -20,6 +22,20 @@ logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
 
 
 NORMED = ("clip_text_model", "siglip_text_model")  # a norm stands behind the last layer
+
+
+def _in_float32(function):
+    """DeBERTa's buckets of distances are whole numbers that the reference finds by logarithms in float32: so
+    the truth has them, whatever else it computes in."""
+
+    def run(*args, **kwargs):
+        with _disable_current_modes():
+            return function(*args, **kwargs)
+
+    return run
+
+
+modeling_deberta_v2.build_relative_position = _in_float32(modeling_deberta_v2.build_relative_position)
 
 
 class OnlyDouble(TorchDispatchMode):
@@ -40,7 +56,26 @@ class Widen(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         wide = lambda value: torch.float64 if value is torch.float32 else value  # noqa: E731
+        func = torch.Tensor.double if func is torch.Tensor.float else func
         return func(*map(wide, args), **{name: wide(value) for name, value in (kwargs or {}).items()})
+
+
+@contextmanager
+def default_double():
+    """New tensors are float64: dynamic rotary positions are made of Python's numbers in a forward pass."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def forget_lengths(model):
+    """Dynamic rotary positions as of a new model: the reference goes by the longest input so far."""
+    for module in model.modules():
+        if hasattr(module, "original_max_seq_len"):
+            module.max_seq_len_cached = module.original_max_seq_len
+            module.inv_freq = module.original_inv_freq
 
 
 class Reference:
@@ -58,11 +93,14 @@ class Reference:
             self.project64.double()
         self.config = self.float32.config
         self.normed = self.config.model_type in NORMED
+        self.stateful = "dynamic" in str(getattr(self.config, "rope_parameters", None))
 
     @staticmethod
     def _load(folder, attention):
         """The text tower of a directory and its projection or None."""
         config = transformers.AutoConfig.from_pretrained(folder)
+        if config.model_type == "deberta-v2":
+            attention = "eager"  # all that it has
         load = transformers.AutoModel
         if config.model_type in NORMED:  # AutoModel knows no text tower of SigLIP, and leaves projections out
             load = getattr(transformers, config.architectures[0])
@@ -89,8 +127,13 @@ class Reference:
             if kinds is not None:
                 types[row, : len(tokens)] = torch.tensor(kinds)
         given = {"input_ids": ids, "attention_mask": mask, "output_hidden_states": True}
-        if self.config.model_type != "distilbert" and not self.normed:
+        takes = inspect.signature(model.forward).parameters
+        if "token_type_ids" in takes and self.config.model_type != "gpt2" and not self.normed:
             given["token_type_ids"] = types
+        if "use_cache" in takes:
+            given["use_cache"] = False
+        if self.stateful:
+            forget_lengths(model)
         with torch.inference_mode():
             return model(**given)
 
@@ -107,7 +150,7 @@ class Reference:
         out = [None] * len(inputs)
         for length in {len(ids) for ids, _ in inputs}:
             rows = [i for i, (ids, _) in enumerate(inputs) if len(ids) == length]
-            with Widen(), OnlyDouble():
+            with Widen(), OnlyDouble(), default_double():
                 for row, states in zip(rows, self._run(self.float64, [inputs[i] for i in rows])):
                     out[row] = states
         return out

@@ -25,6 +25,8 @@ static const char *const models[] = {
     "bert",     "bert-bare",  "bert-f16", "bert-bf16", "bert-f64", "bert-sharded",
     "bert-odd", "distilbert", "electra",  "st-dense",  "st-list",  "roberta",
     "albert",   "albert-18-14", "clip-text", "clip-text-largest", "siglip-text",
+    "modernbert", "nomic-hub", "nomic-bias", "gte-new", "qwen3", "embeddinggemma", "gemma3-causal",
+    "deberta-v3", "deberta-v2", "gpt2", "jina", "jina-code",
 };
 enum { NUM_MODELS = (int)(sizeof models / sizeof models[0]) };
 

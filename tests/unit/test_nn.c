@@ -56,25 +56,43 @@ static emb_device device(int32_t threads)
 /* ---- attention ------------------------------------------------------------------------------- */
 
 typedef struct {
-    int64_t heads, dim, sequences, tokens, ld;
+    int64_t heads, dim, keys; /* keys: heads of keys and values */
+    bool causal;
+    int64_t window, sequences, lengths[7];
+} attention_case;
+
+typedef struct {
+    int64_t heads, dim, keys, sequences, tokens, ld;
+    bool causal;
+    int64_t window;
     int64_t starts[8];
     float *qkv;
 } batch;
 
-static batch make_batch(int64_t heads, int64_t dim, int64_t sequences, const int64_t *lengths)
+static batch make_batch(const attention_case *c)
 {
-    batch b = {heads, dim, sequences, 0, 3 * heads * dim + 5, {0}, NULL};
+    batch b = {.heads = c->heads,
+               .dim = c->dim,
+               .keys = c->keys ? c->keys : c->heads,
+               .sequences = c->sequences,
+               .ld = 3 * c->heads * c->dim + 5,
+               .causal = c->causal,
+               .window = c->window};
 
-    for (int64_t s = 0; s < sequences; s++)
-        b.starts[s + 1] = b.tokens += lengths[s];
+    for (int64_t s = 0; s < b.sequences; s++)
+        b.starts[s + 1] = b.tokens += c->lengths[s];
     b.qkv = numbers(b.tokens * b.ld, 3.0f); /* large enough for attention to be peaked */
     return b;
 }
 
 static float *attend_on(emb_device d, const batch *b, int64_t first, int64_t sequences)
 {
-    const emb_attention a = {
-        .heads = b->heads, .head_dim = b->dim, .scale = (float)(1.0 / sqrt((double)b->dim))};
+    const emb_attention a = {.heads = b->heads,
+                             .head_dim = b->dim,
+                             .key_heads = b->keys == b->heads ? 0 : b->keys,
+                             .scale = (float)(1.0 / sqrt((double)b->dim)),
+                             .causal = b->causal,
+                             .window = b->window};
     const int64_t hidden = b->heads * b->dim;
     const size_t scratch = emb_attention_scratch(&a, b->tokens);
     char *memory = emb_calloc(&emb_libc_allocator, (size_t)d.threads, scratch);
@@ -92,6 +110,13 @@ static float *attend(const batch *b, int64_t first, int64_t sequences, int32_t t
     return attend_on(device(threads), b, first, sequences);
 }
 
+static bool is_seen(const batch *b, int64_t query, int64_t key)
+{
+    const int64_t distance = query > key ? query - key : key - query;
+
+    return (!b->causal || key <= query) && (!b->window || distance < b->window);
+}
+
 /* One row of one head in double, and the largest |v|, which the error is measured by. */
 static double exact_context(const batch *b, int64_t sequence, int64_t token, int64_t head,
                             double *out)
@@ -99,14 +124,17 @@ static double exact_context(const batch *b, int64_t sequence, int64_t token, int
     const int64_t start = b->starts[sequence], tokens = b->starts[sequence + 1] - start;
     const int64_t hidden = b->heads * b->dim;
     const float *q = b->qkv + token * b->ld + head * b->dim;
+    const int64_t column = hidden + head * b->keys / b->heads * b->dim;
     double *p = malloc((size_t)tokens * sizeof *p), largest = -INFINITY, sum = 0, size = 0;
 
     assert_non_null(p);
     for (int64_t t = 0; t < tokens; t++) {
-        const float *k = b->qkv + (start + t) * b->ld + hidden + head * b->dim;
+        const float *k = b->qkv + (start + t) * b->ld + column;
         p[t] = 0;
         for (int64_t i = 0; i < b->dim; i++)
             p[t] += (double)q[i] * (double)k[i] / sqrt((double)b->dim);
+        if (!is_seen(b, token - start, t))
+            p[t] = -INFINITY;
         largest = fmax(largest, p[t]);
     }
     for (int64_t t = 0; t < tokens; t++)
@@ -114,7 +142,7 @@ static double exact_context(const batch *b, int64_t sequence, int64_t token, int
     for (int64_t i = 0; i < b->dim; i++) {
         out[i] = 0;
         for (int64_t t = 0; t < tokens; t++) {
-            const float *v = b->qkv + (start + t) * b->ld + 2 * hidden + head * b->dim;
+            const float *v = b->qkv + (start + t) * b->ld + hidden + column;
             out[i] += p[t] / sum * (double)v[i];
             size = fmax(size, fabs((double)v[i]));
         }
@@ -123,20 +151,24 @@ static double exact_context(const batch *b, int64_t sequence, int64_t token, int
     return size;
 }
 
-static const struct { int64_t heads, dim, sequences, lengths[7]; } batches[] = {
-    {1, 1, 1, {1}},
-    {12, 32, 3, {17, 1, 64}},
-    {6, 20, 4, {3, 2, 49, 100}},
-    {1, 120, 1, {300}},
-    {2, 64, 2, {511, 5}},
+static const attention_case batches[] = {
+    {1, 1, 0, false, 0, 1, {1}},
+    {12, 32, 0, false, 0, 3, {17, 1, 64}},
+    {6, 20, 0, false, 0, 4, {3, 2, 49, 100}},
+    {1, 120, 0, false, 0, 1, {300}},
+    {2, 64, 0, false, 0, 2, {511, 5}},
+    {4, 32, 2, false, 0, 2, {130, 7}},
+    {3, 20, 1, true, 0, 3, {1, 193, 400}},
+    {2, 32, 0, true, 31, 3, {300, 30, 3}},
+    {2, 16, 0, false, 65, 3, {300, 48, 65}},
+    {4, 12, 2, false, 1, 1, {100}},
 };
 
 static void attention_is_accurate(void **unused)
 {
     (void)unused;
     for (int64_t c = 0; c < EMB_COUNT(batches); c++) {
-        batch b = make_batch(batches[c].heads, batches[c].dim, batches[c].sequences,
-                             batches[c].lengths);
+        batch b = make_batch(&batches[c]);
         float *context = attend(&b, 0, b.sequences, 1);
 
         for (int64_t s = 0; s < b.sequences; s++)
@@ -157,8 +189,7 @@ static void attention_is_the_same_in_any_cut(void **unused)
 {
     (void)unused;
     for (int64_t c = 0; c < EMB_COUNT(batches); c++) {
-        batch b = make_batch(batches[c].heads, batches[c].dim, batches[c].sequences,
-                             batches[c].lengths);
+        batch b = make_batch(&batches[c]);
         const size_t row = (size_t)(b.heads * b.dim) * sizeof(float);
         float *one = attend(&b, 0, b.sequences, 1);
 
@@ -183,7 +214,9 @@ static void attention_on_real_threads(void **unused)
 {
     static const int64_t lengths[] = {60, 100, 80, 90, 70, 110};
     const int32_t threads = 4;
-    batch b = make_batch(6, 32, EMB_COUNT(lengths), lengths);
+    attention_case c = {.heads = 6, .dim = 32, .sequences = EMB_COUNT(lengths)};
+    memcpy(c.lengths, lengths, sizeof lengths);
+    batch b = make_batch(&c);
     float *one = attend(&b, 0, b.sequences, 1);
     emb_pool *pool = emb_calloc(&emb_libc_allocator, 1, emb_pool_size(threads));
     emb_device d = device(threads);
