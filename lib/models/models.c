@@ -239,7 +239,7 @@ void emb_config_rope(emb_config *c, const char *layer_type, bool scaled, const c
         rope = emb_config_section(&whole, layer_type, nested);
         if (scaled) rope.over = old;
     }
-    out->theta = emb_config_float(c, theta_key, theta);
+    out->theta = emb_config_theta(c, theta_key, theta);
     out->trained = emb_config_size(c, "max_position_embeddings", 1);
     rope.status = EMB_MIN(rope.status, c->status);
     read_rope(&rope, "rope_theta", out);

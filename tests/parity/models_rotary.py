@@ -125,6 +125,8 @@ def make_tensors(weights, shape):
     words(weights, shape, "embeddings.tok_embeddings.weight" if modern else "embeddings.word_embeddings.weight")
     if not modern and shape.types:
         weights.normal("embeddings.token_type_embeddings.weight", (shape.types, shape.hidden), 0.03)
+    if has(shape, "position_embedding_type") == "absolute":
+        weights.normal("embeddings.position_embeddings.weight", (shape.positions, shape.hidden), 0.03)
     name = {"modernbert": "embeddings.norm", "nomic_bert": "emb_ln"}.get(shape.family, "embeddings.LayerNorm")
     length = norm(weights, name, shape.hidden, not modern or has(shape, "norm_bias"))
     for index in range(shape.layers):
@@ -219,4 +221,27 @@ def models(shape, storage):
         (shape("gemma3-odd", "gemma3_text", 60, 3, 3, 37, 300, 300, **tanh, head_dim=10, kv_heads=1,
                extra=(("sliding_window", 31), ("use_bidirectional_attention", True), ("sliding_window_pattern", 2),
                       _LINEAR)), storage(prefix=False, dtype="BF16")),
+    ]  # fmt: skip
+
+
+def hub_models(shape, storage):
+    """(Shape, Storage) of models whose forward pass is code on the hub."""
+    hub, bare = ("hub", True), storage(prefix=False)
+    biases = tuple((name, True) for name in ("qkv_proj_bias", "mlp_fc1_bias", "mlp_fc2_bias"))
+    ntk = ("rope_scaling", {"type": "ntk", "factor": 8.0})
+    stretched = (("rotary_scaling_factor", 2.0), ("max_trained_positions", 64))
+    return [
+        (shape("nomic-v1", "nomic_bert", 768, 6, 12, 3072, 5000, 400, extra=(hub,)), bare),
+        (shape("nomic-v1.5", "nomic_bert", 768, 6, 12, 3072, 5000, 400, extra=(hub, *stretched)), bare),
+        (shape("gte-en", "new", 768, 6, 12, 3072, 5000, 400, 0, extra=(("rope_theta", 160000.0), ntk)), storage()),
+        (shape("nomic-geglu", "nomic_bert", 60, 3, 3, 37, 300, 300, extra=(
+            hub, *stretched, *biases, ("activation_function", "geglu"))), storage(prefix=False, dtype="BF16")),
+        (shape("nomic-glu", "nomic_bert", 48, 2, 4, 50, 301, 130, 0, extra=(
+            hub, ("activation_function", "glu"), ("pad_vocab_size_multiple", 7))), bare),
+        (shape("nomic-plain", "nomic_bert", 48, 3, 2, 50, 300, 130, extra=(
+            hub, ("activation_function", "gelu_new"), ("rotary_emb_base", 10000.0))), bare),
+        (shape("new-types", "new", 66, 3, 3, 41, 300, 300, 2, "silu", extra=(ntk,)), storage(prefix=False)),
+        (shape("new-no-ntk", "new", 48, 2, 1, 60, 300, 130, 1, extra=(("rope_theta", 700.0),)), storage()),
+        (shape("new-absolute", "new", 48, 2, 4, 60, 300, 130, 1, extra=(("position_embedding_type", "absolute"),)),
+         storage()),
     ]  # fmt: skip

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
+from safetensors.torch import load_file
 
 import reference_jina
 import reference_numpy
@@ -29,8 +29,8 @@ class HubReference:
     def __init__(self, folder):
         self.config = json.loads((Path(folder) / "config.json").read_text())
         self.function = function_of(self.config)
-        with safe_open(Path(folder) / "model.safetensors", "np") as file:
-            self.tensors = {name: file.get_tensor(name).astype(np.float64) for name in file.keys()}
+        tensors = load_file(Path(folder) / "model.safetensors")
+        self.tensors = {name: tensor.double().numpy() for name, tensor in tensors.items()}
 
     def truth(self, inputs):
         """[states][tokens][hidden] of each input."""

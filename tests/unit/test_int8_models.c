@@ -26,7 +26,7 @@ static uint32_t random_bits(void)
 
 static const char *const models[] = {"bert",   "bert-odd", "bert-f16",      "distilbert", "electra",
                                      "vit",    "beit",     "dinov2-swiglu", "dinov3",     "clip",
-                                     "st-dense"};
+                                     "st-dense", "modernbert", "embeddinggemma", "gte-new"};
 
 static embed_model *open_model(const char *name, const char *isa, int32_t weights)
 {

@@ -77,7 +77,8 @@ static void refuse_each(const change *changes, size_t count, bool generic_tokeni
 /* ---- config.json ------------------------------------------------------------------------- */
 
 #define FAMILIES                                                                                   \
-    "bert, roberta, xlm-roberta, camembert, albert, distilbert, electra, mpnet, vit, deit, beit, dinov2, dinov2_with_registers, dinov3_vit, clip, " \
+    "bert, roberta, xlm-roberta, camembert, albert, distilbert, electra, mpnet, modernbert, nomic_bert, " \
+    "gte, new, qwen3, gemma3_text, vit, deit, beit, dinov2, dinov2_with_registers, dinov3_vit, clip, " \
     "clip_text_model, clip_vision_model, siglip, siglip_text_model, siglip_vision_model, siglip2, siglip2_vision_model"
 
 static const change configs[] = {
@@ -192,6 +193,49 @@ static const change configs[] = {
      "\"position_embedding_type\": \"relative_key_query\"", EMBED_EUNSUPPORTED,
      "config.json: position_embedding_type: expected \"absolute\", found "
      "\"relative_key_query\", which is not implemented"},
+    {"qwen3", CONFIG, "\"rope_theta\": 10000.0", "\"rope_scaling\": {\"rope_type\": \"yarn\"}",
+     EMBED_EUNSUPPORTED, "config.json: rope_scaling: rope_type: expected default, linear, ntk or "
+     "dynamic, found \"yarn\""},
+    {"qwen3", CONFIG, "\"rope_theta\": 10000.0", "\"rope_parameters\": {\"type\": \"dynamic\"}",
+     EMBED_EFORMAT, "config.json: rope_parameters: factor: expected a number from 1 to 1e6, found 0"},
+    {"qwen3", CONFIG, "\"rope_theta\": 10000.0",
+     "\"rope_parameters\": {\"partial_rotary_factor\": 0.5}", EMBED_EUNSUPPORTED,
+     "config.json: rope_parameters: partial_rotary_factor: expected 1, which is all that is "
+     "implemented"},
+    {"qwen3", CONFIG, "\"rope_theta\": 10000.0", "\"rope_theta\": 0.5", EMBED_EFORMAT,
+     "config.json: rope_theta: expected a number from 1 to 1e12, found 0.5"},
+    {"qwen3", CONFIG, "\"rope_theta\": 10000.0", "\"layer_types\": [\"full_attention\"]",
+     EMBED_EFORMAT, "config.json: layer_types: expected one of each layer"},
+    {"qwen3", CONFIG, "\"rope_theta\": 10000.0",
+     "\"layer_types\": [\"full_attention\", \"chunked_attention\", 3]", EMBED_EUNSUPPORTED,
+     "config.json: layer_types: expected full_attention or sliding_attention, found "
+     "chunked_attention"},
+    {"qwen3", CONFIG, "\"num_key_value_heads\": 2", "\"num_key_value_heads\": 3", EMBED_EFORMAT,
+     "config.json: num_attention_heads: expected a multiple of the 3 of keys and values, found 4"},
+    {"qwen3", CONFIG, "\"head_dim\": 6", "\"head_dim\": 5", EMBED_EFORMAT,
+     "config.json: rotary positions: expected heads of a multiple of 2 numbers, found 5"},
+    {"qwen3", CONFIG, "\"head_dim\": 6", "\"head_dim\": 268435456", EMBED_EUNSUPPORTED,
+     "config.json: head_dim: expected heads of at most 268435456 numbers together, found 4 of "
+     "268435456"},
+    {"embeddinggemma", CONFIG, "\"head_dim\": 8", "\"attn_logit_softcapping\": 30.0",
+     EMBED_EUNSUPPORTED, "config.json: attn_logit_softcapping: expected null, found a float, which "
+     "is not implemented"},
+    {"nomic-hub", CONFIG, "\"prenorm\": false", "\"prenorm\": true", EMBED_EUNSUPPORTED,
+     "config.json: prenorm: expected false, found true, which is not implemented"},
+    {"nomic-hub", CONFIG, "\"prenorm\": false", "\"moe_every_n_layers\": 2", EMBED_EUNSUPPORTED,
+     "config.json: moe_every_n_layers: expected 0: a mixture of experts is not implemented"},
+    {"nomic-hub", CONFIG, "\"rotary_emb_fraction\": 1.0", "\"rotary_emb_fraction\": 0.5",
+     EMBED_EUNSUPPORTED, "config.json: rotary_emb_fraction: expected 1, which is all that is "
+     "implemented"},
+    {"nomic-hub", CONFIG, "\"rotary_scaling_factor\": 2.0", "\"rotary_scaling_factor\": 0.5",
+     EMBED_EFORMAT, "config.json: rotary_scaling_factor: expected a number from 1 to 1e6, found 0.5"},
+    {"gte-new", CONFIG, "\"factor\": 3.0", "\"factor\": 3.0, \"mixed_b\": 0.5", EMBED_EUNSUPPORTED,
+     "config.json: rope_scaling: mixed_b: expected null, found a float, which is not implemented"},
+    {"gte-new", CONFIG, "\"pack_qkv\": true", "\"pack_qkv\": false", EMBED_EUNSUPPORTED,
+     "config.json: pack_qkv: expected true, which is all that is implemented"},
+    {"gte-new", CONFIG, "\"layer_norm_type\": \"layer_norm\"", "\"layer_norm_type\": \"rms_norm\"",
+     EMBED_EUNSUPPORTED, "config.json: layer_norm_type: expected \"layer_norm\", found \"rms_norm\", "
+     "which is not implemented"},
 };
 
 static void test_config(void **state)
