@@ -49,6 +49,9 @@ emb_json_event emb_json_next(emb_json_reader *r);
 /* Skip the value that begins with the event just returned: an object or array to its end, a key
  * with its value. false: malformed (or event was EMB_JSON_ERROR). */
 bool emb_json_skip(emb_json_reader *r, emb_json_event event);
+/* Go to the value of a key of the object that was entered last: its event. false: not there, or
+ * malformed. */
+bool emb_json_enter(emb_json_reader *r, const char *key, emb_json_event *event);
 void emb_json_stop(emb_json_reader *r);
 int64_t emb_json_line(const char *text, size_t at); /* 1-based */
 

@@ -2,6 +2,7 @@
 #ifndef EMB_LOAD_H
 #define EMB_LOAD_H
 
+#include "compiled.h"
 #include "pattern.h"
 #include "sentencepiece.h"
 
@@ -19,6 +20,7 @@ typedef struct emb_loader {
     emb_json_document *pipeline; /* what the class puts in place of the components of tokenizer.json */
     emb_tokenizer_config config;
     emb_sentencepiece spm;       /* count 0: not a SentencePiece model */
+    emb_tables tables;           /* kind NULL: the vocabulary is in the files */
     emb_token_list added;        /* index: the id; content: of a file */
     emb_strings contents;        /* of added; values: index in it */
     int64_t largest_id;          /* of added; -1 */

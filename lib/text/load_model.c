@@ -7,18 +7,15 @@
 #define VOCAB_JSON "vocab.json"
 #define MERGES_TXT "merges.txt"
 
-/* Bytes of a piece. Every character of a word may look at as many: real ones have some 50. */
-enum { MAX_PIECE = 1024 };
-
 /* ---- pieces -------------------------------------------------------------------------------- */
 
 static int32_t put_piece(const emb_loader *l, const char *file, const char *text, size_t size,
                          int64_t id)
 {
-    if (size > MAX_PIECE) {
+    if (size > EMB_MAX_PIECE) {
         return emb_fail(l->error, EMBED_EUNSUPPORTED,
                         "%s: vocabulary: \"%s\": expected at most %d bytes, found %zu", file,
-                        emb_excerpt_of(text, size).text, MAX_PIECE, size);
+                        emb_excerpt_of(text, size).text, EMB_MAX_PIECE, size);
     }
     int32_t status = emb_strings_put(&l->t->model.vocab, text, size, (int32_t)id);
     if (status >= 0) return EMBED_OK;
@@ -67,18 +64,6 @@ static int32_t load_vocab_txt(const emb_loader *l)
 
 /* ---- the stream ----------------------------------------------------------------------------- */
 
-/* Go to a key of the object that was entered last. false: not there, or malformed. */
-static bool enter(emb_json_reader *r, const char *key, emb_json_event *event)
-{
-    while ((*event = emb_json_next(r)) == EMB_JSON_KEY) {
-        bool found = !strcmp(r->string, key);
-        *event = emb_json_next(r);
-        if (found) return true;
-        if (!emb_json_skip(r, *event)) return false;
-    }
-    return false;
-}
-
 /* {"piece": id, ...} */
 static int32_t read_pieces(const emb_loader *l, emb_json_reader *r)
 {
@@ -120,8 +105,8 @@ static int32_t stream_model(const emb_loader *l, const char *key, emb_json_event
     emb_json_start(&r, EMB_JSON_FILE, l->files->tokenizer_json, l->files->tokenizer_json_size, l->a,
                    l->error);
     emb_json_event event = emb_json_next(&r);
-    bool found = event == EMB_JSON_OBJECT && enter(&r, "model", &event) &&
-                 event == EMB_JSON_OBJECT && enter(&r, key, &event);
+    bool found = event == EMB_JSON_OBJECT && emb_json_enter(&r, "model", &event) &&
+                 event == EMB_JSON_OBJECT && emb_json_enter(&r, key, &event);
     if (event == EMB_JSON_ERROR) status = r.status;
     else if (found && event == kind) status = read(l, &r, into);
     else status = emb_fail(l->error, EMBED_EFORMAT,
@@ -171,6 +156,7 @@ static int32_t index_ids(const emb_loader *l)
 
 static int32_t load_vocab(const emb_loader *l)
 {
+    if (l->tables.kind) return emb_tables_vocabulary(&l->tables, &l->t->model, l->error);
     int32_t status = l->json ? stream_model(l, "vocab", EMB_JSON_OBJECT, NULL, read_vocab)
         : l->t->model.kind == &emb_token_model_wordpiece ? load_vocab_txt(l) : load_vocab_json(l);
     return status < 0 ? status : index_ids(l);
@@ -398,7 +384,7 @@ static int32_t load_bpe(emb_loader *l, const emb_json *v)
                         EMB_JSON_FILE ": model: byte_fallback with continuing_subword_prefix or "
                         "end_of_word_suffix is not supported");
     }
-    status = load_merges(l);
+    status = l->tables.kind ? emb_tables_merges(&l->tables, b, l->error) : load_merges(l);
     if (status < 0) return status;
     return emb_bpe_prepare(m, l->a) ? EMBED_OK : emb_load_out_of_memory(l);
 }
@@ -415,10 +401,10 @@ static int32_t add_scored(const emb_loader *l, piece_list *p, const char *file, 
                           size_t size, double score)
 {
     emb_unigram_piece piece = {NULL, (uint32_t)size, score};
-    if (size > MAX_PIECE) {
+    if (size > EMB_MAX_PIECE) {
         return emb_fail(l->error, EMBED_EUNSUPPORTED,
                         "%s: vocabulary: \"%s\": expected at most %d bytes, found %zu", file,
-                        emb_excerpt_of(text, size).text, MAX_PIECE, size);
+                        emb_excerpt_of(text, size).text, EMB_MAX_PIECE, size);
     }
     emb_buffer_add(&p->texts, text, size);
     emb_buffer_add(&p->pieces, &piece, sizeof piece);
@@ -544,6 +530,9 @@ static int32_t load_unigram(emb_loader *l, const emb_json *v)
     }
     if (status == EMBED_OK) status = emb_json_read_bool(EMB_JSON_FILE, v, "byte_fallback", false,
                                                         &byte_fallback, l->error);
+    if (status == EMBED_OK && l->tables.kind) {
+        return emb_tables_unigram(&l->tables, &l->t->model, byte_fallback, l->error);
+    }
     if (status == EMBED_OK) {
         status = l->json ? stream_model(l, "vocab", EMB_JSON_ARRAY, &p, read_scored)
                          : read_spm(l, &p);
@@ -595,6 +584,10 @@ int32_t emb_load_model(emb_loader *l)
     }
     for (int i = 0; i < EMB_COUNT(models); i++) {
         if (strcmp(models[i].kind->type, type)) continue;
+        if (l->tables.kind && l->tables.kind != models[i].kind) {
+            return emb_fail(l->error, EMBED_EFORMAT, "tokenizer tables: those of a %s, expected %s",
+                            l->tables.kind->type, type);
+        }
         l->t->model.kind = models[i].kind;
         return models[i].load(l, options);
     }
