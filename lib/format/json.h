@@ -65,6 +65,13 @@ typedef struct emb_json emb_json; /* a value inside a document; opaque */
  * duplicate keys, which are for whoever reads them from the stream to find. */
 emb_json_document *emb_json_parse(const char *name, const char *text, size_t size, const char *skip,
                                   const emb_allocator *a, embed_error *error);
+/* The same, and what is skipped goes to read as it comes: key and the event of its value, of which
+ * it takes all from the stream. */
+typedef int32_t (*emb_json_read_fn)(void *user, const char *key, emb_json_reader *r,
+                                    emb_json_event event);
+emb_json_document *emb_json_parse_with(const char *name, const char *text, size_t size,
+                                       const char *skip, emb_json_read_fn read, void *user,
+                                       const emb_allocator *a, embed_error *error);
 void emb_json_free(emb_json_document *document); /* NULL is fine */
 const emb_json *emb_json_root(const emb_json_document *document); /* NULL of NULL */
 

@@ -16,8 +16,9 @@ static int32_t load_documents(emb_loader *l)
 {
     embed_error local = EMBED_ERROR_INIT, *error = l->error ? l->error : &local;
     if (l->files->tokenizer_json) {
-        l->document = emb_json_parse(JSON, l->files->tokenizer_json, l->files->tokenizer_json_size,
-                                     "model.vocab|merges", l->a, error);
+        l->document = emb_json_parse_with(JSON, l->files->tokenizer_json,
+                                          l->files->tokenizer_json_size, "model.vocab|merges",
+                                          emb_load_from_json, l, l->a, error);
         if (!l->document) return error->status;
         l->json = emb_json_root(l->document);
         if (!emb_json_is(l->json, EMB_JSON_OBJECT)) {
@@ -205,6 +206,8 @@ int32_t emb_tokenizer_open(emb_tokenizer **tokenizer, const emb_tokenizer_files 
     emb_strings_init(&l.t->model.vocab, &l.t->allocator);
     emb_strings_init(&l.t->added.ids, &l.t->allocator);
     emb_strings_init(&l.contents, a);
+    emb_buffer_init(&l.pieces.texts, a);
+    emb_buffer_init(&l.pieces.pieces, a);
     l.config = (emb_tokenizer_config){.lower = true};
     int32_t status = load(&l);
     emb_config_free(&l.config, a);
@@ -213,6 +216,8 @@ int32_t emb_tokenizer_open(emb_tokenizer **tokenizer, const emb_tokenizer_files 
     emb_sentencepiece_close(&l.spm);
     emb_free(a, l.added.items);
     emb_strings_free(&l.contents);
+    emb_buffer_free(&l.pieces.texts);
+    emb_buffer_free(&l.pieces.pieces);
     if (status == EMBED_OK) *tokenizer = l.t;
     else emb_tokenizer_free(l.t);
     return status;
