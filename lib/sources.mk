@@ -19,8 +19,9 @@ LIB_SRC := \
   lib/nn/attention.c lib/nn/device.c lib/nn/linear.c lib/nn/norm.c lib/nn/pooling.c \
   lib/nn/relative.c lib/nn/residual.c \
   lib/text/added_tokens.c lib/text/bpe.c lib/text/charsmap.c lib/text/classes.c \
+  lib/text/compiled.c \
   lib/text/describe_tokenizer.c lib/text/load.c lib/text/load_added.c lib/text/load_config.c \
-  lib/text/load_model.c lib/text/token_model.c lib/text/normal_forms.c lib/text/normal_tables.c \
+  lib/text/load_model.c lib/text/load_vocab.c lib/text/token_model.c lib/text/normal_forms.c lib/text/normal_tables.c \
   lib/text/normalize.c lib/text/normalizers.c lib/text/pattern.c lib/text/postprocess.c \
   lib/text/pretokenize.c lib/text/regex.c lib/text/regex_compile.c lib/text/regex_parse.c \
   lib/text/regex_sets.c lib/text/regex_tables.c lib/text/sentencepiece.c lib/text/step_tables.c \

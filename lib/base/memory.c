@@ -126,7 +126,7 @@ static bool reserve(emb_buffer *b, size_t more)
     if (need <= b->capacity) return true;
     size_t capacity = EMB_MAX(need, 256);
     if (b->capacity <= SIZE_MAX / 2) capacity = EMB_MAX(capacity, 2 * b->capacity);
-    char *data = emb_calloc(b->allocator, capacity, 1);
+    char *data = emb_alloc(b->allocator, capacity, 1);
     if (!data) return !(b->failed = true);
     if (b->size) memcpy(data, b->data, b->size);
     emb_free(b->allocator, b->data);

@@ -1,5 +1,5 @@
-/* The JSON tree: a strict pass over the text, then cJSON's tree of a copy in which every number is
- * 0. The numbers come from our pass, so neither cJSON's idea of a number nor the locale reaches the
+/* The JSON tree: a strict pass over the text, then cJSON's tree of a copy in which every number and
+ * all that is skipped is 0. The numbers come from our pass, so neither cJSON's idea of a number nor the locale reaches the
  * values, and each node carries its line. The only file that includes cJSON; its nodes come from
  * malloc. */
 #include <limits.h>
@@ -39,10 +39,13 @@ typedef struct key_mark {
 typedef struct pass {
     emb_json_reader reader;
     embed_error *error;
-    char *copy;        /* of the text, for cJSON */
+    emb_buffer copy;   /* of the text, for cJSON */
+    size_t copied;     /* of the text */
     emb_buffer values; /* value_mark of every value of the tree, in the order of the text */
     emb_buffer keys;   /* key_mark of every key of the objects that are open, outermost first */
     emb_buffer texts;  /* of these keys */
+    emb_json_read_fn read; /* of what is skipped; NULL: nobody */
+    void *user;
 } pass;
 
 static bool out_of_memory(pass *p)
@@ -99,8 +102,9 @@ static void add_key(pass *p)
 /* The copy shows 0 for the value that began at `at` and has just ended. */
 static void blank(pass *p, size_t at)
 {
-    memset(p->copy + at, ' ', p->reader.at - at);
-    p->copy[at] = '0';
+    emb_buffer_add(&p->copy, p->reader.text + p->copied, at - p->copied);
+    emb_buffer_add(&p->copy, "0", 1);
+    p->copied = p->reader.at;
 }
 
 static void add_value(pass *p, emb_json_event event)
@@ -146,6 +150,19 @@ static const char *path_after(const char *path, const char *key)
     return NULL;
 }
 
+/* The key of a value that is skipped is the last one kept. */
+static bool hand_over(pass *p, emb_json_event event)
+{
+    const key_mark *last =
+        (const key_mark *)(void *)(p->keys.data + p->keys.size - sizeof(key_mark));
+    char key[32];
+    if (p->keys.failed || p->texts.failed) return out_of_memory(p);
+    size_t size = EMB_MIN(last->size, sizeof key - 1);
+    memcpy(key, p->texts.data + last->offset, size);
+    key[size] = '\0';
+    return p->read(p->user, key, &p->reader, event) >= 0;
+}
+
 /* Check the value that begins with event and all that is in it. path: what is left of the path to
  * skip. keep: it will be in the tree. The reader bounds the depth of this recursion. */
 static bool check(pass *p, emb_json_event event, const char *path, bool keep)
@@ -169,7 +186,11 @@ static bool check(pass *p, emb_json_event event, const char *path, bool keep)
             event = emb_json_next(r);
             at = r->value_at;
             if (skip) add_value(p, EMB_JSON_NULL);
-            if (!check(p, event, skip ? NULL : rest, keep && !skip)) return false;
+            if (skip && p->read) {
+                if (event == EMB_JSON_ERROR || !hand_over(p, event)) return false;
+            } else if (!check(p, event, skip ? NULL : rest, keep && !skip)) {
+                return false;
+            }
             if (skip) blank(p, at);
         }
         return event == EMB_JSON_OBJECT_END && keys_differ(p, keys_from, texts_from);
@@ -201,15 +222,13 @@ static cJSON *build(const char *text, size_t size)
     return root;
 }
 
-static cJSON *parse(pass *p, size_t size, const char *skip)
+static cJSON *parse(pass *p, const char *skip)
 {
     emb_json_reader *r = &p->reader;
     cJSON *root = NULL;
-    if (p->copy) {
-        if (!check(p, emb_json_next(r), skip, true) || emb_json_next(r) != EMB_JSON_END)
-            return NULL;
-        if (!p->values.failed) root = build(p->copy, size);
-    }
+    if (!check(p, emb_json_next(r), skip, true) || emb_json_next(r) != EMB_JSON_END) return NULL;
+    emb_buffer_add(&p->copy, r->text + p->copied, r->size - p->copied);
+    if (!p->values.failed && !p->copy.failed) root = build(p->copy.data, p->copy.size);
     if (root) attach(root, (const value_mark *)(void *)p->values.data);
     else out_of_memory(p); /* cJSON refuses nothing that passed our check */
     return root;
@@ -218,23 +237,31 @@ static cJSON *parse(pass *p, size_t size, const char *skip)
 emb_json_document *emb_json_parse(const char *name, const char *text, size_t size, const char *skip,
                                   const emb_allocator *a, embed_error *error)
 {
+    return emb_json_parse_with(name, text, size, skip, NULL, NULL, a, error);
+}
+
+emb_json_document *emb_json_parse_with(const char *name, const char *text, size_t size,
+                                       const char *skip, emb_json_read_fn read, void *user,
+                                       const emb_allocator *a, embed_error *error)
+{
     emb_json_document *document = emb_calloc(a, 1, sizeof *document);
     if (!document) {
         emb_fail(error, EMBED_ENOMEM, "%s: out of memory", name);
         return NULL;
     }
-    pass p = {.error = error, .copy = emb_strdup(a, text, size)};
+    pass p = {.error = error, .read = read, .user = user};
     emb_json_start(&p.reader, name, text, size, a, error);
+    emb_buffer_init(&p.copy, a);
     emb_buffer_init(&p.values, a);
     emb_buffer_init(&p.keys, a);
     emb_buffer_init(&p.texts, a);
     document->allocator = a;
-    document->root = parse(&p, size, skip);
+    document->root = parse(&p, skip);
     emb_buffer_free(&p.texts);
     emb_buffer_free(&p.keys);
     emb_buffer_free(&p.values);
     emb_json_stop(&p.reader);
-    emb_free(a, p.copy);
+    emb_buffer_free(&p.copy);
     if (document->root) return document;
     emb_free(a, document);
     return NULL;

@@ -49,6 +49,9 @@ emb_json_event emb_json_next(emb_json_reader *r);
 /* Skip the value that begins with the event just returned: an object or array to its end, a key
  * with its value. false: malformed (or event was EMB_JSON_ERROR). */
 bool emb_json_skip(emb_json_reader *r, emb_json_event event);
+/* Go to the value of a key of the object that was entered last: its event. false: not there, or
+ * malformed. */
+bool emb_json_enter(emb_json_reader *r, const char *key, emb_json_event *event);
 void emb_json_stop(emb_json_reader *r);
 int64_t emb_json_line(const char *text, size_t at); /* 1-based */
 
@@ -62,6 +65,13 @@ typedef struct emb_json emb_json; /* a value inside a document; opaque */
  * duplicate keys, which are for whoever reads them from the stream to find. */
 emb_json_document *emb_json_parse(const char *name, const char *text, size_t size, const char *skip,
                                   const emb_allocator *a, embed_error *error);
+/* The same, and what is skipped goes to read as it comes: key and the event of its value, of which
+ * it takes all from the stream. */
+typedef int32_t (*emb_json_read_fn)(void *user, const char *key, emb_json_reader *r,
+                                    emb_json_event event);
+emb_json_document *emb_json_parse_with(const char *name, const char *text, size_t size,
+                                       const char *skip, emb_json_read_fn read, void *user,
+                                       const emb_allocator *a, embed_error *error);
 void emb_json_free(emb_json_document *document); /* NULL is fine */
 const emb_json *emb_json_root(const emb_json_document *document); /* NULL of NULL */
 

@@ -365,6 +365,17 @@ bool emb_json_skip(emb_json_reader *r, emb_json_event event)
     return event != EMB_JSON_ERROR;
 }
 
+bool emb_json_enter(emb_json_reader *r, const char *key, emb_json_event *event)
+{
+    while ((*event = emb_json_next(r)) == EMB_JSON_KEY) {
+        bool found = !strcmp(r->string, key);
+        *event = emb_json_next(r);
+        if (found) return true;
+        if (!emb_json_skip(r, *event)) return false;
+    }
+    return false;
+}
+
 void emb_json_stop(emb_json_reader *r)
 {
     emb_buffer_free(&r->scratch);

@@ -4,7 +4,6 @@
 #include "text.h"
 
 #define SHORT_WORD 32  /* symbols among which the best pair is looked for one by one */
-#define MAX_PROBE 4096
 #define NO_RANK INT32_MAX
 
 /* ---- merges: pair -> rank and result ----------------------------------------------- */
@@ -26,7 +25,7 @@ static const emb_merge *find_merge(const emb_bpe *m, int32_t left, int32_t right
     size_t slot = pair_slot(key);
     for (size_t probe = 0; probe <= m->merges_probe; probe++) {
         const emb_merge *e = &m->merges[(slot + probe) & m->merges_mask];
-        if (e->key == key) return e;
+        if (e->key == key) return e->id >= 0 && e->id < m->ids ? e : NULL;
         if (!e->key) return NULL;
     }
     return NULL;
@@ -46,7 +45,7 @@ bool emb_bpe_add(emb_bpe *m, int32_t left, int32_t right, int32_t rank, int32_t 
 {
     uint64_t key = pair_key(left, right);
     size_t slot = pair_slot(key);
-    for (size_t probe = 0; probe < MAX_PROBE; probe++) {
+    for (size_t probe = 0; probe < EMB_BPE_MAX_PROBE; probe++) {
         emb_merge *e = &m->merges[(slot + probe) & m->merges_mask];
         if (e->key && e->key != key) continue;
         *e = (emb_merge){key, rank, id};
@@ -91,6 +90,7 @@ bool emb_bpe_prepare(emb_token_model *m, const emb_allocator *a)
 {
     static const char digits[] = "0123456789ABCDEF";
     emb_bpe *b = &m->bpe;
+    b->ids = m->ids;
     for (int last = 0; last < 2; last++) {
         b->direct[last] = emb_alloc(a, EMB_BPE_DIRECT, sizeof *b->direct[last]);
         if (!b->direct[last]) return false;

@@ -16,8 +16,9 @@ static int32_t load_documents(emb_loader *l)
 {
     embed_error local = EMBED_ERROR_INIT, *error = l->error ? l->error : &local;
     if (l->files->tokenizer_json) {
-        l->document = emb_json_parse(JSON, l->files->tokenizer_json, l->files->tokenizer_json_size,
-                                     "model.vocab|merges", l->a, error);
+        l->document = emb_json_parse_with(JSON, l->files->tokenizer_json,
+                                          l->files->tokenizer_json_size, "model.vocab|merges",
+                                          emb_load_from_json, l, l->a, error);
         if (!l->document) return error->status;
         l->json = emb_json_root(l->document);
         if (!emb_json_is(l->json, EMB_JSON_OBJECT)) {
@@ -28,29 +29,46 @@ static int32_t load_documents(emb_loader *l)
     return emb_config_load(&l->config, l->files, l->json, l->a, l->error);
 }
 
+static int32_t open_tables(emb_loader *l)
+{
+    const emb_tokenizer_files *f = l->files;
+    const void *data = f->tables;
+    if (!data) return EMBED_OK;
+    if ((uintptr_t)data % 8) {
+        l->t->tables = emb_alloc(l->a, f->tables_size, 1);
+        if (!l->t->tables) return emb_load_out_of_memory(l);
+        data = memcpy(l->t->tables, data, f->tables_size);
+    }
+    return emb_tables_open(&l->tables, data, f->tables_size, l->error);
+}
+
 /* Whether there is a vocabulary for the model. */
 static int32_t check_files(emb_loader *l)
 {
     const emb_tokenizer_files *f = l->files;
     const char *expected = "", *found = "neither";
     emb_tokenizer *t = l->t;
+    bool tables = l->tables.kind;
     if (l->json) {
         t->vocabulary_from = JSON;
         return EMBED_OK;
     }
     if (l->class && l->class->model == &emb_token_model_wordpiece) {
         t->vocabulary_from = expected = "vocab.txt";
-        if (f->vocab_txt) return EMBED_OK;
+        if (f->vocab_txt || tables) return EMBED_OK;
     } else if (l->class && l->class->model == &emb_token_model_bpe) {
         t->vocabulary_from = expected = "vocab.json";
-        if (f->vocab_json && f->merges_txt) return EMBED_OK;
+        if ((f->vocab_json && f->merges_txt) || tables) return EMBED_OK;
         expected = "vocab.json with merges.txt";
     } else if (l->class && l->class->spm_name) {
         t->vocabulary_from = expected = l->class->spm_name;
-        if (f->sentencepiece) {
-            return emb_sentencepiece_open(&l->spm, f->sentencepiece, f->sentencepiece_size,
-                                          expected, l->a, l->error);
+        const char *data = f->sentencepiece;
+        size_t size = f->sentencepiece_size;
+        if (tables) {
+            data = l->tables.arrays[EMB_TABLE_SENTENCEPIECE];
+            size = l->tables.bytes[EMB_TABLE_SENTENCEPIECE];
         }
+        if (data) return emb_sentencepiece_open(&l->spm, data, size, expected, l->a, l->error);
     }
     if (f->vocab_txt) found = "only vocab.txt";
     else if (f->vocab_json) found = f->merges_txt ? "only vocab.json with merges.txt"
@@ -155,7 +173,8 @@ static int32_t load_post_processor(emb_loader *l)
 static int32_t load(emb_loader *l)
 {
     emb_tokenizer *t = l->t;
-    int32_t status = load_documents(l);
+    int32_t status = open_tables(l);
+    if (status == EMBED_OK) status = load_documents(l);
     if (status == EMBED_OK) status = emb_class_choose(l);
     if (status == EMBED_OK) status = check_files(l);
     if (status == EMBED_OK && l->class) status = emb_class_apply(l);
@@ -187,6 +206,8 @@ int32_t emb_tokenizer_open(emb_tokenizer **tokenizer, const emb_tokenizer_files 
     emb_strings_init(&l.t->model.vocab, &l.t->allocator);
     emb_strings_init(&l.t->added.ids, &l.t->allocator);
     emb_strings_init(&l.contents, a);
+    emb_buffer_init(&l.pieces.texts, a);
+    emb_buffer_init(&l.pieces.pieces, a);
     l.config = (emb_tokenizer_config){.lower = true};
     int32_t status = load(&l);
     emb_config_free(&l.config, a);
@@ -195,6 +216,8 @@ int32_t emb_tokenizer_open(emb_tokenizer **tokenizer, const emb_tokenizer_files 
     emb_sentencepiece_close(&l.spm);
     emb_free(a, l.added.items);
     emb_strings_free(&l.contents);
+    emb_buffer_free(&l.pieces.texts);
+    emb_buffer_free(&l.pieces.pieces);
     if (status == EMBED_OK) *tokenizer = l.t;
     else emb_tokenizer_free(l.t);
     return status;
@@ -210,5 +233,6 @@ void emb_tokenizer_free(emb_tokenizer *t)
     emb_added_free(&t->added, &a);
     emb_post_processor_free(&t->post, &a);
     emb_free(&a, t->class_name);
+    emb_free(&a, t->tables);
     emb_free(&a, t);
 }

@@ -2,11 +2,24 @@
 #ifndef EMB_LOAD_H
 #define EMB_LOAD_H
 
+#include "compiled.h"
 #include "pattern.h"
 #include "sentencepiece.h"
+#include "unigram.h"
 
 #define EMB_JSON_FILE "tokenizer.json"
 #define EMB_CONFIG_FILE "tokenizer_config.json"
+
+/* Pieces with a score: texts one after another, which the pieces point into once all are in. */
+typedef struct emb_piece_texts {
+    emb_buffer texts, pieces; /* pieces: emb_unigram_piece */
+    int64_t count;
+} emb_piece_texts;
+
+static inline const emb_unigram_piece *emb_piece_list(const emb_piece_texts *p)
+{
+    return (const emb_unigram_piece *)(const void *)p->pieces.data;
+}
 
 typedef struct emb_loader {
     emb_tokenizer *t;
@@ -15,10 +28,15 @@ typedef struct emb_loader {
     embed_error *error;
     emb_json_document *document; /* of tokenizer.json, without vocabulary and merges; or NULL */
     const emb_json *json;        /* its root */
+    emb_json_event vocab_kind, merges_kind; /* of the model in it; 0: not there */
+    size_t merges_at;            /* in the text, and its line */
+    int64_t merges_line;
+    emb_piece_texts pieces;      /* of a Unigram */
     const struct emb_tokenizer_class *class; /* NULL: tokenizer.json as it stands */
     emb_json_document *pipeline; /* what the class puts in place of the components of tokenizer.json */
     emb_tokenizer_config config;
     emb_sentencepiece spm;       /* count 0: not a SentencePiece model */
+    emb_tables tables;           /* kind NULL: the vocabulary is in the files */
     emb_token_list added;        /* index: the id; content: of a file */
     emb_strings contents;        /* of added; values: index in it */
     int64_t largest_id;          /* of added; -1 */
@@ -67,7 +85,15 @@ int32_t emb_class_apply(emb_loader *l);
 /* Once all tokens are in. */
 int32_t emb_class_post_processor(emb_loader *l);
 
-/* ---- vocabulary and model (load_model.c) -------------------------------------------------- */
+/* ---- vocabulary and merges (load_vocab.c) --------------------------------------------------- */
+
+/* An emb_json_read_fn: takes the vocabulary of tokenizer.json while the rest is parsed. */
+int32_t emb_load_from_json(void *loader, const char *key, emb_json_reader *r, emb_json_event event);
+int32_t emb_load_vocab(emb_loader *l);        /* of pieces with ids, into the model */
+int32_t emb_load_pieces(emb_loader *l);       /* of a Unigram, into l->pieces */
+int32_t emb_load_merges(const emb_loader *l); /* once the vocabulary is in */
+
+/* ---- model (load_model.c) ------------------------------------------------------------------ */
 
 int32_t emb_load_model(emb_loader *l);
 

@@ -267,6 +267,22 @@ int32_t emb_sentencepiece_open(emb_sentencepiece *m, const char *data, size_t si
     return status;
 }
 
+int32_t emb_sentencepiece_rest(const char *data, size_t size, emb_buffer *out, embed_error *error)
+{
+    message m = {"SentencePiece", "ModelProto", -1, data, data, data + size, error};
+    field f;
+    int32_t status;
+    const char *begin = m.at;
+    while ((status = next(&m, &f)) > 0) {
+        emb_sp_piece piece = {.type = EMB_SP_UNKNOWN};
+        if (f.tag == 1) status = read_piece(&piece, inside(&m, &f, "pieces", -1));
+        if (status < 0) return status;
+        if (piece.type != EMB_SP_NORMAL) emb_buffer_add(out, begin, (size_t)(m.at - begin));
+        begin = m.at;
+    }
+    return status;
+}
+
 void emb_sentencepiece_close(emb_sentencepiece *m)
 {
     if (!m->allocator) return;

@@ -35,6 +35,8 @@ typedef struct emb_sentencepiece { /* pointers are into the file's bytes, pieces
 /* name: what messages call the file. m is to be closed whatever the result. */
 int32_t emb_sentencepiece_open(emb_sentencepiece *m, const char *data, size_t size,
                                const char *name, const emb_allocator *a, embed_error *error);
+/* The file without its ordinary pieces: what there is to say of it besides a vocabulary. */
+int32_t emb_sentencepiece_rest(const char *data, size_t size, emb_buffer *out, embed_error *error);
 void emb_sentencepiece_close(emb_sentencepiece *m);
 
 #endif

@@ -3,8 +3,6 @@
  * than the furthest. */
 #include "text.h"
 
-#define MAX_PROBE 2048
-
 void emb_strings_init(emb_strings *s, const emb_allocator *a)
 {
     *s = (emb_strings){.allocator = a};
@@ -13,9 +11,11 @@ void emb_strings_init(emb_strings *s, const emb_allocator *a)
 void emb_strings_free(emb_strings *s)
 {
     if (!s->allocator) return;
-    emb_free(s->allocator, s->bytes);
-    emb_free(s->allocator, s->entries);
-    emb_free(s->allocator, s->slots);
+    if (!s->borrowed) {
+        emb_free(s->allocator, s->bytes);
+        emb_free(s->allocator, s->entries);
+        emb_free(s->allocator, s->slots);
+    }
     emb_strings_init(s, s->allocator);
 }
 
@@ -36,7 +36,7 @@ static uint64_t mix(uint64_t h)
 
 static bool place(emb_strings *s, uint64_t mixed, int32_t entry)
 {
-    for (uint32_t probe = 0; probe < MAX_PROBE; probe++) {
+    for (uint32_t probe = 0; probe < EMB_STRINGS_MAX_PROBE; probe++) {
         uint64_t *slot = &s->slots[(mixed + probe) & s->slots_mask];
         if (*slot) continue;
         *slot = (mixed & UINT64_C(0xFFFFFFFF00000000)) | (uint32_t)(entry + 1);
@@ -83,7 +83,7 @@ static int32_t append(emb_strings *s, const char *text, size_t size, int32_t val
     void *bytes = s->bytes, *entries = s->entries;
 
     if (size >= UINT32_MAX || s->count >= INT32_MAX / 2) return EMBED_EFORMAT;
-    if (!emb_add(s->bytes_used, size + 1, &end)) return EMBED_ENOMEM;
+    if (!emb_add(s->bytes_used, size + 1, &end) || end > UINT32_MAX) return EMBED_ENOMEM;
     bool ok = reserve(s->allocator, &bytes, s->bytes_used, end, &s->bytes_capacity, 1);
     s->bytes = bytes;
     if (!ok) return EMBED_ENOMEM;
@@ -93,7 +93,7 @@ static int32_t append(emb_strings *s, const char *text, size_t size, int32_t val
     s->capacity = (int32_t)capacity;
     if (!ok) return EMBED_ENOMEM;
     if (size) memcpy(s->bytes + s->bytes_used, text, size);
-    s->entries[s->count] = (emb_string){s->bytes_used, (uint32_t)size, value};
+    s->entries[s->count] = (emb_string){(uint32_t)s->bytes_used, (uint32_t)size, value};
     s->bytes_used = end;
     s->longest = EMB_MAX(s->longest, (uint32_t)size);
     return s->count++;
@@ -123,7 +123,7 @@ int32_t emb_strings_find_hashed(const emb_strings *s, uint64_t hash, const char 
     uint64_t mixed = mix(hash);
     for (uint32_t probe = 0; probe <= s->max_probe; probe++) {
         uint64_t slot = s->slots[(mixed + probe) & s->slots_mask];
-        if (!slot) return -1;
+        if (!(uint32_t)slot) return -1;
         if (slot >> 32 != mixed >> 32) continue;
         const emb_string *e = &s->entries[(uint32_t)slot - 1];
         const char *bytes = s->bytes + e->offset;

@@ -140,7 +140,7 @@ size_t emb_normalize(const emb_steps *steps, emb_room *rooms, emb_char *buffers[
 /* ---- strings: a set of strings with values (strings.c) -------------------------------- */
 
 typedef struct emb_string {
-    size_t offset; /* in bytes */
+    uint32_t offset; /* in bytes */
     uint32_t size;
     int32_t value;
 } emb_string;
@@ -155,8 +155,11 @@ typedef struct emb_strings {
     int32_t count, capacity;
     uint32_t longest;   /* bytes */
     uint32_t max_probe; /* no string is further from its slot: the bound of every search */
+    bool borrowed;      /* the arrays are tables of a file */
     /* a string's bytes end in a NUL that its size does not count */
 } emb_strings;
+
+#define EMB_STRINGS_MAX_PROBE 2048
 
 #define EMB_HASH_START UINT64_C(0xcbf29ce484222325)
 static inline uint64_t emb_hash_step(uint64_t h, char byte)
@@ -258,6 +261,8 @@ static inline bool emb_sink_full(const emb_sink *sink)
 
 /* ---- models: a word to tokens (token_model.c, and a file each) -------------------------------- */
 
+/* Bytes of a piece. Every character of a word may look at as many: real ones have some 50. */
+#define EMB_MAX_PIECE 1024
 #define EMB_MAX_AFFIX 60       /* bytes of continuing_subword_prefix, end_of_word_suffix */
 #define EMB_BPE_DIRECT 0x3000u /* code points whose symbol is looked up in a table */
 
@@ -265,10 +270,12 @@ typedef struct emb_merge {
     uint64_t key; /* of the pair; 0: free */
     int32_t rank, id;
 } emb_merge;
+#define EMB_BPE_MAX_PROBE 4096
 
 typedef struct emb_bpe {
     emb_merge *merges; /* open addressing */
     size_t merges_mask, merges_probe;
+    int64_t ids;       /* results of merges are below */
     char *suffix;      /* end_of_word_suffix */
     size_t suffix_size;
     bool fuse_unk, byte_fallback, ignore_merges;
@@ -292,6 +299,7 @@ typedef struct emb_token_model {
     int64_t ids;          /* of entry_of_id */
     emb_bpe bpe;
     struct emb_unigram *unigram; /* has the vocabulary then */
+    bool borrowed;     /* entry_of_id and merges are tables of a file */
     emb_trim *trims;   /* by id; NULL: offsets are not trimmed */
     int64_t trims_count;
 } emb_token_model;
@@ -415,6 +423,7 @@ struct emb_tokenizer {
     int64_t model_max_length;
     bool truncates_left;
     const char *settings_from, *vocabulary_from; /* files */
+    void *tables; /* a copy of a block that was not aligned */
     char *class_name;
 };
 

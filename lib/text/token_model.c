@@ -28,7 +28,7 @@ emb_trim emb_trim_of(const char *text, size_t size)
 
 void emb_words_trim(const emb_words *w, emb_token *token)
 {
-    if (!w->model->trims || token->id >= w->model->trims_count) return;
+    if (!w->model->trims || token->id < 0 || token->id >= w->model->trims_count) return;
     token->leading = w->model->trims[token->id].leading;
     token->trailing = w->model->trims[token->id].trailing;
 }
@@ -53,13 +53,15 @@ void emb_token_model_free(emb_token_model *m, const emb_allocator *a)
     emb_strings_free(&m->vocab);
     emb_free(a, m->unk);
     emb_free(a, m->prefix);
-    emb_free(a, m->bpe.merges);
+    if (!m->borrowed) {
+        emb_free(a, m->bpe.merges);
+        emb_free(a, m->entry_of_id);
+    }
     emb_free(a, m->bpe.suffix);
     emb_free(a, m->bpe.direct[0]);
     emb_free(a, m->bpe.direct[1]);
     emb_free(a, m->trims);
     if (m->unigram) emb_unigram_free(m->unigram);
-    emb_free(a, m->entry_of_id);
 }
 
 int64_t emb_token_model_count(const emb_token_model *m)

@@ -21,11 +21,26 @@ typedef struct emb_tokenizer_files {
     const char *tokenizer_class;
     /* sentence_bert_config.json's do_lower_case: a Lowercase normalizer in front */
     bool lowercase_first;
+    /* Of emb_tokenizer_stores, in place of the vocabulary. Used where they lie (copied when they
+     * are not 8-byte aligned): they stay with the caller, unchanged until free. */
+    const void *tables;
+    size_t tables_size;
 } emb_tokenizer_files;
 
 int32_t emb_tokenizer_open(emb_tokenizer **tokenizer, const emb_tokenizer_files *files,
                            const emb_allocator *a, embed_error *error);
 void emb_tokenizer_free(emb_tokenizer *tokenizer);
+
+/* What opens the same tokenizer without reading a vocabulary: with tokenizer_config_json,
+ * special_tokens_map_json and added_tokens_json as they were, and no other file. */
+typedef struct emb_tokenizer_store {
+    emb_buffer tokenizer_json; /* vocabulary and merges are empty; size 0: there was none */
+    emb_buffer tables;         /* in the byte order of this machine */
+} emb_tokenizer_store;
+
+/* files: those that t was opened from. out is to be freed whatever the result. */
+int32_t emb_tokenizer_stores(const emb_tokenizer *t, const emb_tokenizer_files *files,
+                             emb_tokenizer_store *out, const emb_allocator *a, embed_error *error);
 
 /* largest id + 1, added tokens included */
 int64_t emb_tokenizer_vocab_size(const emb_tokenizer *t);

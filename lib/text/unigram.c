@@ -10,10 +10,7 @@
 #define BATCH       32   /* pieces that are added side by side */
 #define ENDS        0x80000000u /* of a node number: a piece ends there */
 
-/* The edge of a node for a byte. key: node << 8 | byte, plus 1; 0: free. */
-typedef struct edge {
-    uint32_t key, to;
-} edge;
+typedef emb_unigram_edge edge;
 
 struct emb_unigram {
     emb_allocator allocator;
@@ -29,7 +26,7 @@ struct emb_unigram {
     int32_t unk_id;
     double unk_score;
     int32_t fallback[256]; /* ids of <0x00> ... <0xFF>; -1: none */
-    bool byte_fallback;
+    bool byte_fallback, borrowed; /* borrowed: the arrays are the caller's */
 };
 
 /* ---- the trie ----------------------------------------------------------------------- */
@@ -70,7 +67,7 @@ static int32_t reserve(emb_unigram *u, uint32_t bits)
 {
     size_t before = u->edges ? (size_t)u->mask + 1 : 0, size = (size_t)1 << bits;
     edge *old = u->edges;
-    int32_t *ids = emb_alloc(&u->allocator, size / 2 + 2, sizeof *ids);
+    int32_t *ids = emb_calloc(&u->allocator, size / 2 + 2, sizeof *ids);
     u->edges = emb_calloc(&u->allocator, size, sizeof *u->edges);
     u->mask = (uint32_t)size - 1;
     u->shift = 32 - bits;
@@ -122,6 +119,15 @@ static int32_t add(emb_unigram *u, const emb_unigram_piece *pieces, int32_t firs
     return EMBED_OK;
 }
 
+/* The piece that ends at a node, or -1. */
+static int32_t id_of(const emb_unigram *u, uint32_t node)
+{
+    uint32_t place = node & ~ENDS;
+    if (!(node & ENDS) || place >= u->nodes) return -1;
+    int32_t id = u->ids[place];
+    return id < u->count ? id : -1;
+}
+
 static int32_t find(const emb_unigram *u, const char *text, size_t size)
 {
     uint32_t node = 0;
@@ -129,7 +135,7 @@ static int32_t find(const emb_unigram *u, const char *text, size_t size)
         node = step(u, node, (uint8_t)text[i]);
         if (node == 0) return -1;
     }
-    return node & ENDS ? u->ids[node & ~ENDS] : -1;
+    return id_of(u, node);
 }
 
 /* ---- opening ------------------------------------------------------------------------ */
@@ -182,6 +188,18 @@ static bool allocate(emb_unigram *u, size_t bytes, int64_t count)
     return u->scores && u->starts && u->bytes && reserve(u, bits) == EMBED_OK;
 }
 
+/* What the arrays say of all bytes. */
+static void finish(emb_unigram *u, double lowest)
+{
+    u->unk_score = lowest - UNK_PENALTY;
+    for (uint32_t c = 0; c < 256; c++) {
+        static const char hex[] = "0123456789ABCDEF";
+        const char name[] = {'<', '0', 'x', hex[c >> 4], hex[c & 15], '>'};
+        u->fallback[c] = find(u, name, sizeof name);
+        u->root[c] = step(u, 0, (uint8_t)c);
+    }
+}
+
 static int32_t fill(emb_unigram *u, const emb_unigram_piece *pieces, const char *where,
                     embed_error *error)
 {
@@ -206,13 +224,7 @@ static int32_t fill(emb_unigram *u, const emb_unigram_piece *pieces, const char 
         }
     }
     u->starts[u->count] = used;
-    u->unk_score = lowest - UNK_PENALTY;
-    for (uint32_t c = 0; c < 256; c++) {
-        static const char hex[] = "0123456789ABCDEF";
-        const char name[] = {'<', '0', 'x', hex[c >> 4], hex[c & 15], '>'};
-        u->fallback[c] = find(u, name, sizeof name);
-        u->root[c] = step(u, 0, (uint8_t)c);
-    }
+    finish(u, lowest);
     return EMBED_OK;
 }
 
@@ -244,12 +256,67 @@ void emb_unigram_free(emb_unigram *u)
 {
     if (!u) return;
     emb_allocator a = u->allocator;
-    emb_free(&a, u->edges);
-    emb_free(&a, u->ids);
-    emb_free(&a, u->scores);
-    emb_free(&a, u->starts);
-    emb_free(&a, u->bytes);
+    if (!u->borrowed) {
+        emb_free(&a, u->edges);
+        emb_free(&a, u->ids);
+        emb_free(&a, u->scores);
+        emb_free(&a, u->starts);
+        emb_free(&a, u->bytes);
+    }
     emb_free(&a, u);
+}
+
+/* ---- tables ------------------------------------------------------------------------- */
+
+emb_unigram_tables emb_unigram_as_tables(const emb_unigram *u)
+{
+    return (emb_unigram_tables){u->edges, u->ids, u->scores, u->starts, u->bytes,
+                                (size_t)u->mask + 1, u->nodes, (size_t)u->count,
+                                u->starts[u->count], u->longest, u->probe, u->unk_id};
+}
+
+/* Texts one after another, each with its NUL; scores that are numbers. The edges are not walked:
+ * what they lead to is looked at when a text gets there. */
+static bool is_sound(const emb_unigram_tables *t, double *lowest)
+{
+    if (t->edges_count < 2 || t->edges_count > UINT32_MAX / 2 ||
+        (t->edges_count & (t->edges_count - 1)) || t->nodes > t->edges_count || t->count == 0 ||
+        t->count > 1 << 24 || t->longest < 0 || t->longest > EMB_UNIGRAM_MAX_PIECE ||
+        t->probe < 0 || t->probe > MAX_PROBE || t->unk_id < -1 ||
+        t->unk_id >= (int64_t)t->count || t->starts[0] != 0) return false;
+    *lowest = INFINITY;
+    for (size_t i = 0; i < t->count; i++) {
+        uint32_t end = t->starts[i + 1];
+        if (end <= t->starts[i] || end > t->bytes_count || t->bytes[end - 1]) return false;
+        if (!isfinite(t->scores[i])) return false;
+        *lowest = EMB_MIN(*lowest, t->scores[i]);
+    }
+    return true;
+}
+
+int32_t emb_unigram_open_tables(emb_unigram **unigram, const emb_unigram_tables *t,
+                                bool byte_fallback, const char *where, const emb_allocator *a,
+                                embed_error *error)
+{
+    double lowest = 0;
+    *unigram = NULL;
+    if (!is_sound(t, &lowest)) {
+        return emb_fail(error, EMBED_EFORMAT, "%s: vocab: sizes or places that do not agree", where);
+    }
+    emb_unigram *u = emb_calloc(a, 1, sizeof *u);
+    if (!u) return emb_fail(error, EMBED_ENOMEM, "%s: no memory", where);
+    uint32_t bits = 1;
+    while ((size_t)1 << bits < t->edges_count) bits++;
+    *u = (emb_unigram){
+        .allocator = *a, .edges = (edge *)(uintptr_t)t->edges, .shift = 32 - bits,
+        .mask = (uint32_t)t->edges_count - 1, .probe = (uint32_t)t->probe,
+        .ids = (int32_t *)(uintptr_t)t->ids, .scores = (double *)(uintptr_t)t->scores,
+        .starts = (uint32_t *)(uintptr_t)t->starts, .bytes = (char *)(uintptr_t)t->bytes,
+        .count = (int64_t)t->count, .nodes = (uint32_t)t->nodes, .longest = (uint32_t)t->longest,
+        .unk_id = (int32_t)t->unk_id, .byte_fallback = byte_fallback, .borrowed = true};
+    finish(u, lowest);
+    *unigram = u;
+    return EMBED_OK;
 }
 
 int64_t emb_unigram_count(const emb_unigram *u)
@@ -336,13 +403,14 @@ static bool forward(const emb_unigram *u, node *ring, int32_t *path, const char 
         here->id = UNREACHED;
         for (size_t i = 1; i < n; i++) path[at + i] = UNREACHED;
         uint32_t to = u->root[(uint8_t)text[at]];
+        size_t stop = EMB_MIN(size, at + u->longest);
         for (size_t end = at + 1; to; end++) {
-            if (to & ENDS) {
-                int32_t id = u->ids[to & ~ENDS];
+            int32_t id = id_of(u, to);
+            if (id >= 0) {
                 offer(&ring[end & mask], u->scores[id] + before, id);
                 single = single || end == at + n;
             }
-            if (end == size) break;
+            if (end >= stop) break;
             to = step(u, to, (uint8_t)text[end]);
         }
         if (single) continue;
@@ -353,18 +421,22 @@ static bool forward(const emb_unigram *u, node *ring, int32_t *path, const char 
     return true;
 }
 
-/* From ends to beginnings: path[begin] becomes the piece that begins there. */
-static void backward(const emb_unigram *u, int32_t *path, size_t size)
+/* From ends to beginnings: path[begin] becomes the piece that begins there. false: tables that do
+ * not agree with each other. */
+static bool backward(const emb_unigram *u, int32_t *path, size_t size)
 {
     size_t at = size;
     int32_t id = path[size];
     while (at > 0) {
-        size_t begin = at - length_of(u, id);
+        size_t length = length_of(u, id);
+        if (length == 0 || length > at) return false;
+        size_t begin = at - length;
         int32_t before = path[begin];
         path[begin] = id;
         at = begin;
         id = before;
     }
+    return true;
 }
 
 int32_t emb_unigram_start(emb_unigram_walk *walk, const emb_unigram *u, void *scratch,
@@ -379,8 +451,8 @@ int32_t emb_unigram_start(emb_unigram_walk *walk, const emb_unigram *u, void *sc
         return emb_fail(error, EMBED_EFORMAT, "tokenizer: the vocabulary has no unk_id, and the "
                         "text has a character that is not in it");
     }
-    backward(u, walk->path, size);
-    return EMBED_OK;
+    if (backward(u, walk->path, size)) return EMBED_OK;
+    return emb_fail(error, EMBED_EFORMAT, "tokenizer: tables that do not agree with each other");
 }
 
 /* A run of unknown characters is one text: a piece of the vocabulary, bytes, or unk. */

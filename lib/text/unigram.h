@@ -22,6 +22,25 @@ int32_t emb_unigram_open(emb_unigram **unigram, const emb_unigram_piece *pieces,
                          int64_t unk_id, bool byte_fallback, const char *where,
                          const emb_allocator *a, embed_error *error);
 void emb_unigram_free(emb_unigram *u);
+
+/* The arrays of an open model, and a model over arrays that stay with the caller. They may come
+ * from anywhere: what is not an index that leads outside is taken. */
+typedef struct emb_unigram_edge { /* of a node for a byte */
+    uint32_t key, to; /* key: node << 8 | byte, plus 1; 0: free */
+} emb_unigram_edge;
+typedef struct emb_unigram_tables {
+    const emb_unigram_edge *edges;
+    const int32_t *ids;
+    const double *scores;
+    const uint32_t *starts; /* count + 1 */
+    const char *bytes;
+    size_t edges_count, nodes, count, bytes_count;
+    int64_t longest, probe, unk_id;
+} emb_unigram_tables;
+emb_unigram_tables emb_unigram_as_tables(const emb_unigram *u);
+int32_t emb_unigram_open_tables(emb_unigram **unigram, const emb_unigram_tables *tables,
+                                bool byte_fallback, const char *where, const emb_allocator *a,
+                                embed_error *error);
 int64_t emb_unigram_count(const emb_unigram *u);
 int32_t emb_unigram_id(const emb_unigram *u, const char *text, size_t size);   /* or -1 */
 const char *emb_unigram_text(const emb_unigram *u, int32_t id, uint32_t *size); /* or NULL; a NUL

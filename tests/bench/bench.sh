@@ -60,4 +60,6 @@ TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 PYTHONDONTW
     "$PARITY_PYTHON" tests/bench/peers.py --library "$build/libembed.so" --model "$model" \
     --texts "$texts" ${CSV:+--csv "${CSV%.csv}-peers.csv"} || exit 1
 HF_HUB_OFFLINE=1 PYTHONDONTWRITEBYTECODE=1 "$PARITY_PYTHON" tests/bench/images.py --library "$build/libembed.so" \
-    ${CSV:+--csv "${CSV%.csv}-images.csv"}
+    ${CSV:+--csv "${CSV%.csv}-images.csv"} || exit 1
+HF_HUB_OFFLINE=1 PYTHONDONTWRITEBYTECODE=1 "$PARITY_PYTHON" tests/bench/tokenizer_speed.py \
+    --library "$build/libembed.so" --texts "$texts" ${CSV:+--csv "${CSV%.csv}-tokenizers.csv"}

@@ -286,7 +286,7 @@ static const struct { const char *json; int32_t status; const char *message; } r
     {HEAD NORMALIZER SPLIT "\"model\":{\"type\":\"WordPiece\"}}", EMBED_EFORMAT,
      "tokenizer.json: model.vocab: expected an object, found none"},
     {HEAD NORMALIZER SPLIT "\"model\":{\"type\":\"WordPiece\",\"vocab\":[1]}}", EMBED_EFORMAT,
-     "tokenizer.json: model.vocab: expected an object, found an array"},
+     "tokenizer.json: line 1: model.vocab: expected [piece, score]"},
     {HEAD NORMALIZER SPLIT "\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":\"b\"}}}",
      EMBED_EFORMAT,
      "tokenizer.json: line 1: model.vocab: \"a\": expected an id, found a string"},
