@@ -28,6 +28,8 @@ LIB_SRC := \
 # Kernels of one instruction set: the file's suffix names the flags it is compiled with.
 LIB_SRC_x86 := lib/kernels/int8_avx2.c lib/kernels/int8_avx512vnni.c \
   lib/kernels/kernels_avx2.c lib/kernels/kernels_avx512.c lib/kernels/kernels_c_avx2.c
+LIB_SRC_arm := lib/kernels/int8_neon.c lib/kernels/int8_neondot.c lib/kernels/int8_neoni8mm.c \
+  lib/kernels/kernels_neon.c
 # Who decodes JPEG: JPEG=turbo or stb of the Makefile.
 LIB_SRC_jpeg_turbo := lib/image/decode_jpeg.c
 LIB_SRC_jpeg_stb := lib/image/decode_jpeg_stb.c

@@ -48,10 +48,42 @@ void emb_float_leave(emb_float_env env)
 
 #elif defined(__aarch64__)
 
+#if defined(__linux__)
+
+#include <sys/auxv.h>
+
+uint32_t emb_cpu_features(void)
+{
+    const unsigned long dotprod = 1ul << 20 /* HWCAP_ASIMDDP */, i8mm = 1ul << 13 /* HWCAP2_I8MM */;
+    return (getauxval(AT_HWCAP) & dotprod ? EMB_CPU_DOTPROD : 0) |
+           (getauxval(AT_HWCAP2) & i8mm ? EMB_CPU_I8MM : 0);
+}
+
+#elif defined(__APPLE__)
+
+#include <sys/sysctl.h>
+
+static uint32_t feature(const char *name, uint32_t bit)
+{
+    int has = 0;
+    size_t size = sizeof has;
+    return sysctlbyname(name, &has, &size, NULL, 0) == 0 && has ? bit : 0;
+}
+
+uint32_t emb_cpu_features(void)
+{
+    return feature("hw.optional.arm.FEAT_DotProd", EMB_CPU_DOTPROD) |
+           feature("hw.optional.arm.FEAT_I8MM", EMB_CPU_I8MM);
+}
+
+#else
+
 uint32_t emb_cpu_features(void)
 {
     return 0;
 }
+
+#endif
 
 emb_float_env emb_float_enter(void)
 {

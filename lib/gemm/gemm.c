@@ -3,6 +3,8 @@
 
 #if defined(__x86_64__)
 #define KERNELS "c,avx2,avx512"
+#elif defined(__aarch64__)
+#define KERNELS "c,neon"
 #else
 #define KERNELS "c"
 #endif

@@ -11,6 +11,10 @@ static const struct {
     {&emb_kernels_avx2, EMB_CPU_AVX2},
     {&emb_kernels_avx512, EMB_CPU_AVX2 | EMB_CPU_AVX512},
     {&emb_kernels_avx512vnni, EMB_CPU_AVX2 | EMB_CPU_AVX512 | EMB_CPU_VNNI},
+#elif defined(__aarch64__)
+    {&emb_kernels_neon, 0},
+    {&emb_kernels_neondot, EMB_CPU_DOTPROD},
+    {&emb_kernels_neoni8mm, EMB_CPU_DOTPROD | EMB_CPU_I8MM},
 #endif
 };
 

@@ -1,5 +1,5 @@
 /* kernels: one plain C reference (kernels_c.c) and one file per instruction set
- * (kernels_avx2.c, kernels_avx512.c), behind one table of functions. Kernels know pointers, counts
+ * (kernels_avx2.c, kernels_avx512.c, kernels_neon.c), behind one table of functions. Kernels know pointers, counts
  * and strides (in elements); no tensors, no memory.
  * Every version of a kernel gives the same bits as plain C. What fixes the bits
  * (docs/numerics.md):
@@ -39,7 +39,7 @@ typedef enum { /* transformers' ACT2FN: docs/models.md has the names */
 } emb_activation;
 
 typedef struct emb_kernels {
-    const char *name; /* "c", "avx2", "avx512" */
+    const char *name; /* "c", "avx2", "avx512", "neon" */
 
     /* c[m][n] = a[m][k] x w, k >= 1: w is panels [ceil(n/16)][k][16], 64-byte aligned, the last
      * panel's spare columns zero. Only columns < n of c are written. */
@@ -127,7 +127,7 @@ typedef struct emb_kernels {
     void (*look_up_u8)(int64_t n, const uint8_t *x, const float *table, float *y);
 } emb_kernels;
 
-/* The table of an instruction set, by name ("c", "avx2", "avx512"; NULL: the best of this CPU).
+/* The table of an instruction set, by name ("c", "avx2", "avx512", "neon"; NULL: the best of this CPU).
  * NULL: not built in, or this CPU has it not. The tables are constants. */
 const emb_kernels *emb_kernels_for(const char *isa);
 /* Name of the index-th instruction set built in, worst first; NULL past the last. */
@@ -140,6 +140,10 @@ extern const emb_kernels emb_kernels_c_avx2;
 extern const emb_kernels emb_kernels_avx2;
 extern const emb_kernels emb_kernels_avx512;
 extern const emb_kernels emb_kernels_avx512vnni; /* its name is "avx512" too */
+#elif defined(__aarch64__)
+extern const emb_kernels emb_kernels_neon;
+extern const emb_kernels emb_kernels_neondot; /* the names of these are "neon" too */
+extern const emb_kernels emb_kernels_neoni8mm;
 #endif
 
 #endif
