@@ -1,5 +1,6 @@
 # make              the library (static and shared) and the embed command, in build/release
 # make check        every test; SAN=address,undefined: under the sanitizers
+# make check-cross  aarch64, under emulation
 # make demo         a real model on real sentences; MODEL=dir takes yours
 # make bench        speed of this build; make parity: live against the reference libraries (Python)
 # make install      PREFIX=/usr/local DESTDIR=; make uninstall; make clean
@@ -54,6 +55,7 @@ DEPS  = $(shell $(PKG_CONFIG) --cflags $(headers)) $(STB)
 LIBS  = $(shell $(PKG_CONFIG) --libs $(packages)) $(if $(DARWIN),,-ldl) -lm -pthread
 LINK  = $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 ISA_avx2 := -mavx2 -mfma -mf16c
+ISA_avx2vnni := $(ISA_avx2) -mavxvnni
 ISA_avx512 := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl
 ISA_avx512vnni := $(ISA_avx512) -mavx512vnni
 ISA_neondot := -march=armv8.2-a+dotprod
@@ -120,6 +122,9 @@ demo:
 	@tools/demo.sh
 bench: $(BUILD)/bench $(BUILD)/embed $(SO)
 	@BUILD=$(BUILD) PEERS=$(PEERS) tests/bench/bench.sh
+# Other machines, built and run here: aarch64 under emulation.
+check-cross: $(BUILD)/embed
+	+@EMBED=$(BUILD)/embed MAKE="$(MAKE)" tests/cross-aarch64.sh
 parity: $(BUILD)/embed
 	@EMBED=$(BUILD)/embed tests/parity/run.sh
 
@@ -145,6 +150,6 @@ uninstall:
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/libembed
 clean:
 	rm -rf build
-.PHONY: all check build-tests demo bench parity install uninstall clean
+.PHONY: all check check-cross build-tests demo bench parity install uninstall clean
 
 -include $(OBJ:.o=.d) $(TOOL:.o=.d) $(addsuffix .d,$(EXAMPLES) $(TESTS))

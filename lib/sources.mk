@@ -26,7 +26,7 @@ LIB_SRC := \
   lib/text/strings.c lib/text/tokenizer.c lib/text/unicode.c lib/text/unicode_tables.c \
   lib/text/unigram.c lib/text/wordpiece.c
 # Kernels of one instruction set: the file's suffix names the flags it is compiled with.
-LIB_SRC_x86 := lib/kernels/int8_avx2.c lib/kernels/int8_avx512vnni.c \
+LIB_SRC_x86 := lib/kernels/int8_avx2.c lib/kernels/int8_avx2vnni.c lib/kernels/int8_avx512vnni.c \
   lib/kernels/kernels_avx2.c lib/kernels/kernels_avx512.c lib/kernels/kernels_c_avx2.c
 LIB_SRC_arm := lib/kernels/int8_neon.c lib/kernels/int8_neondot.c lib/kernels/int8_neoni8mm.c \
   lib/kernels/kernels_neon.c

@@ -21,7 +21,8 @@ uint32_t emb_cpu_features(void)
     const uint32_t leaf1 = fma | osxsave | avx | f16c, avx2 = 1u << 5, xmm_ymm = 0x06;
     const uint32_t f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31;
     const uint32_t avx512 = f | dq | bw | vl, masks_zmm = 0xe6, vnni = 1u << 11;
-    uint32_t a, b, c, d;
+    const uint32_t avx_vnni = 1u << 4;
+    uint32_t a, b, c, d, found = EMB_CPU_AVX2;
 
     if (!__get_cpuid(1, &a, &b, &c, &d) || (c & leaf1) != leaf1)
         return 0;
@@ -29,9 +30,11 @@ uint32_t emb_cpu_features(void)
         return 0;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & avx2))
         return 0;
-    if ((b & avx512) != avx512 || (saved_registers() & masks_zmm) != masks_zmm)
-        return EMB_CPU_AVX2;
-    return EMB_CPU_AVX2 | EMB_CPU_AVX512 | (c & vnni ? EMB_CPU_VNNI : 0);
+    if ((b & avx512) == avx512 && (saved_registers() & masks_zmm) == masks_zmm)
+        found |= EMB_CPU_AVX512 | (c & vnni ? EMB_CPU_VNNI : 0);
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && a & avx_vnni)
+        found |= EMB_CPU_AVXVNNI;
+    return found;
 }
 
 emb_float_env emb_float_enter(void)

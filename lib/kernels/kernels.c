@@ -9,6 +9,7 @@ static const struct {
 #if defined(__x86_64__)
     {&emb_kernels_c_avx2, EMB_CPU_AVX2},
     {&emb_kernels_avx2, EMB_CPU_AVX2},
+    {&emb_kernels_avx2vnni, EMB_CPU_AVX2 | EMB_CPU_AVXVNNI},
     {&emb_kernels_avx512, EMB_CPU_AVX2 | EMB_CPU_AVX512},
     {&emb_kernels_avx512vnni, EMB_CPU_AVX2 | EMB_CPU_AVX512 | EMB_CPU_VNNI},
 #elif defined(__aarch64__)

@@ -1,6 +1,6 @@
 /* kernels: one plain C reference (kernels_c.c) and one file per instruction set
- * (kernels_avx2.c, kernels_avx512.c, kernels_neon.c), behind one table of functions. Kernels know pointers, counts
- * and strides (in elements); no tensors, no memory.
+ * (kernels_avx2.c, kernels_avx512.c, kernels_neon.c), behind one table of functions. Kernels know
+ * pointers, counts and strides (in elements); no tensors, no memory.
  * Every version of a kernel gives the same bits as plain C. What fixes the bits
  * (docs/numerics.md):
  *   - a dot product over k is cut into blocks of emb_k_block(k); each block is one chain of fused
@@ -138,6 +138,7 @@ extern const emb_kernels emb_kernels_c;
 /* kernels_c.c again, with the CPU's FMA; its name is "c" too */
 extern const emb_kernels emb_kernels_c_avx2;
 extern const emb_kernels emb_kernels_avx2;
+extern const emb_kernels emb_kernels_avx2vnni; /* its name is "avx2" too */
 extern const emb_kernels emb_kernels_avx512;
 extern const emb_kernels emb_kernels_avx512vnni; /* its name is "avx512" too */
 #elif defined(__aarch64__)

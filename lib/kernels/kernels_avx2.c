@@ -1,47 +1,13 @@
 /* Kernels for AVX2 with FMA and F16C: the operations of kernels_c.c and math.h, eight at a time.
  * Two vectors make the sixteen lanes of a row. Row ends use masks: nothing outside a row is
  * touched. */
+#include "avx2.h"
 #include "elementwise.h"
 #include "kernels.h"
 #include "math.h"
 #include "pixels.h"
 #include "transpose_x86.h"
 
-#if !defined(__AVX2__) || !defined(__FMA__) || !defined(__F16C__)
-#error "compile this file with -mavx2 -mfma -mf16c"
-#endif
-#include <immintrin.h>
-
-#define INLINE static inline __attribute__((always_inline))
-
-typedef __m256 vec;
-typedef uint32_t uvec __attribute__((vector_size(sizeof(vec))));
-enum { WIDTH = 8 };
-
-INLINE vec set(float x) { return _mm256_set1_ps(x); }
-INLINE vec mul_add(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
-INLINE vec least(vec a, vec b) { return _mm256_min_ps(a, b); }
-INLINE vec most(vec a, vec b) { return _mm256_max_ps(a, b); }
-INLINE vec where_less(vec a, vec b, vec x, vec y)
-{
-    return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
-}
-INLINE __m256i first(int64_t left)
-{
-    const int count = (int)EMB_MAX(0, EMB_MIN(left, 8));
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-INLINE vec load(const float *p, int64_t left)
-{
-    return left >= 8 ? _mm256_loadu_ps(p) : _mm256_maskload_ps(p, first(left));
-}
-INLINE void store(float *p, int64_t left, vec x)
-{
-    if (left >= 8)
-        _mm256_storeu_ps(p, x);
-    else
-        _mm256_maskstore_ps(p, first(left), x);
-}
 INLINE vec keep(vec x, int64_t left, vec other)
 {
     return left >= 8 ? x : _mm256_blendv_ps(other, x, _mm256_castsi256_ps(first(left)));
@@ -83,30 +49,32 @@ INLINE double sum_of_doubles(dvec x)
 
 enum { ROWS = 6 };
 
+INLINE vec from_f32(const void *x) { return _mm256_loadu_ps(x); }
+INLINE vec from_f16(const void *x) { return _mm256_cvtph_ps(_mm_loadu_si128(x)); }
+INLINE vec from_bf16(const void *x)
+{
+    return (vec)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(x)), 16);
+}
+
 #include "panel.h"
 #include "rows.h"
 #include "vector.h"
 
-/* ---- stored numbers ------------------------------ */
+/* ---- stored numbers --------------------------------------------------------------------- */
 
-static void widen_f16(int64_t n, const void *x, float *y)
+INLINE void widen(widen_fn *const from, int64_t n, const void *x, float *y)
 {
-    for (int64_t i = 0; i < n; i += 8) {
-        __m128i bits = _mm_setzero_si128();
-        memcpy(&bits, (const char *)x + 2 * i, (size_t)EMB_MIN(n - i, 8) * 2);
-        store(y + i, n - i, _mm256_cvtph_ps(bits));
+    const char *p = x;
+    for (; n >= WIDTH; n -= WIDTH, p += 2 * WIDTH, y += WIDTH) store(y, WIDTH, from(p));
+    if (n > 0) {
+        uint16_t rest[WIDTH] = {0};
+        memcpy(rest, p, (size_t)n * 2);
+        store(y, n, from(rest));
     }
 }
 
-static void widen_bf16(int64_t n, const void *x, float *y)
-{
-    for (int64_t i = 0; i < n; i += 8) {
-        __m128i bits = _mm_setzero_si128();
-        memcpy(&bits, (const char *)x + 2 * i, (size_t)EMB_MIN(n - i, 8) * 2);
-        store(y + i, n - i,
-              _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16)));
-    }
-}
+static void widen_f16(int64_t n, const void *x, float *y) { widen(from_f16, n, x, y); }
+static void widen_bf16(int64_t n, const void *x, float *y) { widen(from_bf16, n, x, y); }
 
 static void narrow_f64(int64_t n, const void *x, float *y)
 {
@@ -120,21 +88,21 @@ static void narrow_f64(int64_t n, const void *x, float *y)
 
 /* ---- products ------------------------------------------------------------------------------- */
 
-INLINE void tile(const int rows, const block *b, const float *a, int64_t lda, float *c, int64_t ldc)
+INLINE void tile(const int rows, widen_fn *const from, const block *b, const float *a, int64_t lda,
+                 float *c, int64_t ldc)
 {
-    const float *w = b->w;
-    const char *next = b->next;
-    __m256 low[ROWS], high[ROWS];
+    const char *w = b->w, *next = b->next;
+    vec low[ROWS], high[ROWS];
 
 #pragma GCC unroll 6
     for (int i = 0; i < rows; i++)
-        low[i] = high[i] = _mm256_setzero_ps();
-    for (int64_t k = b->k; k > 0; k--, a++, w += EMB_PANEL, next += b->step) {
-        const __m256 w0 = _mm256_load_ps(w), w1 = _mm256_load_ps(w + 8);
+        low[i] = high[i] = set(0.0f);
+    for (int64_t k = b->k; k > 0; k--, a++, w += row_of(from), next += b->step) {
+        const vec w0 = from(w), w1 = from(w + row_of(from) / 2);
         _mm_prefetch(next, _MM_HINT_T0);
 #pragma GCC unroll 6
         for (int i = 0; i < rows; i++) {
-            const __m256 x = _mm256_broadcast_ss(a + i * lda);
+            const vec x = _mm256_broadcast_ss(a + i * lda);
             low[i] = mul_add(x, w0, low[i]);
             high[i] = mul_add(x, w1, high[i]);
         }
@@ -142,8 +110,8 @@ INLINE void tile(const int rows, const block *b, const float *a, int64_t lda, fl
 #pragma GCC unroll 6
     for (int i = 0; i < rows; i++, c += ldc) {
         if (b->add) {
-            low[i] = _mm256_add_ps(_mm256_loadu_ps(c), low[i]);
-            high[i] = _mm256_add_ps(_mm256_loadu_ps(c + 8), high[i]);
+            low[i] = _mm256_loadu_ps(c) + low[i];
+            high[i] = _mm256_loadu_ps(c + 8) + high[i];
         }
         _mm256_storeu_ps(c, low[i]);
         _mm256_storeu_ps(c + 8, high[i]);
@@ -226,35 +194,39 @@ static void resample_u8(int64_t n, int64_t taps, const uint8_t *x, int64_t ldx,
     resample_rest(i, n, taps, x, ldx, weights, y);
 }
 
-const emb_kernels emb_kernels_avx2 = {
-    .name = "avx2",
-    .gemm_f32 = gemm_f32,
-    .gemm_f16 = gemm_f16,
-    .gemm_bf16 = gemm_bf16,
-    .pack_rows_f32 = pack_rows_f32,
-    .pack_columns_f32 = pack_columns_f32,
-    .quantize_rows = emb_quantize_rows_avx2,
-    .pack_rows_i8 = emb_pack_rows_i8_avx2,
-    .gemm_i8 = emb_gemm_i8_avx2,
-    .bias_act_f32 = bias_act_f32,
-    .layernorm_f32 = layernorm_f32,
-    .rmsnorm_f32 = rmsnorm_f32,
-    .softmax_f32 = softmax_f32,
-    .divide_rows_f32 = divide_rows_f32,
-    .add_rows_f32 = add_rows_f32,
-    .add_block_f32 = add_block_f32,
-    .multiply_f32 = multiply_f32,
-    .add_scores_f32 = add_scores_f32,
-    .rope_f32 = rope_f32,
-    .sum_squares_f32 = sum_squares_f32,
-    .scale_f32 = scale_f32,
-    .widen_f16 = widen_f16,
-    .widen_bf16 = widen_bf16,
-    .narrow_f64 = narrow_f64,
-    .narrow_f16 = narrow_f16,
-    .narrow_bf16 = narrow_bf16,
-    .transpose_u8 = transpose_u8,
-    .resample_u8 = resample_u8,
-    .resample_f32 = resample_f32,
-    .look_up_u8 = look_up_u8,
-};
+/* Int8 is all that VNNI is for. */
+#define TABLE(int8) {                        \
+    .name = "avx2",                          \
+    .gemm_f32 = gemm_f32,                    \
+    .gemm_f16 = gemm_f16,                    \
+    .gemm_bf16 = gemm_bf16,                  \
+    .pack_rows_f32 = pack_rows_f32,          \
+    .pack_columns_f32 = pack_columns_f32,    \
+    .quantize_rows = emb_quantize_rows_avx2, \
+    .pack_rows_i8 = emb_pack_rows_i8_avx2,   \
+    .gemm_i8 = emb_gemm_i8_##int8,           \
+    .bias_act_f32 = bias_act_f32,            \
+    .layernorm_f32 = layernorm_f32,          \
+    .rmsnorm_f32 = rmsnorm_f32,              \
+    .softmax_f32 = softmax_f32,              \
+    .divide_rows_f32 = divide_rows_f32,      \
+    .add_rows_f32 = add_rows_f32,            \
+    .add_block_f32 = add_block_f32,          \
+    .multiply_f32 = multiply_f32,            \
+    .add_scores_f32 = add_scores_f32,        \
+    .rope_f32 = rope_f32,                    \
+    .sum_squares_f32 = sum_squares_f32,      \
+    .scale_f32 = scale_f32,                  \
+    .widen_f16 = widen_f16,                  \
+    .widen_bf16 = widen_bf16,                \
+    .narrow_f64 = narrow_f64,                \
+    .narrow_f16 = narrow_f16,                \
+    .narrow_bf16 = narrow_bf16,              \
+    .transpose_u8 = transpose_u8,            \
+    .resample_u8 = resample_u8,              \
+    .resample_f32 = resample_f32,            \
+    .look_up_u8 = look_up_u8,                \
+}
+
+const emb_kernels emb_kernels_avx2 = TABLE(avx2);
+const emb_kernels emb_kernels_avx2vnni = TABLE(avx2vnni);

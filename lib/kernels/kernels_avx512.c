@@ -74,7 +74,8 @@ INLINE dvec low_half(vec x) { return _mm512_cvtps_pd(lower(x)); }
 INLINE dvec high_half(vec x) { return _mm512_cvtps_pd(upper(x)); }
 INLINE vec join(dvec low, dvec high)
 {
-    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)), _mm512_cvtpd_ps(high), 1);
+    const __m256 first_eight = _mm512_cvtpd_ps(low);
+    return _mm512_insertf32x8(_mm512_castps256_ps512(first_eight), _mm512_cvtpd_ps(high), 1);
 }
 INLINE dvec keep_double(dvec x, int64_t left)
 {

@@ -39,32 +39,35 @@ INLINE double sum_of_doubles(dvec x) { return vgetq_lane_f64(x, 0) + vgetq_lane_
 
 enum { ROWS = 5 }; /* with six and a row of weights no register would be left */
 
+INLINE uint16x4_t four_16(const void *x)
+{
+    uint64_t bits;
+    memcpy(&bits, x, sizeof bits);
+    return vcreate_u16(bits);
+}
+INLINE vec from_f32(const void *x) { return vld1q_f32(x); }
+INLINE vec from_f16(const void *x) { return vcvt_f32_f16(vreinterpret_f16_u16(four_16(x))); }
+INLINE vec from_bf16(const void *x) { return vreinterpretq_f32_u32(vshll_n_u16(four_16(x), 16)); }
+
 #include "panel.h"
 #include "rows.h"
 #include "vector.h"
 
 /* ---- stored numbers --------------------------------------------------------------------- */
 
-/* Numbers of 16 bits at any alignment, +0 past the end */
-INLINE uint16x4_t load_16(const void *x, int64_t i, int64_t n)
+INLINE void widen(widen_fn *const from, int64_t n, const void *x, float *y)
 {
-    uint64_t bits = 0;
-    if (n - i >= 4) memcpy(&bits, (const char *)x + 2 * i, 8);
-    else memcpy(&bits, (const char *)x + 2 * i, (size_t)(n - i) * 2);
-    return vreinterpret_u16_u64(vcreate_u64(bits));
+    const char *p = x;
+    for (; n >= WIDTH; n -= WIDTH, p += 2 * WIDTH, y += WIDTH) store(y, WIDTH, from(p));
+    if (n > 0) {
+        uint16_t rest[WIDTH] = {0};
+        memcpy(rest, p, (size_t)n * 2);
+        store(y, n, from(rest));
+    }
 }
 
-static void widen_f16(int64_t n, const void *x, float *y)
-{
-    for (int64_t i = 0; i < n; i += 4)
-        store(y + i, n - i, vcvt_f32_f16(vreinterpret_f16_u16(load_16(x, i, n))));
-}
-
-static void widen_bf16(int64_t n, const void *x, float *y)
-{
-    for (int64_t i = 0; i < n; i += 4)
-        store(y + i, n - i, vreinterpretq_f32_u32(vshll_n_u16(load_16(x, i, n), 16)));
-}
+static void widen_f16(int64_t n, const void *x, float *y) { widen(from_f16, n, x, y); }
+static void widen_bf16(int64_t n, const void *x, float *y) { widen(from_bf16, n, x, y); }
 
 static void narrow_f64(int64_t n, const void *x, float *y)
 {
@@ -85,18 +88,19 @@ enum { QUARTERS = EMB_PANEL / WIDTH };
         __builtin_prefetch(next);                                              \
         _Pragma("GCC unroll 4") for (int j = 0; j < QUARTERS; j++)             \
         {                                                                      \
-            const vec wide = vld1q_f32(w + j * WIDTH);                         \
+            const vec wide = from(w + j * row / QUARTERS);                       \
             _Pragma("GCC unroll 6") for (int i = 0; i < rows; i++)             \
                 sums[i][j] = vfmaq_laneq_f32(sums[i][j], wide, x[i], lane);    \
         }                                                                      \
-        w += EMB_PANEL;                                                        \
+        w += row;                                                              \
         next += b->step;                                                       \
     } while (0)
 
-INLINE void tile(const int rows, const block *b, const float *a, int64_t lda, float *c, int64_t ldc)
+INLINE void tile(const int rows, widen_fn *const from, const block *b, const float *a, int64_t lda,
+                 float *c, int64_t ldc)
 {
-    const float *w = b->w;
-    const char *next = b->next;
+    const char *w = b->w, *next = b->next;
+    const int64_t row = row_of(from);
     int64_t k = b->k;
     vec sums[ROWS][QUARTERS], x[ROWS];
 

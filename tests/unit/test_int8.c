@@ -343,6 +343,7 @@ int main(int argc, char **argv)
 #if defined(__x86_64__)
         {&emb_kernels_c_avx2, EMB_CPU_AVX2, "int8, plain C with FMA"},
         {&emb_kernels_avx2, EMB_CPU_AVX2, "int8, AVX2"},
+        {&emb_kernels_avx2vnni, EMB_CPU_AVX2 | EMB_CPU_AVXVNNI, "int8, AVX2 with VNNI"},
         {&emb_kernels_avx512, EMB_CPU_AVX2 | EMB_CPU_AVX512, "int8, AVX-512"},
         {&emb_kernels_avx512vnni, EMB_CPU_AVX2 | EMB_CPU_AVX512 | EMB_CPU_VNNI, "int8, VNNI"},
 #elif defined(__aarch64__)
