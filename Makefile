@@ -58,6 +58,7 @@ ISA_avx2 := -mavx2 -mfma -mf16c
 ISA_avx2vnni := $(ISA_avx2) -mavxvnni
 ISA_avx512 := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl
 ISA_avx512vnni := $(ISA_avx512) -mavx512vnni
+ISA_avx512bf16 := $(ISA_avx512) -mavx512bf16
 ISA_neondot := -march=armv8.2-a+dotprod
 ISA_neoni8mm := -march=armv8.2-a+dotprod+i8mm
 isa       = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $<)))))

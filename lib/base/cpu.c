@@ -1,6 +1,15 @@
 /* What the CPU offers and the operating system saves, and the floating-point environment that the
  * numerics of docs/numerics.md stand on. */
+#include <time.h>
+
 #include "base.h"
+
+double emb_seconds(void)
+{
+    struct timespec t;
+    timespec_get(&t, TIME_UTC);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
 
 #if defined(__x86_64__)
 
@@ -21,7 +30,7 @@ uint32_t emb_cpu_features(void)
     const uint32_t leaf1 = fma | osxsave | avx | f16c, avx2 = 1u << 5, xmm_ymm = 0x06;
     const uint32_t f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31;
     const uint32_t avx512 = f | dq | bw | vl, masks_zmm = 0xe6, vnni = 1u << 11;
-    const uint32_t avx_vnni = 1u << 4;
+    const uint32_t avx_vnni = 1u << 4, avx512_bf16 = 1u << 5;
     uint32_t a, b, c, d, found = EMB_CPU_AVX2;
 
     if (!__get_cpuid(1, &a, &b, &c, &d) || (c & leaf1) != leaf1)
@@ -32,8 +41,9 @@ uint32_t emb_cpu_features(void)
         return 0;
     if ((b & avx512) == avx512 && (saved_registers() & masks_zmm) == masks_zmm)
         found |= EMB_CPU_AVX512 | (c & vnni ? EMB_CPU_VNNI : 0);
-    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && a & avx_vnni)
-        found |= EMB_CPU_AVXVNNI;
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d))
+        found |= (a & avx_vnni ? EMB_CPU_AVXVNNI : 0) |
+                 (found & EMB_CPU_AVX512 && a & avx512_bf16 ? EMB_CPU_BF16 : 0);
     return found;
 }
 

@@ -50,6 +50,11 @@ typedef struct emb_kernels {
                      const uint16_t *w, float *c, int64_t ldc);
     void (*gemm_bf16)(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
                       const uint16_t *w, float *c, int64_t ldc);
+    /* the same by native dot products of bf16, to which a is rounded; w is panels
+     * [ceil(n/16)][ceil(k/2)][16][2] of bf16, 64-byte aligned. Close to the others, but not the same
+     * bits everywhere; NULL where the CPU has none */
+    void (*gemm_bf16_pairs)(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                            const uint16_t *w, float *c, int64_t ldc);
     /* panels from rows: w = panels of b^T where b is [n][k] (row-major, ldb); the same layout as
      * above. */
     void (*pack_rows_f32)(int64_t n, int64_t k, const float *b, int64_t ldb, float *w);
@@ -140,7 +145,10 @@ extern const emb_kernels emb_kernels_c_avx2;
 extern const emb_kernels emb_kernels_avx2;
 extern const emb_kernels emb_kernels_avx2vnni; /* its name is "avx2" too */
 extern const emb_kernels emb_kernels_avx512;
-extern const emb_kernels emb_kernels_avx512vnni; /* its name is "avx512" too */
+extern const emb_kernels emb_kernels_avx512vnni; /* the names of these are "avx512" too */
+extern const emb_kernels emb_kernels_avx512bf16;
+void emb_gemm_bf16_pairs_avx512bf16(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                                    const uint16_t *w, float *c, int64_t ldc);
 #elif defined(__aarch64__)
 extern const emb_kernels emb_kernels_neon;
 extern const emb_kernels emb_kernels_neondot; /* the names of these are "neon" too */

@@ -297,11 +297,12 @@ static void pack_columns_f32(int64_t k, int64_t n, const float *b, int64_t ldb, 
 }
 
 /* Int8 is all that VNNI is for. */
-#define TABLE(int8) {                          \
+#define TABLE(int8, pairs) {                   \
     .name = "avx512",                          \
     .gemm_f32 = gemm_f32,                      \
     .gemm_f16 = gemm_f16,                      \
     .gemm_bf16 = gemm_bf16,                    \
+    .gemm_bf16_pairs = pairs,                  \
     .pack_rows_f32 = pack_rows_f32,            \
     .pack_columns_f32 = pack_columns_f32,      \
     .quantize_rows = emb_quantize_rows_##int8, \
@@ -347,5 +348,6 @@ static void resample_u8(int64_t n, int64_t taps, const uint8_t *x, int64_t ldx,
     }
 }
 
-const emb_kernels emb_kernels_avx512 = TABLE(avx2);
-const emb_kernels emb_kernels_avx512vnni = TABLE(avx512vnni);
+const emb_kernels emb_kernels_avx512 = TABLE(avx2, NULL);
+const emb_kernels emb_kernels_avx512vnni = TABLE(avx512vnni, NULL);
+const emb_kernels emb_kernels_avx512bf16 = TABLE(avx512vnni, emb_gemm_bf16_pairs_avx512bf16);
