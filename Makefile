@@ -1,6 +1,6 @@
 # make              the library (static and shared) and the embed command, in build/release
 # make check        every test; SAN=address,undefined: under the sanitizers
-# make check-cross  for other systems, built here: Windows
+# make check-cross  for other systems, built and, under emulators, run here: aarch64, Windows
 # make demo         a real model on real sentences; MODEL=dir takes yours
 # make bench        speed of this build; make parity: live against the reference libraries (Python)
 # make install      PREFIX=/usr/local DESTDIR=; make uninstall; make clean
@@ -64,8 +64,12 @@ LIBS  = $(shell $(PKG_CONFIG) --libs $(packages)) $(if $(DARWIN)$(WINDOWS),,-ldl
 LINK  = $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 # On Windows gcc leaves the stack aligned to 16 bytes alone, whatever it keeps there.
 ISA_avx2 := -mavx2 -mfma -mf16c $(if $(WINDOWS),-Wa$(comma)-muse-unaligned-vector-move)
+ISA_avx2vnni := $(ISA_avx2) -mavxvnni
 ISA_avx512 := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl
 ISA_avx512vnni := $(ISA_avx512) -mavx512vnni
+ISA_avx512bf16 := $(ISA_avx512) -mavx512bf16
+ISA_neondot := -march=armv8.2-a+dotprod
+ISA_neoni8mm := -march=armv8.2-a+dotprod+i8mm
 isa       = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $<)))))
 
 # One short line for each step; V=1 shows the commands.
@@ -138,8 +142,9 @@ demo:
 	@tools/demo.sh
 bench: $(BUILD)/bench $(BUILD)/embed $(SO)
 	@BUILD=$(BUILD) PEERS=$(PEERS) tests/bench/bench.sh
-# Other systems, built and, where an emulator is there, run here.
+# Other machines and systems, built and, where an emulator is there, run here.
 check-cross: $(BUILD)/embed
+	+@EMBED=$(BUILD)/embed MAKE="$(MAKE)" tests/cross-aarch64.sh
 	+@EMBED=$(BUILD)/embed MAKE="$(MAKE)" tests/cross-windows.sh
 parity: $(BUILD)/embed
 	@EMBED=$(BUILD)/embed tests/parity/run.sh

@@ -130,6 +130,16 @@ enum { /* embed_open_options.weights: what the layers compute with, whatever the
                                 * but not the same (docs/numerics.md); the same bits everywhere too */
 };
 
+enum { /* embed_open_options.compute: what the layers' products are made of */
+    EMBED_COMPUTE_DEFAULT = 0, /* f32 */
+    EMBED_COMPUTE_F32 = 1,
+    EMBED_COMPUTE_BF16 = 2,    /* the CPU's own dot products of bf16: inputs of layers are rounded, too.
+                                * Close to f32, but not the same bits everywhere. EMBED_EUNSUPPORTED, with
+                                * the reason, unless it is at least 1.5 times as fast as f32 here: opening
+                                * measures that, which takes a millisecond or two. Weights are bf16 */
+    EMBED_COMPUTE_BF16_ALWAYS = 3 /* the same however fast: for tests */
+};
+
 enum { /* embed_open_options.flags */
     EMBED_OPEN_READ = 1 << 0, /* read weights into memory instead of mapping the file. (A mapped file
                               * that another process cuts short ends the process with SIGBUS.) */
@@ -143,11 +153,13 @@ typedef struct embed_open_options {
     embed_alloc_fn alloc; /* NULL: the C library's; set both or none */
     embed_free_fn free;
     void *alloc_user;
-    const char *isa; /* "c", "avx2", "avx512": kernels of that set; NULL: the best of this CPU */
+    const char *isa; /* "c", "avx2", "avx512", "neon": kernels of that set; NULL: the best of this CPU */
     int32_t gemm;    /* EMBED_GEMM_* */
     int32_t weights; /* EMBED_WEIGHTS_* */
+    int32_t compute; /* EMBED_COMPUTE_* */
+    int32_t reserved;
 } embed_open_options;
-#define EMBED_OPEN_OPTIONS_INIT {sizeof(embed_open_options), 0, 0, 0, 0, 0, 0, 0}
+#define EMBED_OPEN_OPTIONS_INIT {sizeof(embed_open_options), 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 /* Open a model directory as downloaded (Hugging Face or sentence-transformers layout), or a
  * single-file model. On failure *model is NULL and error, if given, says why. */
@@ -186,7 +198,8 @@ enum { /* embed_model_info */
     EMBED_INFO_PATCH_SIZE = 21,       /* pixels; 0: no images */
     EMBED_INFO_PREFIX_TOKENS = 22,    /* of an image, before its patches: [CLS], distillation, registers */
     EMBED_INFO_WEIGHTS = 23,          /* EMBED_WEIGHTS_* that the layers compute with */
-    EMBED_INFO_NUM_LABELS = 24        /* of the sequence-classification head; 0: the model has none */
+    EMBED_INFO_NUM_LABELS = 24,       /* of the sequence-classification head; 0: the model has none */
+    EMBED_INFO_COMPUTE = 25           /* EMBED_COMPUTE_F32 or EMBED_COMPUTE_BF16 */
 };
 /* A number about the model, or EMBED_EINVAL for an unknown question. */
 EMBED_API int64_t embed_model_info(const embed_model *model, int32_t what);

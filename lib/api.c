@@ -94,6 +94,10 @@ static int32_t open_model(const char *path, const void *data, size_t size,
         return emb_fail(error, EMBED_EINVAL,
                         "options: weights: expected an EMBED_WEIGHTS_ value, found %d",
                         (int)options.weights);
+    if (options.compute < EMBED_COMPUTE_DEFAULT || options.compute > EMBED_COMPUTE_BF16_ALWAYS)
+        return emb_fail(error, EMBED_EINVAL,
+                        "options: compute: expected an EMBED_COMPUTE_ value, found %d",
+                        (int)options.compute);
     return emb_model_open(model, path, data, size, &options, error);
 }
 
@@ -134,6 +138,7 @@ int64_t embed_model_info(const embed_model *m, int32_t what)
     case EMBED_INFO_WEIGHT_BYTES: return (int64_t)emb_model_weight_bytes(m);
     case EMBED_INFO_GEMM: return m->gemm_kind;
     case EMBED_INFO_WEIGHTS: return m->weights_kind;
+    case EMBED_INFO_COMPUTE: return m->compute;
     case EMBED_INFO_HAS_TOKENIZER: return m->tokenizer != NULL;
     case EMBED_INFO_TAKES_TEXTS: return m->text.arch.hidden_size > 0;
     case EMBED_INFO_TAKES_IMAGES: return image->hidden_size > 0;

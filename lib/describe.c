@@ -125,6 +125,7 @@ bool emb_model_describe(embed_model *m)
     member(b, "isa", m->kernels->name);
     member(b, "gemm", emb_gemm_name(m->gemm));
     member(b, "weights", emb_weights_kind_name(m->weights_kind));
+    member(b, "compute", m->compute == EMBED_COMPUTE_BF16 ? "bf16" : "f32");
     emb_buffer_printf(b, ",\"parameters\":%lld,\"weight_bytes\":%zu,\"warnings\":[",
                       (long long)m->parameters, emb_model_weight_bytes(m));
     for (int64_t i = 0; i < m->warning_count; i++) {

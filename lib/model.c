@@ -21,6 +21,23 @@ static int32_t warn(embed_model *m, embed_error *error, const char *format, ...)
     return EMBED_OK;
 }
 
+/* bf16 dot products have weights of their own, and are worth their errors only where they gain. */
+static int32_t choose_compute(embed_model *m, const embed_open_options *o, embed_error *error)
+{
+    m->compute = EMBED_COMPUTE_F32;
+    if (o->compute != EMBED_COMPUTE_BF16 && o->compute != EMBED_COMPUTE_BF16_ALWAYS)
+        return EMBED_OK;
+    if (m->gemm_kind == EMBED_GEMM_BLAS)
+        return emb_fail(error, EMBED_EUNSUPPORTED, "compute: bf16 needs gemm packed, found blas");
+    if (o->weights && o->weights != EMBED_WEIGHTS_BF16)
+        return emb_fail(error, EMBED_EUNSUPPORTED, "compute: bf16 needs weights bf16, found %s",
+                        emb_weights_kind_name(o->weights));
+    m->compute = EMBED_COMPUTE_BF16;
+    m->weights_kind = EMBED_WEIGHTS_BF16;
+    return emb_bf16_check(m->kernels, o->compute == EMBED_COMPUTE_BF16_ALWAYS, &m->allocator,
+                          error);
+}
+
 static int32_t choose_kernels(embed_model *m, const embed_open_options *o, embed_error *error)
 {
     m->kernels = emb_kernels_for(o->isa);
@@ -39,7 +56,8 @@ static int32_t choose_kernels(embed_model *m, const embed_open_options *o, embed
     if (m->weights_kind != EMBED_WEIGHTS_F32 && m->gemm_kind == EMBED_GEMM_BLAS)
         return emb_fail(error, EMBED_EUNSUPPORTED, "weights: %s needs gemm packed, found blas",
                         emb_weights_kind_name(m->weights_kind));
-    return emb_gemm_for(m->gemm_kind, &m->gemm, error);
+    int32_t status = choose_compute(m, o, error);
+    return status < 0 ? status : emb_gemm_for(m->gemm_kind, &m->gemm, error);
 }
 
 /* config.json, the document of which stays open for what else is asked of it, and what it says of the
@@ -205,6 +223,7 @@ static int32_t load_weights(embed_model *m, const emb_architecture towers[2], em
         .kernels = m->kernels,
         .gemm = m->gemm,
         .weights_kind = m->weights_kind,
+        .compute = m->compute,
         .allocator = &m->allocator,
         .error = error,
     };

@@ -22,6 +22,7 @@ struct embed_model {
     const emb_gemm *gemm;
     int32_t gemm_kind;           /* EMBED_GEMM_PACKED or _BLAS */
     int32_t weights_kind;        /* EMBED_WEIGHTS_* */
+    int32_t compute;             /* EMBED_COMPUTE_F32 or _BF16 */
     int64_t max_length;          /* tokens a text is cut to by default */
     const char *max_length_from; /* the file that says so */
     int64_t parameters;          /* numbers in all weights that are used */

@@ -7,7 +7,7 @@ LIB_SRC := \
   lib/encoder/positions.c \
   lib/encoder/relative.c lib/encoder/tokens.c lib/encoder/weights.c \
   lib/format/directory.c lib/format/json.c lib/format/json_reader.c lib/format/safetensors.c \
-  lib/gemm/blas.c lib/gemm/gemm.c lib/gemm/int8.c lib/gemm/packed.c \
+  lib/gemm/bf16.c lib/gemm/blas.c lib/gemm/gemm.c lib/gemm/int8.c lib/gemm/packed.c \
   lib/image/decode.c lib/image/decode_bmp.c lib/image/decode_gif.c lib/image/decode_png.c \
   lib/image/decode_pnm.c lib/image/decode_stb.c lib/image/decode_tga.c lib/image/exif.c \
   lib/image/preprocess.c lib/image/processor.c lib/image/resize.c \
@@ -28,8 +28,10 @@ LIB_SRC := \
   lib/text/strings.c lib/text/tokenizer.c lib/text/unicode.c lib/text/unicode_tables.c \
   lib/text/unigram.c lib/text/wordpiece.c
 # Kernels of one instruction set: the file's suffix names the flags it is compiled with.
-LIB_SRC_x86 := lib/kernels/int8_avx2.c lib/kernels/int8_avx512vnni.c \
+LIB_SRC_x86 := lib/kernels/bf16_avx512bf16.c lib/kernels/int8_avx2.c lib/kernels/int8_avx2vnni.c lib/kernels/int8_avx512vnni.c \
   lib/kernels/kernels_avx2.c lib/kernels/kernels_avx512.c lib/kernels/kernels_c_avx2.c
+LIB_SRC_arm := lib/kernels/int8_neon.c lib/kernels/int8_neondot.c lib/kernels/int8_neoni8mm.c \
+  lib/kernels/kernels_neon.c
 # Who decodes JPEG: JPEG=turbo or stb of the Makefile.
 LIB_SRC_jpeg_turbo := lib/image/decode_jpeg.c
 LIB_SRC_jpeg_stb := lib/image/decode_jpeg_stb.c

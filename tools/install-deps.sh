@@ -23,6 +23,7 @@ cmocka      libcmocka-dev         libcmocka-devel     cmocka-dev    cmocka
 ----
 curl        curl,ca-certificates  curl                curl          curl
 pip         python3-pip           python3-pip         py3-pip       python
+cross-aarch64 gcc-aarch64-linux-gnu,libc6-dev-arm64-cross,qemu-user-static - - -
 TABLE
 }
 
@@ -43,6 +44,9 @@ have() {
     cmocka) module cmocka ;;
     curl) works command -v curl ;;
     pip) works python3 -m pip --version ;;
+    cross-aarch64)
+        works command -v aarch64-linux-gnu-gcc &&
+            { works command -v qemu-aarch64-static || works command -v qemu-aarch64; } ;;
     esac
 }
 
@@ -84,6 +88,10 @@ brew) install="brew install" ;;
     ;;
 esac
 packages=$(packages $manager)
+case "$packages " in *" - "*)
+    echo "missing: ${missing% }. $manager has no package for it: please install it by hand."
+    exit 1 ;;
+esac
 install="$install$packages"
 
 root= # how to become root: nothing, sudo, or not possible

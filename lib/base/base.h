@@ -140,9 +140,14 @@ void emb_global_unlock(void);
 enum {
     EMB_CPU_AVX2 = 1 << 0,  /* AVX2, FMA, F16C, and the OS saves YMM */
     EMB_CPU_AVX512 = 1 << 1, /* AVX-512 F, BW, DQ, VL, and the OS saves ZMM and masks */
-    EMB_CPU_VNNI = 1 << 2 /* AVX-512 VNNI */
+    EMB_CPU_VNNI = 1 << 2,    /* AVX-512 VNNI */
+    EMB_CPU_AVXVNNI = 1 << 3, /* the same for YMM, of CPUs without AVX-512 */
+    EMB_CPU_BF16 = 1 << 4,    /* AVX-512 BF16 */
+    EMB_CPU_DOTPROD = 1 << 5, /* aarch64: dot products of bytes */
+    EMB_CPU_I8MM = 1 << 6     /* aarch64: matrix products of bytes */
 };
 uint32_t emb_cpu_features(void);
+double emb_seconds(void); /* since some moment: for short measurements */
 
 /* Round to nearest, no flush to zero, for the span of a computation. */
 typedef struct {

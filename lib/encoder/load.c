@@ -193,7 +193,8 @@ static void load_block(emb_encoder *e, emb_loader *l)
     emb_arena arena;
     emb_arena_init(&arena, NULL, 0);
     l->int8 = l->weights_kind == EMBED_WEIGHTS_INT8;
-    l->storage = l->weights_kind == EMBED_WEIGHTS_F16    ? EMB_STORED_F16
+    l->storage = l->compute == EMBED_COMPUTE_BF16        ? EMB_STORED_BF16_PAIRS
+                 : l->weights_kind == EMBED_WEIGHTS_F16  ? EMB_STORED_F16
                  : l->weights_kind == EMBED_WEIGHTS_BF16 ? EMB_STORED_BF16
                                                          : EMB_STORED_F32;
     l->transposed = e->arch.transposed;

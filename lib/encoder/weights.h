@@ -15,6 +15,7 @@ typedef struct emb_loader {
     emb_arena *arena; /* what takes the weights; NULL: each a block of its own. Over no memory it only
                          counts, and nothing is loaded */
     int32_t weights_kind; /* EMBED_WEIGHTS_*: what the layers' matrices become */
+    int32_t compute;      /* EMBED_COMPUTE_F32 or _BF16 */
     emb_storage storage;  /* of matrices from here on */
     bool int8;            /* matrices become whole numbers from here on */
     bool transposed;      /* matrices stand as [in][out] from here on */

@@ -15,6 +15,11 @@ struct emb_gemm {
 };
 
 extern const emb_gemm emb_gemm_packed;
+/* of EMB_STORED_BF16_PAIRS: numbers of a row, with the zero that makes them even; rows as in
+ * emb_matrix_fill */
+int64_t emb_bf16_depth(int64_t k);
+void emb_bf16_fill(const emb_kernels *kernels, const emb_matrix *matrix, int64_t first,
+                   int64_t count, const float *rows);
 int32_t emb_gemm_blas(const emb_gemm **gemm, embed_error *error); /* loads the library */
 
 #endif

@@ -3,6 +3,8 @@
 
 #if defined(__x86_64__)
 #define KERNELS "c,avx2,avx512"
+#elif defined(__aarch64__)
+#define KERNELS "c,neon"
 #else
 #define KERNELS "c"
 #endif
@@ -47,10 +49,11 @@ bool emb_gemm_whole(const emb_gemm *g)
 bool emb_matrix_floats(const emb_gemm *g, emb_storage storage, int64_t n, int64_t k,
                        size_t *floats)
 {
+    const int64_t depth = storage == EMB_STORED_BF16_PAIRS && k > 0 ? emb_bf16_depth(k) : k;
     size_t rows;
 
     if (n < 0 || k < 0 || !emb_add((size_t)n, (size_t)g->panel - 1, &rows) ||
-        !emb_mul(rows - rows % (size_t)g->panel, (size_t)k, floats))
+        !emb_mul(rows - rows % (size_t)g->panel, (size_t)depth, floats))
         return false;
     if (storage != EMB_STORED_F32) /* of panels: an even number */
         *floats /= 2;

@@ -33,7 +33,9 @@ static void fill_16(const emb_kernels *kernels, const emb_matrix *matrix, int64_
 static void fill(const emb_kernels *kernels, emb_matrix *matrix, int64_t first, int64_t count,
                  const float *rows)
 {
-    if (matrix->storage == EMB_STORED_F32)
+    if (matrix->storage == EMB_STORED_BF16_PAIRS)
+        emb_bf16_fill(kernels, matrix, first, count, rows);
+    else if (matrix->storage == EMB_STORED_F32)
         kernels->pack_rows_f32(count, matrix->k, rows, matrix->k, matrix->data + first * matrix->k);
     else
         fill_16(kernels, matrix, first, count, rows);
@@ -52,6 +54,10 @@ static void run_rows(const emb_kernels *kernels, const emb_matrix *w, int64_t fi
         break;
     case EMB_STORED_BF16:
         kernels->gemm_bf16(m, count, k, a, lda, halves_of(w) + first * k, c, ldc);
+        break;
+    case EMB_STORED_BF16_PAIRS:
+        kernels->gemm_bf16_pairs(m, count, k, a, lda, halves_of(w) + first * emb_bf16_depth(k), c,
+                                 ldc);
         break;
     }
 }

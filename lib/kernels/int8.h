@@ -101,6 +101,10 @@ static inline emb_int8_steps emb_int8_of_weights(float low, float high, int64_t 
                            const emb_panels_i8 *w, const float *bias, float *c, int64_t ldc);
 EMB_INT8_KERNELS(c)
 EMB_INT8_KERNELS(avx2)
+EMB_INT8_KERNELS(avx2vnni)
 EMB_INT8_KERNELS(avx512vnni)
+EMB_INT8_KERNELS(neon)
+EMB_INT8_KERNELS(neondot)
+EMB_INT8_KERNELS(neoni8mm)
 
 #endif

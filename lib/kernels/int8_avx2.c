@@ -1,40 +1,7 @@
 /* The int8 kernels for AVX2: bytes are widened to 16 bits, the products of which are added by twos,
  * exactly. (The instruction that multiplies bytes saturates.) AVX-512 without VNNI uses these too. */
-#include "int8.h"
-#include "kernels.h"
+#include "int8_avx2.h"
 
-#if !defined(__AVX2__) || !defined(__FMA__)
-#error "compile this file with -mavx2 -mfma"
-#endif
-#include <immintrin.h>
-
-#define INLINE static inline __attribute__((always_inline))
-
-enum { WIDTH = 8 };
-typedef __m256 vec;
-
-INLINE vec set(float x) { return _mm256_set1_ps(x); }
-INLINE vec mul_add(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
-INLINE vec least(vec a, vec b) { return _mm256_min_ps(a, b); }
-INLINE vec most(vec a, vec b) { return _mm256_max_ps(a, b); }
-INLINE vec where_less(vec a, vec b, vec x, vec y)
-{
-    return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
-}
-INLINE __m256i first(int64_t left) /* left >= 1 */
-{
-    const int count = (int)EMB_MIN(left, 8);
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-INLINE vec load(const float *p, int64_t left)
-{
-    return left >= 8 ? _mm256_loadu_ps(p) : _mm256_maskload_ps(p, first(left));
-}
-INLINE void store(float *p, int64_t left, vec x)
-{
-    if (left >= 8) _mm256_storeu_ps(p, x);
-    else _mm256_maskstore_ps(p, first(left), x);
-}
 INLINE float fold_most(vec x)
 {
     __m128 y = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
@@ -90,28 +57,10 @@ INLINE __m256i join(__m256i low, __m256i high)
     return _mm256_permute4x64_epi64(_mm256_hadd_epi32(low, high), 0xd8);
 }
 
-INLINE void finish(const emb_rows_i8 *a, int64_t row, const __m256i sums[4],
-                   const emb_panels_i8 *w, int64_t column, int64_t columns, const float *bias,
-                   float *c)
-{
-    const __m256i zero = _mm256_set1_epi32(a->zeros[row]);
-
-    for (int64_t i = 0; i < columns; i += 8) {
-        const __m256i both = join(sums[i / 4], sums[i / 4 + 1]);
-        const __m256i of_w =
-            _mm256_loadu_si256((const __m256i *)(const void *)(w->sums + column + i));
-        const __m256i sum = _mm256_sub_epi32(both, _mm256_mullo_epi32(zero, of_w));
-        const __m256 scale =
-            _mm256_mul_ps(_mm256_set1_ps(a->scales[row]), _mm256_loadu_ps(w->scales + column + i));
-        __m256 y = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale);
-        if (bias) y = _mm256_add_ps(y, load(bias + column + i, columns - i));
-        store(c + i, columns - i, y);
-    }
-}
-
 void emb_gemm_i8_avx2(int64_t m, int64_t n, int64_t k, const emb_rows_i8 *a,
                       const emb_panels_i8 *w, const float *bias, float *c, int64_t ldc)
 {
+    const results out = {a, w, bias, c, n, ldc};
     const int64_t depth = emb_int8_depth(k);
 
     for (int64_t column = 0; column < n; column += EMB_PANEL)
@@ -125,9 +74,11 @@ void emb_gemm_i8_avx2(int64_t m, int64_t n, int64_t k, const emb_rows_i8 *a,
             case 2: tile(2, depth, a, row, panel, sums); break;
             default: tile(3, depth, a, row, panel, sums); break;
             }
-            for (int64_t r = 0; r < rows; r++)
-                finish(a, row + r, sums[r], w, column, EMB_MIN(n - column, EMB_PANEL), bias,
-                       c + (row + r) * ldc + column);
+            for (int64_t r = 0; r < rows; r++) {
+                const __m256i eights[2] = {join(sums[r][0], sums[r][1]),
+                                           join(sums[r][2], sums[r][3])};
+                finish(&out, row + r, column, eights);
+            }
         }
 }
 

@@ -9,8 +9,14 @@ static const struct {
 #if defined(__x86_64__)
     {&emb_kernels_c_avx2, EMB_CPU_AVX2},
     {&emb_kernels_avx2, EMB_CPU_AVX2},
+    {&emb_kernels_avx2vnni, EMB_CPU_AVX2 | EMB_CPU_AVXVNNI},
     {&emb_kernels_avx512, EMB_CPU_AVX2 | EMB_CPU_AVX512},
     {&emb_kernels_avx512vnni, EMB_CPU_AVX2 | EMB_CPU_AVX512 | EMB_CPU_VNNI},
+    {&emb_kernels_avx512bf16, EMB_CPU_AVX2 | EMB_CPU_AVX512 | EMB_CPU_VNNI | EMB_CPU_BF16},
+#elif defined(__aarch64__)
+    {&emb_kernels_neon, 0},
+    {&emb_kernels_neondot, EMB_CPU_DOTPROD},
+    {&emb_kernels_neoni8mm, EMB_CPU_DOTPROD | EMB_CPU_I8MM},
 #endif
 };
 

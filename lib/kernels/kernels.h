@@ -1,6 +1,6 @@
 /* kernels: one plain C reference (kernels_c.c) and one file per instruction set
- * (kernels_avx2.c, kernels_avx512.c), behind one table of functions. Kernels know pointers, counts
- * and strides (in elements); no tensors, no memory.
+ * (kernels_avx2.c, kernels_avx512.c, kernels_neon.c), behind one table of functions. Kernels know
+ * pointers, counts and strides (in elements); no tensors, no memory.
  * Every version of a kernel gives the same bits as plain C. What fixes the bits
  * (docs/numerics.md):
  *   - a dot product over k is cut into blocks of emb_k_block(k); each block is one chain of fused
@@ -39,7 +39,7 @@ typedef enum { /* transformers' ACT2FN: docs/models.md has the names */
 } emb_activation;
 
 typedef struct emb_kernels {
-    const char *name; /* "c", "avx2", "avx512" */
+    const char *name; /* "c", "avx2", "avx512", "neon" */
 
     /* c[m][n] = a[m][k] x w, k >= 1: w is panels [ceil(n/16)][k][16], 64-byte aligned, the last
      * panel's spare columns zero. Only columns < n of c are written. */
@@ -50,6 +50,11 @@ typedef struct emb_kernels {
                      const uint16_t *w, float *c, int64_t ldc);
     void (*gemm_bf16)(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
                       const uint16_t *w, float *c, int64_t ldc);
+    /* the same by native dot products of bf16, to which a is rounded; w is panels
+     * [ceil(n/16)][ceil(k/2)][16][2] of bf16, 64-byte aligned. Close to the others, but not the same
+     * bits everywhere; NULL where the CPU has none */
+    void (*gemm_bf16_pairs)(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                            const uint16_t *w, float *c, int64_t ldc);
     /* panels from rows: w = panels of b^T where b is [n][k] (row-major, ldb); the same layout as
      * above. */
     void (*pack_rows_f32)(int64_t n, int64_t k, const float *b, int64_t ldb, float *w);
@@ -127,7 +132,7 @@ typedef struct emb_kernels {
     void (*look_up_u8)(int64_t n, const uint8_t *x, const float *table, float *y);
 } emb_kernels;
 
-/* The table of an instruction set, by name ("c", "avx2", "avx512"; NULL: the best of this CPU).
+/* The table of an instruction set, by name ("c", "avx2", "avx512", "neon"; NULL: the best of this CPU).
  * NULL: not built in, or this CPU has it not. The tables are constants. */
 const emb_kernels *emb_kernels_for(const char *isa);
 /* Name of the index-th instruction set built in, worst first; NULL past the last. */
@@ -138,8 +143,16 @@ extern const emb_kernels emb_kernels_c;
 /* kernels_c.c again, with the CPU's FMA; its name is "c" too */
 extern const emb_kernels emb_kernels_c_avx2;
 extern const emb_kernels emb_kernels_avx2;
+extern const emb_kernels emb_kernels_avx2vnni; /* its name is "avx2" too */
 extern const emb_kernels emb_kernels_avx512;
-extern const emb_kernels emb_kernels_avx512vnni; /* its name is "avx512" too */
+extern const emb_kernels emb_kernels_avx512vnni; /* the names of these are "avx512" too */
+extern const emb_kernels emb_kernels_avx512bf16;
+void emb_gemm_bf16_pairs_avx512bf16(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                                    const uint16_t *w, float *c, int64_t ldc);
+#elif defined(__aarch64__)
+extern const emb_kernels emb_kernels_neon;
+extern const emb_kernels emb_kernels_neondot; /* the names of these are "neon" too */
+extern const emb_kernels emb_kernels_neoni8mm;
 #endif
 
 #endif

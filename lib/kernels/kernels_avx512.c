@@ -27,11 +27,11 @@ INLINE vec where_less(vec a, vec b, vec x, vec y)
 {
     return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), x);
 }
-INLINE vec times_power(vec p, vec t) { return _mm512_scalef_ps(p, t - set(EMB_ROUND)); }
+#define times_power(p, t) _mm512_scalef_ps(p, (t) - set(EMB_ROUND))
 
 INLINE __mmask16 first(int64_t left)
 {
-    return (__mmask16)(left >= 16 ? 0xffff : (1 << left) - 1);
+    return (__mmask16)(left >= 16 ? 0xffff : (1 << EMB_MAX(left, 0)) - 1);
 }
 INLINE vec load(const float *p, int64_t left)
 {
@@ -45,6 +45,50 @@ INLINE void store(float *p, int64_t left, vec x)
         _mm512_mask_storeu_ps(p, first(left), x);
 }
 
+INLINE vec keep(vec x, int64_t left, vec other)
+{
+    return left >= 16 ? x : _mm512_mask_mov_ps(other, first(left), x);
+}
+INLINE __m256 upper(vec x) { return _mm512_extractf32x8_ps(x, 1); }
+INLINE __m256 lower(vec x) { return _mm512_castps512_ps256(x); }
+INLINE float sum_of(vec x)
+{
+    const __m256 eight = _mm256_add_ps(lower(x), upper(x));
+    __m128 y = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    y = _mm_add_ps(y, _mm_movehl_ps(y, y));
+    return _mm_cvtss_f32(_mm_add_ss(y, _mm_movehdup_ps(y)));
+}
+INLINE float largest_of(vec x)
+{
+    const __m256 eight = _mm256_max_ps(upper(x), lower(x));
+    __m128 y = _mm_max_ps(_mm256_extractf128_ps(eight, 1), _mm256_castps256_ps128(eight));
+    y = _mm_max_ps(_mm_movehl_ps(y, y), y);
+    return _mm_cvtss_f32(_mm_max_ss(_mm_movehdup_ps(y), y));
+}
+
+typedef __m512d dvec;
+
+INLINE dvec set_double(double x) { return _mm512_set1_pd(x); }
+INLINE dvec mul_add_double(dvec a, dvec b, dvec c) { return _mm512_fmadd_pd(a, b, c); }
+INLINE dvec low_half(vec x) { return _mm512_cvtps_pd(lower(x)); }
+INLINE dvec high_half(vec x) { return _mm512_cvtps_pd(upper(x)); }
+INLINE vec join(dvec low, dvec high)
+{
+    const __m256 first_eight = _mm512_cvtpd_ps(low);
+    return _mm512_insertf32x8(_mm512_castps256_ps512(first_eight), _mm512_cvtpd_ps(high), 1);
+}
+INLINE dvec keep_double(dvec x, int64_t left)
+{
+    return left >= 8 ? x : _mm512_maskz_mov_pd((__mmask8)first(left), x);
+}
+INLINE double sum_of_doubles(dvec x)
+{
+    const __m256d four = _mm256_add_pd(_mm512_castpd512_pd256(x), _mm512_extractf64x4_pd(x, 1));
+    const __m128d y = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(y, _mm_unpackhi_pd(y, y)));
+}
+
+#include "rows.h"
 #include "vector.h"
 
 /* ---- stored numbers --------------------------------------------------------------------- */
@@ -252,138 +296,13 @@ static void pack_columns_f32(int64_t k, int64_t n, const float *b, int64_t ldb, 
             _mm512_store_ps(w, load(b + i * ldb + column, n - column));
 }
 
-/* ---- rows ------------------------------------------------------------------------------- */
-
-INLINE __m256 low_half(__m512 x) { return _mm512_castps512_ps256(x); }
-INLINE __m256 high_half(__m512 x) { return _mm512_extractf32x8_ps(x, 1); }
-
-/* Sixteen lanes folded: 8, 4, 2, 1. */
-INLINE float fold_sum(__m512 lanes)
-{
-    const __m256 eight = _mm256_add_ps(low_half(lanes), high_half(lanes));
-    __m128 x = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
-    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
-    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
-}
-
-INLINE float fold_max(__m512 lanes)
-{
-    const __m256 eight = _mm256_max_ps(high_half(lanes), low_half(lanes));
-    __m128 x = _mm_max_ps(_mm256_extractf128_ps(eight, 1), _mm256_castps256_ps128(eight));
-    x = _mm_max_ps(_mm_movehl_ps(x, x), x);
-    return _mm_cvtss_f32(_mm_max_ss(_mm_movehdup_ps(x), x));
-}
-
-/* Sixteen lanes of double: 0-7 and 8-15. */
-INLINE double fold_sum_double(__m512d low, __m512d high)
-{
-    const __m512d eight = _mm512_add_pd(low, high);
-    const __m256d four = _mm256_add_pd(_mm512_castpd512_pd256(eight),
-                                       _mm512_extractf64x4_pd(eight, 1));
-    const __m128d x = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
-    return _mm_cvtsd_f64(_mm_add_sd(x, _mm_unpackhi_pd(x, x)));
-}
-
-/* (x - mean) * scale * gamma + beta, eight in double */
-INLINE __m256 normalize(__m256 x, __m512d mean, __m512d scale, __m256 gamma, __m256 beta)
-{
-    const __m512d d = _mm512_mul_pd(_mm512_sub_pd(_mm512_cvtps_pd(x), mean), scale);
-    return _mm512_cvtpd_ps(_mm512_fmadd_pd(d, _mm512_cvtps_pd(gamma), _mm512_cvtps_pd(beta)));
-}
-
-INLINE void layernorm_row(int64_t n, const float *x, const float *bias, const float *residual,
-                          const float *gamma, const float *beta, float eps, const bool centre,
-                          float *y)
-{
-    __m512d low = _mm512_setzero_pd(), high = low, mean, scale;
-
-    for (int64_t i = 0; i < n; i += 16) {
-        __m512 s = load(x + i, n - i);
-        if (bias)
-            s = _mm512_add_ps(s, load(bias + i, n - i));
-        if (residual)
-            s = _mm512_add_ps(s, load(residual + i, n - i));
-        store(y + i, n - i, s);
-        low = _mm512_add_pd(low, _mm512_cvtps_pd(low_half(s)));
-        high = _mm512_add_pd(high, _mm512_cvtps_pd(high_half(s)));
-    }
-    mean = _mm512_set1_pd(centre ? fold_sum_double(low, high) / (double)n : 0.0);
-    low = high = _mm512_setzero_pd();
-    for (int64_t i = 0; i < n; i += 16) {
-        const __mmask16 mask = first(n - i);
-        const __m512 s = load(y + i, n - i);
-        const __m512d a = _mm512_sub_pd(_mm512_cvtps_pd(low_half(s)), mean);
-        const __m512d b = _mm512_sub_pd(_mm512_cvtps_pd(high_half(s)), mean);
-        low = _mm512_mask3_fmadd_pd(a, a, low, (__mmask8)mask);
-        high = _mm512_mask3_fmadd_pd(b, b, high, (__mmask8)(mask >> 8));
-    }
-    scale = _mm512_set1_pd(1.0 / sqrt(fold_sum_double(low, high) / (double)n + (double)eps));
-    for (int64_t i = 0; i < n; i += 16) {
-        const __m512 s = load(y + i, n - i), g = load(gamma + i, n - i);
-        const __m512 b = beta ? load(beta + i, n - i) : _mm512_setzero_ps();
-        const __m256 l = normalize(low_half(s), mean, scale, low_half(g), low_half(b));
-        const __m256 h = normalize(high_half(s), mean, scale, high_half(g), high_half(b));
-        store(y + i, n - i, _mm512_insertf32x8(_mm512_castps256_ps512(l), h, 1));
-    }
-}
-
-static void layernorm_f32(int64_t m, int64_t n, const float *x, int64_t ldx, const float *bias,
-                          const float *residual, int64_t ldr, const float *gamma,
-                          const float *beta, float eps, float *y, int64_t ldy)
-{
-    for (int64_t row = 0; row < m; row++)
-        layernorm_row(n, x + row * ldx, bias, residual ? residual + row * ldr : NULL, gamma, beta,
-                      eps, true, y + row * ldy);
-}
-
-static void rmsnorm_f32(int64_t m, int64_t n, const float *x, int64_t ldx, const float *bias,
-                        const float *residual, int64_t ldr, const float *gamma, float eps,
-                        float *y, int64_t ldy)
-{
-    for (int64_t row = 0; row < m; row++)
-        layernorm_row(n, x + row * ldx, bias, residual ? residual + row * ldr : NULL, gamma, NULL,
-                      eps, false, y + row * ldy);
-}
-
-static void softmax_f32(int64_t m, int64_t n, float *p, int64_t ldp, float scale, float *sums)
-{
-    const __m512 s = set(scale);
-
-    for (int64_t row = 0; row < m; row++, p += ldp) {
-        __m512 largest = set(-INFINITY), lanes = _mm512_setzero_ps(), shift;
-
-        for (int64_t i = 0; i < n; i += 16) {
-            const __m512 v = _mm512_mul_ps(load(p + i, n - i), s);
-            largest = _mm512_mask_max_ps(largest, first(n - i), v, largest);
-        }
-        shift = set(-fold_max(largest));
-        for (int64_t i = 0; i < n; i += 16) {
-            const __m512 x = mul_add(load(p + i, n - i), s, shift);
-            const __m512 e = exponential(x);
-            store(p + i, n - i, e);
-            lanes = _mm512_mask_add_ps(lanes, first(n - i), lanes, e);
-        }
-        sums[row] = fold_sum(lanes);
-    }
-}
-
-static float sum_squares_f32(int64_t n, const float *x)
-{
-    __m512 lanes = _mm512_setzero_ps();
-
-    for (int64_t i = 0; i < n; i += 16) {
-        const __m512 v = load(x + i, n - i);
-        lanes = mul_add(v, v, lanes);
-    }
-    return fold_sum(lanes);
-}
-
 /* Int8 is all that VNNI is for. */
-#define TABLE(int8) {                          \
+#define TABLE(int8, pairs) {                   \
     .name = "avx512",                          \
     .gemm_f32 = gemm_f32,                      \
     .gemm_f16 = gemm_f16,                      \
     .gemm_bf16 = gemm_bf16,                    \
+    .gemm_bf16_pairs = pairs,                  \
     .pack_rows_f32 = pack_rows_f32,            \
     .pack_columns_f32 = pack_columns_f32,      \
     .quantize_rows = emb_quantize_rows_##int8, \
@@ -391,7 +310,7 @@ static float sum_squares_f32(int64_t n, const float *x)
     .gemm_i8 = emb_gemm_i8_##int8,             \
     .bias_act_f32 = bias_act_f32,              \
     .layernorm_f32 = layernorm_f32,            \
-    .rmsnorm_f32 = rmsnorm_f32,            \
+    .rmsnorm_f32 = rmsnorm_f32,                \
     .softmax_f32 = softmax_f32,                \
     .divide_rows_f32 = divide_rows_f32,        \
     .add_rows_f32 = add_rows_f32,              \
@@ -429,5 +348,6 @@ static void resample_u8(int64_t n, int64_t taps, const uint8_t *x, int64_t ldx,
     }
 }
 
-const emb_kernels emb_kernels_avx512 = TABLE(avx2);
-const emb_kernels emb_kernels_avx512vnni = TABLE(avx512vnni);
+const emb_kernels emb_kernels_avx512 = TABLE(avx2, NULL);
+const emb_kernels emb_kernels_avx512vnni = TABLE(avx512vnni, NULL);
+const emb_kernels emb_kernels_avx512bf16 = TABLE(avx512vnni, emb_gemm_bf16_pairs_avx512bf16);

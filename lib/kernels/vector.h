@@ -5,7 +5,6 @@
  *   set(x), mul_add(a, b, c)  x in every lane; fused a b + c
  *   least(a, b), most(a, b)   a < b ? a : b and a > b ? a : b: b where one is NaN
  *   where_less(a, b, x, y)    a < b ? x : y
- *   times_power(p, t)         p 2^n rounded once, t = n + EMB_ROUND, -152 < n < 129
  *   load(p, left), store(p, left, x)
  *                             for left < WIDTH a row's last elements; nothing behind them is read
  *                             (those lanes are +0) or written */
@@ -21,6 +20,16 @@ INLINE vec sign_of(vec x) { return (vec)((uvec)x & 0x80000000u); }
 INLINE vec positive(vec x) { return most(x, set(0.0f)); } /* 0 for NaN */
 
 /* ---- functions of math.h --------------------------------------------------------------- */
+
+/* p 2^n rounded once, t = n + EMB_ROUND, -152 < n < 129; a macro where the CPU has an instruction for it.
+ * In two exact halves, so that only the last product overflows or rounds a denormal. */
+#ifndef times_power
+INLINE vec times_power(vec p, vec t)
+{
+    const uvec k = (uvec)t - (EMB_ROUND_BITS - 256), half = k >> 1;
+    return p * (vec)((half - 1) << 23) * (vec)((k - half - 1) << 23);
+}
+#endif
 
 INLINE vec exp_low(vec x, vec low)
 {

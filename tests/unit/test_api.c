@@ -289,7 +289,8 @@ static void test_info(void **state)
     assert_int_equal(embed_model_info(plain->model, EMBED_INFO_GEMM), EMBED_GEMM_PACKED);
     assert_int_equal(embed_model_info(plain->model, EMBED_INFO_HAS_TOKENIZER), 1);
     assert_int_equal(embed_model_info(plain->model, 0), EMBED_EINVAL);
-    assert_int_equal(embed_model_info(plain->model, EMBED_INFO_NUM_LABELS + 1), EMBED_EINVAL);
+    assert_int_equal(embed_model_info(plain->model, EMBED_INFO_COMPUTE), EMBED_COMPUTE_F32);
+    assert_int_equal(embed_model_info(plain->model, EMBED_INFO_COMPUTE + 1), EMBED_EINVAL);
     assert_non_null(strstr(embed_model_describe(plain->model), "\"family\":\"bert\""));
     assert_null(embed_model_warning(plain->model, 0));
     assert_null(embed_model_warning(plain->model, -1));

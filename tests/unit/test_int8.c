@@ -343,8 +343,13 @@ int main(int argc, char **argv)
 #if defined(__x86_64__)
         {&emb_kernels_c_avx2, EMB_CPU_AVX2, "int8, plain C with FMA"},
         {&emb_kernels_avx2, EMB_CPU_AVX2, "int8, AVX2"},
+        {&emb_kernels_avx2vnni, EMB_CPU_AVX2 | EMB_CPU_AVXVNNI, "int8, AVX2 with VNNI"},
         {&emb_kernels_avx512, EMB_CPU_AVX2 | EMB_CPU_AVX512, "int8, AVX-512"},
         {&emb_kernels_avx512vnni, EMB_CPU_AVX2 | EMB_CPU_AVX512 | EMB_CPU_VNNI, "int8, VNNI"},
+#elif defined(__aarch64__)
+        {&emb_kernels_neon, 0, "int8, NEON"},
+        {&emb_kernels_neondot, EMB_CPU_DOTPROD, "int8, NEON with dot products"},
+        {&emb_kernels_neoni8mm, EMB_CPU_DOTPROD | EMB_CPU_I8MM, "int8, NEON with I8MM"},
 #endif
     };
     struct CMUnitTest tests[EMB_COUNT(tables) + 2] = {

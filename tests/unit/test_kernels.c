@@ -616,8 +616,9 @@ static const struct {
     {offsetof(emb_kernels, look_up_u8), check_look_up},
 };
 
-/* Those of int8 have theirs in test_int8.c. */
-static const size_t elsewhere[] = {offsetof(emb_kernels, quantize_rows),
+/* Those of int8 have theirs in test_int8.c; pairs of bf16 are only close to anything. */
+static const size_t elsewhere[] = {offsetof(emb_kernels, gemm_bf16_pairs),
+                                   offsetof(emb_kernels, quantize_rows),
                                    offsetof(emb_kernels, pack_rows_i8),
                                    offsetof(emb_kernels, gemm_i8)};
 
@@ -773,6 +774,49 @@ static void gemm_is_accurate(void **unused)
 }
 
 /* All is double between s and the result, so half an ulp of the result and a trace remain. */
+/* Both sides are rounded to bf16 first; what is left is the order of sums in float. */
+static void bf16_pairs_are_accurate(void **unused)
+{
+    const emb_kernels *kernels = emb_kernels_for(NULL);
+
+    (void)unused;
+    for (int round = 0; round < 150 && kernels->gemm_bf16_pairs; round++) {
+        const int64_t k = 1 + below(round % 4 ? 90 : 700), m = 1 + below(60), n = 1 + below(70);
+        const int64_t depth = (k + 1) / 2 * 2;
+        const matrix a = make(0, m, k, PLAIN), b = make(1, n, k, PLAIN);
+        matrix c = make(2, m, n, SPECIAL), gaps = copy_of(c);
+        uint16_t *w = (uint16_t *)(void *)panels(3, n, depth / 2, &(size_t){0});
+
+        memset(w, 0, (size_t)((n + 15) / 16 * 16 * depth) * sizeof *w);
+        for (int64_t r = 0; r < m; r++) {
+            uint16_t rounded[700];
+            plain->narrow_bf16(k, a.data + r * a.ld, rounded);
+            plain->widen_bf16(k, rounded, a.data + r * a.ld);
+        }
+        for (int64_t j = 0; j < n; j++)
+            for (int64_t i = 0; i < k; i++) {
+                uint16_t *to = w + (j / 16 * depth + i / 2 * 2) * 16 + j % 16 * 2 + i % 2;
+                plain->narrow_bf16(1, b.data + j * b.ld + i, to);
+                plain->widen_bf16(1, to, b.data + j * b.ld + i);
+            }
+        kernels->gemm_bf16_pairs(m, n, k, a.data, a.ld, w, c.data, c.ld);
+        for (int64_t i = 0; i < m; i++)
+            for (int64_t j = 0; j < n; j++) {
+                double exact = 0, size = 0;
+                for (int64_t t = 0; t < k; t++) {
+                    const double p = (double)a.data[i * a.ld + t] * (double)b.data[j * b.ld + t];
+                    exact += p;
+                    size += fabs(p);
+                }
+                if (!(fabs((double)c.data[i * c.ld + j] - exact) <= 64 * 0x1p-24 * size))
+                    fail_msg("[%ld][%ld] of k %ld: expected %g, found %g", (long)i, (long)j,
+                             (long)k, exact, (double)c.data[i * c.ld + j]);
+                gaps.data[i * c.ld + j] = c.data[i * c.ld + j];
+            }
+        compare("gemm_bf16_pairs", c, gaps);
+    }
+}
+
 static void layernorm_is_accurate(void **unused)
 {
     (void)unused;
@@ -855,6 +899,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(activations_are_accurate),
         cmocka_unit_test(limits_of_activations),
         cmocka_unit_test(gemm_is_accurate),
+        cmocka_unit_test(bf16_pairs_are_accurate),
         cmocka_unit_test(layernorm_is_accurate),
         cmocka_unit_test(softmax_is_accurate),
         cmocka_unit_test(float_environment),

@@ -313,7 +313,7 @@ static void test_same_bytes_in_any_batch(void **state)
 static void test_same_bytes_on_any_kernels(void **state)
 {
     (void)state;
-    static const char *const sets[] = {"c", "avx2", "avx512"};
+    static const char *const sets[] = {"c", "avx2", "avx512", "neon"};
     for (int m = 0; m < NUM_VISION_MODELS; m++) {
         pictures p = open_pictures(vision_models[m]);
         float *whole = states_with(&p, p.f->model, 1, 0);

@@ -160,8 +160,10 @@ static const struct option table[] = {
      "matrix products: auto and packed are built in, blas is OpenBLAS"},
     {ENCODERS & ~COMMAND_TOKENS, 0, "weights", "f32|f16|bf16|int8", CHOICE, EMBED_WEIGHTS_F32,
      AT(open.weights), "what layers compute with; int8 is faster, smaller and close to f32"},
+    {ENCODERS & ~COMMAND_TOKENS, 0, "compute", "f32|bf16|bf16-always", CHOICE, EMBED_COMPUTE_F32,
+     AT(open.compute), "bf16: the CPU's own dot products, where it gains by them; always: anyway"},
     {ALL, 0, "isa", "NAME", STRING, 0, AT(open.isa),
-     "instruction set: c, avx2, avx512; default: the best of this CPU"},
+     "instruction set: c, avx2, avx512, neon; default: the best of this CPU"},
     {ALL, 'h', "help", NULL, HELP, 0, AT(help), "show this"},
 };
 
