@@ -329,10 +329,15 @@ enum {
     EMBED_STRATEGY_ONLY_SECOND = 2
 };
 
+enum { /* embed_encode_options.long_texts: a text of more than max_length tokens */
+    EMBED_LONG_TEXTS_TRUNCATE = 0, /* is cut */
+    EMBED_LONG_TEXTS_REFUSE = 1,   /* is EMBED_ERANGE, which names it, its tokens and the limit */
+    EMBED_LONG_TEXTS_WINDOWS = 2   /* is encoded in windows, whose vectors become one: embed_encode */
+};
+
 enum { /* embed_encode_options.flags */
     EMBED_NO_MODULES = 1 << 0,   /* leave out the modules after pooling */
-    EMBED_NO_TRUNCATION = 1 << 1, /* a text over the limit is EMBED_ERANGE, not cut. In embed_tokenize:
-                                   * no limit at all */
+    EMBED_NO_TRUNCATION = 1 << 1, /* EMBED_LONG_TEXTS_REFUSE. In embed_tokenize: no limit at all */
     EMBED_REPLACE_INVALID_UTF8 = 1 << 2, /* each maximal invalid part becomes U+FFFD; otherwise EMBED_EUTF8 */
     EMBED_NO_SPECIAL_TOKENS = 1 << 3, /* add no [CLS] and [SEP] */
     EMBED_APPLY_EXIF = 1 << 4,   /* turn an image as its EXIF orientation says */
@@ -370,9 +375,13 @@ typedef struct embed_encode_options {
     void *failed_user;
     int64_t image_size; /* in place of the size in preprocessor_config.json (height and width, or the
                          * shortest edge, and the crop); 0: that */
+    int32_t long_texts; /* EMBED_LONG_TEXTS_* */
+    int32_t reserved_2;
+    int64_t stride;     /* of windows: tokens of the text that one has in common with the one before, as
+                         * the stride of the reference's tokenizers (return_overflowing_tokens) */
 } embed_encode_options;
 #define EMBED_ENCODE_OPTIONS_INIT                                                                   \
-    {sizeof(embed_encode_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+    {sizeof(embed_encode_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 /* ---- Tokens --------------------------------------------------------------- */
 
@@ -406,13 +415,38 @@ EMBED_API int32_t embed_count_tokens(embed_session *session, const embed_input *
 /* Floats in one vector of embed_encode with these options, or a negative status. */
 EMBED_API int64_t embed_output_dim(const embed_model *model, const embed_encode_options *options);
 
-/* One vector for each input: vectors[count][stride], stride >= embed_output_dim. */
+/* One vector for each input: vectors[count][stride], stride >= embed_output_dim.
+ *
+ * EMBED_LONG_TEXTS_WINDOWS: a text of more than max_length tokens is taken in windows of max_length. Each
+ * has the special tokens, the prompt, and so many tokens of the text as fit beside them; the first begins
+ * with the text, each further one with the last `stride` text tokens of the one before, and the last ends
+ * with the text. Window w, of n_w text tokens (neither special nor of the prompt), is pooled to v_w; the
+ * modules after pooling (Dense, Normalize), dim and normalize then take
+ *     v = (n_1 v_1 + n_2 v_2 + ...) / (n_1 + n_2 + ...), summed in double, in this order.
+ * A text that fits one window has the vector that it has without this option. Of a pair, the member that
+ * strategy names (only_first or only_second) comes in windows, beside all of the other: n_w counts its
+ * tokens. Not for EMBED_POOL_SCORES, and not for token ids (EMBED_EKIND). */
 EMBED_API int32_t embed_encode(embed_session *session, const embed_input *input,
                                const embed_encode_options *options, float *vectors,
                                int64_t stride);
 /* The same for plain texts; sizes NULL: NUL-terminated. */
 EMBED_API int32_t embed_encode_texts(embed_session *session, const char *const *texts,
                                      const int64_t *sizes, int64_t count,
+                                     const embed_encode_options *options, float *vectors,
+                                     int64_t stride);
+
+/* Late chunking: one pass over a text (size -1: NUL-terminated), and a vector for each span of it,
+ * spans[count][2], bytes [begin, end) of the text -> vectors[count][stride], stride >= embed_output_dim with
+ * these options. A span's vector is pooled from the vectors of the tokens whose last byte lies in it, so
+ * that spans which part a text part its tokens; special tokens and those of the prompt are in none. Then
+ * come the modules, dim and normalize as in embed_encode. pooling: EMBED_POOL_MEAN, also by DEFAULT, or CLS
+ * (the span's first token), MAX, LAST, WEIGHTED, SQRT_LEN.
+ * A span without tokens is EMBED_EMISSING; options->failed and progress are told of spans.
+ * A text over max_length is EMBED_ERANGE, but with EMBED_LONG_TEXTS_WINDOWS goes through the model in
+ * windows: a token takes its vector from the first window that has it, with `stride` tokens of the window
+ * before as context. Pooling is MEAN then, and spans ascend without overlapping. */
+EMBED_API int32_t embed_encode_spans(embed_session *session, const char *text, int64_t size,
+                                     const int64_t *spans, int64_t count,
                                      const embed_encode_options *options, float *vectors,
                                      int64_t stride);
 
@@ -427,6 +461,19 @@ EMBED_API int32_t embed_last_hidden_state(embed_session *session, const embed_in
 EMBED_API int32_t embed_last_hidden_state_ragged(embed_session *session, const embed_input *input,
                                                  const embed_encode_options *options, float *hidden,
                                                  int64_t capacity, int64_t *offsets);
+
+/* ---- Rows of tables as texts ------------------------------------------------- */
+
+/* The tabular recipe: a row as the sentences "The NAME is VALUE." of its columns, with a space between two;
+ * underscores of a name become spaces, white space at both ends of a value (what Python's str.strip takes) is
+ * left out. columns[count], values[count]; sizes NULL: NUL-terminated. As snprintf: returns the bytes of the
+ * whole text, without the NUL; out gets as many as capacity holds with a NUL. out NULL: only counts. */
+EMBED_API int64_t embed_row_prompt(const char *const *columns, const int64_t *column_sizes,
+                                   const char *const *values, const int64_t *value_sizes, int64_t count,
+                                   char *out, int64_t capacity);
+/* What the recipe for texts that have a class puts before each: " The classification label is LABEL. ", the
+ * space in front included. size -1: NUL-terminated. out and capacity as above. */
+EMBED_API int64_t embed_label_prompt(const char *label, int64_t size, char *out, int64_t capacity);
 
 /* ---- Images before the model -------------------------------------------------------- */
 

@@ -326,6 +326,26 @@ int32_t embed_encode_texts(embed_session *s, const char *const *texts, const int
     return embed_encode(s, &input, options, vectors, stride);
 }
 
+int32_t embed_encode_spans(embed_session *s, const char *text, int64_t size, const int64_t *spans,
+                           int64_t count, const embed_encode_options *given_options, float *vectors,
+                           int64_t stride)
+{
+    embed_encode_options options;
+    if (!s) return EMBED_EINVAL;
+    embed_error *error = emb_session_error(s);
+    int32_t status = copy_encode_options(&options, given_options, error);
+    if (status == EMBED_OK && (!text || count < 0 || (count > 0 && (!spans || !vectors))))
+        status = emb_fail(error, EMBED_EINVAL,
+                          "expected a text, spans and vectors, found NULL or a negative count");
+    if (status < 0) return status;
+    emb_float_env env = emb_float_enter();
+    status = emb_session_spans(s, text, size < 0 ? (int64_t)strlen(text) : size,
+                               (const int64_t(*)[2])(const void *)spans, count, &options, vectors,
+                               stride);
+    emb_float_leave(env);
+    return status;
+}
+
 static int32_t hidden_state(embed_session *s, const embed_input *given,
                             const embed_encode_options *given_options, float *hidden,
                             int64_t tokens, int64_t *offsets)

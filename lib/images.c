@@ -278,7 +278,7 @@ int32_t emb_images_load(embed_session *s, const emb_call *c, int64_t first, int6
 int32_t emb_session_pixel_sizes(embed_session *s, const embed_input *input,
                                 const embed_encode_options *o, int64_t (*sizes)[2])
 {
-    emb_call c = {.options = o, .input = input};
+    emb_call c = {.options = o, .input = input, .unit = "input", .total = input->count};
     int32_t status = emb_images_resolve(s, &c);
     for (int64_t i = 0; i < input->count && status == EMBED_OK; i++) {
         if (measure_pixels(s, &c, &input->images[i], sizes[i], &s->error) == EMBED_OK) continue;
@@ -305,7 +305,7 @@ int32_t emb_session_pixel_values(embed_session *s, const embed_input *input,
                                  const embed_encode_options *o, float *pixels, int64_t height,
                                  int64_t width)
 {
-    emb_call c = {.options = o, .input = input};
+    emb_call c = {.options = o, .input = input, .unit = "input", .total = input->count};
     int64_t step = 3 * height * width;
     int32_t status = emb_images_resolve(s, &c);
     for (int64_t i = 0, n; i < input->count && status == EMBED_OK; i += n) {

@@ -1,4 +1,4 @@
-/* A session's workspace, and the cutting of a batch of inputs into passes. */
+/* A session's workspace, a call on it, and the token vectors that come out of passes. */
 #include "inputs.h"
 
 enum {
@@ -11,7 +11,7 @@ enum {
 
 embed_error *emb_session_error(embed_session *s) { return &s->error; }
 
-static emb_encoder_scratch *scratch_of(embed_session *s, const emb_call *c)
+emb_encoder_scratch *emb_scratch_of(embed_session *s, const emb_call *c)
 {
     return &s->scratch[c->encoder == &s->model->image ? EMB_IMAGE : EMB_TEXT];
 }
@@ -40,10 +40,15 @@ static void plan(embed_session *s, const embed_model *m, int32_t threads, bool p
     s->starts = emb_arena_take(arena, sequences + 1, sizeof *s->starts);
     s->failed = emb_arena_take(arena, sequences, sizeof *s->failed);
     s->told = emb_arena_take(arena, sequences, sizeof *s->told);
+    s->owners = emb_arena_take(arena, sequences, sizeof *s->owners);
+    s->text_tokens = emb_arena_take(arena, sequences, sizeof *s->text_tokens);
+    s->more = emb_arena_take(arena, sequences, sizeof *s->more);
+    s->sum = emb_arena_take(arena, (size_t)widest_vector(m), sizeof *s->sum);
     s->pool = pool ? emb_arena_take(arena, emb_pool_size(threads), 1) : NULL;
     for (int i = 0; i < 3; i++)
         s->pooled[i] = emb_arena_take(arena, sequences, (size_t)widest_vector(m) * sizeof(float));
     s->mask = emb_arena_take(arena, tokens, sizeof *s->mask);
+    s->offsets = emb_arena_take(arena, tokens, sizeof *s->offsets);
     s->ids = emb_arena_take(arena, 2 * tokens, sizeof *s->ids);
     s->type_ids = emb_arena_take(arena, 2 * tokens, sizeof *s->type_ids);
     if (m->tokenizer)
@@ -170,19 +175,19 @@ static int32_t resolve_layer(embed_session *s, emb_call *c)
     return EMBED_OK;
 }
 
-/* The tower that takes an input; that of texts where there is nothing to tell. */
-static const emb_encoder *tower_of(const embed_model *m, const embed_input *input)
+const emb_encoder *emb_tower_of(const embed_model *m, const embed_input *input)
 {
     bool images = input->images || (!input->texts && !input->ids && !m->text.arch.hidden_size);
     return images ? &m->image : &m->text;
 }
 
-static int32_t resolve(embed_session *s, const embed_input *input, const embed_encode_options *o,
-                       emb_call *c)
+int32_t emb_call_resolve(embed_session *s, const embed_input *input,
+                         const embed_encode_options *o, emb_call *c)
 {
     const embed_model *m = s->model;
-    bool images = tower_of(m, input) == &m->image;
-    *c = (emb_call){.options = o, .input = input, .encoder = images ? &m->image : &m->text};
+    bool images = emb_tower_of(m, input) == &m->image;
+    *c = (emb_call){.options = o, .input = input, .unit = "input", .total = input->count,
+                    .encoder = images ? &m->image : &m->text};
     if (!c->encoder->arch.hidden_size)
         return !m->image.arch.hidden_size && !m->text.arch.hidden_size
                    ? emb_fail(&s->error, EMBED_EMISSING, "the model was opened without an encoder")
@@ -198,8 +203,8 @@ int32_t emb_call_failed(embed_session *s, const emb_call *c, int64_t i)
     const char *path = c->input->images ? c->input->images[i].path : NULL;
     if (path && strncmp(s->error.message, path, strlen(path)) != 0)
         emb_fail_in(&s->error, "%s", path);
-    else if (!path && c->input->count > 1)
-        emb_fail_in(&s->error, "input %lld", (long long)i);
+    else if (!path && c->total > 1)
+        emb_fail_in(&s->error, "%s %lld", c->unit, (long long)i);
     if (c->options->failed &&
         c->options->failed(c->options->failed_user, i, s->error.status, s->error.message) == 0)
         return EMBED_OK;
@@ -209,88 +214,26 @@ int32_t emb_call_failed(embed_session *s, const emb_call *c, int64_t i)
 int32_t emb_call_progress(embed_session *s, const emb_call *c, int64_t done)
 {
     const embed_encode_options *o = c->options;
-    if (!o->progress || o->progress(o->progress_user, done, c->input->count) == 0) return EMBED_OK;
+    if (!o->progress || o->progress(o->progress_user, done, c->total) == 0) return EMBED_OK;
     return emb_fail(&s->error, EMBED_ECANCELED,
-                    "canceled by the progress callback after %lld of %lld inputs", (long long)done,
-                    (long long)c->input->count);
-}
-
-/* ---- passes ---------------------------------------------------------------------------------- */
-
-/* A pass: inputs first .. first + batch.sequences - 1, packed. Those in s->failed have no vectors. */
-typedef int32_t (*pass_fn)(embed_session *s, const emb_call *c, int64_t first,
-                           const emb_batch *batch, void *user);
-
-static int32_t run_pass(embed_session *s, const emb_call *c, int64_t first, int64_t sequences,
-                        pass_fn pass, void *user)
-{
-    emb_batch batch = {
-        .sequences = sequences,
-        .tokens = s->starts[sequences],
-        .starts = s->starts,
-        .ids = s->ids,
-        .type_ids = s->type_ids,
-        .grid_height = s->grid[0],
-        .grid_width = s->grid[1],
-        .pixels = s->pixels,
-    };
-    int32_t status = pass(s, c, first, &batch, user);
-    return status < 0 ? status : emb_call_progress(s, c, first + sequences);
-}
-
-/* Input i joins the pass behind `used` tokens; how many it has, 0 if it cannot be used and that is
- * known, or a negative status. */
-static int64_t add_input(embed_session *s, const emb_call *c, int64_t i, int64_t used,
-                         int64_t grid[2], bool *failed)
-{
-    int64_t n =
-        c->input->images ? emb_image_measure(s, c, i, grid) : emb_text_load(s, c, i, used);
-    *failed = n < 0;
-    return n < 0 ? emb_call_failed(s, c, i) : n;
-}
-
-static int32_t run_passes(embed_session *s, const emb_call *c, pass_fn pass, void *user)
-{
-    int64_t first = 0, sequences = 0, used = 0, grid[2] = {0};
-    bool failed;
-    s->starts[0] = 0;
-    s->grid[0] = s->grid[1] = 0;
-    for (int64_t i = 0; i < c->input->count; i++) {
-        int64_t n = add_input(s, c, i, used, grid, &failed);
-        if (n < 0) return (int32_t)n;
-        bool other = !failed && s->grid[0] && (grid[0] != s->grid[0] || grid[1] != s->grid[1]);
-        if (used + n > s->batch_tokens || sequences == s->max_sequences || other) {
-            int32_t status = run_pass(s, c, first, sequences, pass, user);
-            if (status < 0) return status;
-            memmove(s->ids, s->ids + used, (size_t)n * sizeof *s->ids);
-            memmove(s->type_ids, s->type_ids + used, (size_t)n * sizeof *s->type_ids);
-            first = i;
-            sequences = used = 0;
-        }
-        if (!failed) memcpy(s->grid, grid, sizeof grid);
-        s->failed[sequences] = s->told[sequences] = failed;
-        used += n;
-        s->starts[++sequences] = used;
-    }
-    return sequences ? run_pass(s, c, first, sequences, pass, user) : EMBED_OK;
-}
-
-/* The token vectors of a pass, [tokens][hidden_size]. */
-static int32_t run_encoder(embed_session *s, const emb_call *c, int64_t first, const emb_batch *b,
-                           const float **x)
-{
-    int32_t status = c->input->images ? emb_images_load(s, c, first, b->sequences) : EMBED_OK;
-    if (status == EMBED_OK)
-        *x = emb_encoder_run(c->encoder, &s->device, b, c->layer, scratch_of(s, c));
-    return status;
-}
-
-static void fill_nan(float *out, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) out[i] = NAN;
+                    "canceled by the progress callback after %lld of %lld %ss", (long long)done,
+                    (long long)c->total, c->unit);
 }
 
 /* ---- token vectors ---------------------------------------------------------------------------- */
+
+int32_t emb_run_encoder(embed_session *s, const emb_call *c, const emb_batch *b, const float **x)
+{
+    int32_t status = c->input->images ? emb_images_load(s, c, s->owners[0], b->sequences) : EMBED_OK;
+    if (status == EMBED_OK)
+        *x = emb_encoder_run(c->encoder, &s->device, b, c->layer, emb_scratch_of(s, c));
+    return status;
+}
+
+void emb_fill_nan(float *out, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) out[i] = NAN;
+}
 
 typedef struct hidden_out {
     float *hidden;
@@ -313,16 +256,17 @@ static int32_t place_rows(embed_session *s, int64_t first, const emb_batch *b,
     return EMBED_OK;
 }
 
-static int32_t hidden_pass(embed_session *s, const emb_call *c, int64_t first, const emb_batch *b,
+static int32_t hidden_pass(embed_session *s, const emb_call *c, const emb_batch *b,
                            void *user)
 {
     const hidden_out *out = user;
     int64_t h = c->encoder->arch.hidden_size;
+    int64_t first = s->owners[0];
     bool fits = false;
     const float *x;
     int32_t status = place_rows(s, first, b, out, &fits);
     if (status < 0 || !fits) return status;
-    status = run_encoder(s, c, first, b, &x);
+    status = emb_run_encoder(s, c, b, &x);
     if (status < 0) return status;
     for (int64_t q = 0; q < b->sequences; q++) {
         int64_t n = b->starts[q + 1] - b->starts[q];
@@ -330,7 +274,7 @@ static int32_t hidden_pass(embed_session *s, const emb_call *c, int64_t first, c
         float *to = out->hidden + row * h;
         memcpy(to, x + b->starts[q] * h, (size_t)(n * h) * sizeof *to);
         if (!out->offsets) memset(to + n * h, 0, (size_t)((out->tokens - n) * h) * sizeof *to);
-        if (s->failed[q]) fill_nan(to, (out->offsets ? n : out->tokens) * h);
+        if (s->failed[q]) emb_fill_nan(to, (out->offsets ? n : out->tokens) * h);
     }
     return EMBED_OK;
 }
@@ -341,22 +285,24 @@ int32_t emb_session_hidden(embed_session *s, const embed_input *input,
 {
     emb_call c;
     hidden_out out = {hidden, tokens, offsets};
-    int32_t status = resolve(s, input, o, &c);
+    int32_t status = emb_call_resolve(s, input, o, &c);
     if (offsets) offsets[0] = 0;
-    if (status == EMBED_OK) status = run_passes(s, &c, hidden_pass, &out);
+    if (status == EMBED_OK && c.windows)
+        status = emb_fail(&s->error, EMBED_EKIND, "long_texts: windows become one vector, and have no "
+                          "token vectors of one text");
+    if (status == EMBED_OK) status = emb_run_passes(s, &c, hidden_pass, &out);
     if (status == EMBED_OK && offsets && offsets[input->count] > tokens)
         status = emb_fail(&s->error, EMBED_ERANGE, "capacity: expected %lld rows, found %lld",
                           (long long)offsets[input->count], (long long)tokens);
     return status;
 }
 
-static int32_t count_pass(embed_session *s, const emb_call *c, int64_t first, const emb_batch *b,
-                          void *user)
+static int32_t count_pass(embed_session *s, const emb_call *c, const emb_batch *b, void *user)
 {
     int64_t *counts = user;
-    (void)s;
     (void)c;
-    for (int64_t q = 0; q < b->sequences; q++) counts[first + q] = b->starts[q + 1] - b->starts[q];
+    for (int64_t q = 0; q < b->sequences; q++)
+        counts[s->owners[q]] += b->starts[q + 1] - b->starts[q];
     return EMBED_OK;
 }
 
@@ -364,190 +310,9 @@ int32_t emb_session_count(embed_session *s, const embed_input *input, const embe
                           int64_t *counts)
 {
     emb_call c;
-    int32_t status = resolve(s, input, o, &c);
-    return status < 0 ? status : run_passes(s, &c, count_pass, counts);
-}
-
-/* ---- one vector per input ----------------------------------------------------------------------- */
-
-typedef struct recipe {
-    const int32_t *pooling;
-    int64_t pooling_count;
-    int64_t pooled_dim; /* floats in all poolings together */
-    bool modules, normalize_module, normalize;
-    int64_t dim, full_dim; /* floats kept, and before the cut */
-} recipe;
-
-static bool by_pooler(const recipe *r)
-{
-    return r->pooling[0] == EMBED_POOL_POOLER || r->pooling[0] == EMBED_POOL_PROJECTION ||
-           r->pooling[0] == EMBED_POOL_SCORES;
-}
-
-static emb_pooler_out what_of(int32_t pooling)
-{
-    return pooling == EMBED_POOL_PROJECTION ? EMB_OUT_PROJECTION
-           : pooling == EMBED_POOL_SCORES   ? EMB_OUT_SCORES
-                                            : EMB_OUT_POOLER;
-}
-
-static int32_t resolve_pooling(const embed_model *m, const emb_encoder *e,
-                               const embed_encode_options *o, recipe *r, embed_error *error)
-{
-    const emb_architecture *a = &e->arch;
-    r->pooling = o->pooling ? &o->pooling : m->modules.pooling;
-    r->pooling_count = o->pooling ? 1 : m->modules.pooling_count;
-    r->pooled_dim = r->pooling_count * a->hidden_size;
-    if (o->pooling < 0 || o->pooling > EMBED_POOL_SCORES)
-        return emb_fail(error, EMBED_EINVAL, "pooling: expected an EMBED_POOL_ value, found %d",
-                        (int)o->pooling);
-    if (!a->hidden_size)
-        return emb_fail(error, EMBED_EMISSING, "the model was opened without an encoder");
-    if (r->pooling[0] == EMBED_POOL_PATCHES && !emb_takes_images(a))
-        return emb_fail(error, EMBED_EKIND, "pooling: patches are of images, the model takes texts");
-    if (!by_pooler(r)) return EMBED_OK;
-    static const char *const names[] = {"pooler", "projection", "sequence-classification head"};
-    emb_pooler_out what = what_of(r->pooling[0]);
-    bool there = what == EMB_OUT_SCORES ? a->num_labels > 0
-                                        : e->has_pooler && emb_pooler_dim(e, what) > 0;
-    if (!there)
-        return emb_fail(error, EMBED_EMISSING, "pooling: the model has no %s", names[what]);
-    if (what == EMB_OUT_SCORES) r->modules = false; /* which are for vectors */
-    int64_t layer = (int64_t)o->layer - 1;
-    if (o->layer && (layer != a->num_hidden_layers || e->final_norm.gamma))
-        return emb_fail(error, EMBED_EINVAL,
-                        "layer: expected the last one, which the pooler is made for, found %lld",
-                        (long long)layer);
-    r->pooled_dim = emb_pooler_dim(e, what);
-    return EMBED_OK;
-}
-
-static int32_t resolve_recipe(const embed_model *m, const emb_encoder *e,
-                              const embed_encode_options *o, recipe *r, embed_error *error)
-{
-    int64_t widest, wanted;
-    *r = (recipe){
-        .modules = !(o->flags & EMBED_NO_MODULES),
-        .normalize_module = o->normalize != EMBED_NORMALIZE_OFF,
-        .normalize = o->normalize == EMBED_NORMALIZE_ON,
-    };
-    int32_t status = resolve_pooling(m, e, o, r, error);
-    if (status < 0) return status;
-    if (o->normalize < 0 || o->normalize > EMBED_NORMALIZE_OFF)
-        return emb_fail(error, EMBED_EINVAL,
-                        "normalize: expected an EMBED_NORMALIZE_ value, found %d",
-                        (int)o->normalize);
-    if (r->modules && !emb_modules_take(&m->modules, r->pooled_dim, &wanted))
-        return emb_fail(
-            error, EMBED_EINVAL,
-            "pooling: the module after it takes %lld numbers, not %lld: leave modules out",
-            (long long)wanted, (long long)r->pooled_dim);
-    r->full_dim =
-        r->modules ? emb_modules_dim(&m->modules, r->pooled_dim, &widest) : r->pooled_dim;
-    r->dim = o->dim                    ? o->dim
-             : m->modules.truncate_dim ? EMB_MIN(m->modules.truncate_dim, r->full_dim)
-                                       : r->full_dim;
-    if (r->dim < 1 || r->dim > r->full_dim)
-        return emb_fail(error, EMBED_ERANGE, "dim: expected 1 to %lld, found %lld",
-                        (long long)r->full_dim, (long long)r->dim);
-    return EMBED_OK;
-}
-
-int64_t emb_output_dim(const embed_model *m, const embed_encode_options *o, embed_error *error)
-{
-    bool images = (o->flags & EMBED_FOR_IMAGES) && m->image.arch.hidden_size;
-    recipe r;
-    int32_t status = resolve_recipe(m, images ? &m->image : emb_model_tower(m), o, &r, error);
-    return status < 0 ? status : r.dim;
-}
-
-typedef struct encode_out {
-    recipe recipe;
-    float *vectors;
-    int64_t stride;
-} encode_out;
-
-/* All poolings of one sequence to out[pooled_dim]. */
-static void pool_one(embed_session *s, const emb_call *c, const float *x, int64_t n,
-                     const recipe *r, float *out)
-{
-    int64_t h = c->encoder->arch.hidden_size;
-    for (int64_t t = 0; c->prompt_tokens && t < n; t++) s->mask[t] = t >= c->prompt_tokens;
-    for (int64_t k = 0; k < r->pooling_count; k++, out += h) {
-        bool patches = r->pooling[k] == EMBED_POOL_PATCHES;
-        int64_t skip = patches ? c->encoder->arch.image.prefix : 0;
-        emb_pool_one(patches ? EMBED_POOL_MEAN : r->pooling[k], n - skip, h, x + skip * h, h,
-                     c->prompt_tokens ? s->mask : NULL, 0, out);
-    }
-}
-
-/* Pool every sequence into pooled[0][sequences][pooled_dim]. */
-static int32_t pool_sequences(embed_session *s, const emb_call *c, int64_t first,
-                              const emb_batch *b, const float *x, const recipe *r)
-{
-    for (int64_t q = 0; q < b->sequences; q++)
-        if (!s->failed[q] && b->starts[q] == b->starts[q + 1]) {
-            emb_fail(&s->error, EMBED_EINVAL, "expected at least one token to pool, found none");
-            int32_t status = emb_call_failed(s, c, first + q);
-            if (status < 0) return status;
-            s->failed[q] = true;
-        }
-    if (by_pooler(r)) {
-        emb_encoder_scratch *scratch = scratch_of(s, c);
-        emb_pooler_rows(c->encoder, &s->device, b, x, scratch, s->pooled[1]);
-        emb_pooler_finish(c->encoder, &s->device, b->sequences, what_of(r->pooling[0]), s->pooled[1],
-                          scratch, s->pooled[0]);
-        if (r->pooling[0] == EMBED_POOL_SCORES && !(c->options->flags & EMBED_NO_MODULES))
-            s->device.kernels->bias_act_f32(b->sequences, r->pooled_dim, s->pooled[0], r->pooled_dim,
-                                            NULL, c->encoder->arch.score_act);
-        return EMBED_OK;
-    }
-    int64_t h = c->encoder->arch.hidden_size;
-    for (int64_t q = 0; q < b->sequences; q++) {
-        float *out = s->pooled[0] + q * r->pooled_dim;
-        if (s->failed[q]) memset(out, 0, (size_t)r->pooled_dim * sizeof *out);
-        else pool_one(s, c, x + b->starts[q] * h, b->starts[q + 1] - b->starts[q], r, out);
-    }
-    return EMBED_OK;
-}
-
-static int32_t encode_pass(embed_session *s, const emb_call *c, int64_t first, const emb_batch *b,
-                           void *user)
-{
-    const encode_out *out = user;
-    const recipe *r = &out->recipe;
-    const embed_model *m = s->model;
-    const float *hidden;
-    int32_t status = run_encoder(s, c, first, b, &hidden);
-    if (status == EMBED_OK) status = pool_sequences(s, c, first, b, hidden, r);
-    if (status < 0) return status;
-
-    const float *x = s->pooled[0];
-    if (r->modules)
-        x = emb_modules_run(&m->modules, &s->device, r->normalize_module, b->sequences,
-                            r->pooled_dim, s->pooled);
-    for (int64_t q = 0; q < b->sequences; q++) {
-        float *vector = out->vectors + (first + q) * out->stride;
-        memcpy(vector, x + q * r->full_dim, (size_t)r->dim * sizeof *vector);
-        if (s->failed[q]) fill_nan(vector, r->dim);
-        else if (r->normalize) emb_normalize_rows(m->kernels, vector, 1, r->dim, r->dim);
-    }
-    return EMBED_OK;
-}
-
-int32_t emb_session_encode(embed_session *s, const embed_input *input,
-                           const embed_encode_options *o, float *vectors, int64_t stride)
-{
-    emb_call c;
-    encode_out out = {.vectors = vectors, .stride = stride};
-    const emb_encoder *tower = tower_of(s->model, input);
-    if (!tower->arch.hidden_size) tower = emb_model_tower(s->model); /* resolve refuses the input */
-    int32_t status = resolve_recipe(s->model, tower, o, &out.recipe, &s->error);
-    if (status == EMBED_OK && stride < out.recipe.dim)
-        status = emb_fail(&s->error, EMBED_EINVAL, "stride: expected at least %lld, found %lld",
-                          (long long)out.recipe.dim, (long long)stride);
-    if (status == EMBED_OK) status = resolve(s, input, o, &c);
-    return status < 0 ? status : run_passes(s, &c, encode_pass, &out);
+    int32_t status = emb_call_resolve(s, input, o, &c);
+    for (int64_t i = 0; status == EMBED_OK && i < input->count; i++) counts[i] = 0;
+    return status < 0 ? status : emb_run_passes(s, &c, count_pass, counts);
 }
 
 int32_t emb_session_pooler(embed_session *s, const float *cls, float *out)

@@ -24,6 +24,10 @@ int32_t emb_session_count(embed_session *s, const embed_input *input, const embe
                           int64_t *counts);
 int32_t emb_session_encode(embed_session *s, const embed_input *input,
                            const embed_encode_options *o, float *vectors, int64_t stride);
+/* A vector for each span of one text, [begin, end) in bytes. */
+int32_t emb_session_spans(embed_session *s, const char *text, int64_t size,
+                          const int64_t (*spans)[2], int64_t count, const embed_encode_options *o,
+                          float *vectors, int64_t stride);
 /* Token vectors of input i to hidden + row * hidden_size, row = i * tokens (padded, offsets NULL)
  * or the sum of the tokens before (ragged: at most `tokens` rows in all, offsets[count + 1]
  * filled). */

@@ -1,7 +1,7 @@
 # The only list of the library's sources.
 LIB_SRC := \
-  lib/api.c lib/describe.c lib/images.c lib/model.c lib/modules.c lib/session.c lib/texts.c \
-  lib/vectors.c \
+  lib/api.c lib/describe.c lib/encode.c lib/images.c lib/model.c lib/modules.c lib/passes.c \
+  lib/rows.c lib/session.c lib/spans.c lib/texts.c lib/vectors.c \
   lib/base/cpu.c lib/base/memory.c lib/base/status.c lib/base/threads.c lib/base/utf8.c \
   lib/encoder/convolution.c lib/encoder/encoder.c lib/encoder/load.c lib/encoder/pooler.c \
   lib/encoder/positions.c \

@@ -40,8 +40,18 @@ static int32_t resolve_tokenizing(embed_session *s, emb_call *c, bool truncate_b
     if (o->strategy < 0 || o->strategy > EMBED_STRATEGY_ONLY_SECOND)
         return emb_fail(&s->error, EMBED_EINVAL,
                         "strategy: expected an EMBED_STRATEGY_ value, found %d", (int)o->strategy);
+    if (o->long_texts < 0 || o->long_texts > EMBED_LONG_TEXTS_WINDOWS)
+        return emb_fail(&s->error, EMBED_EINVAL,
+                        "long_texts: expected an EMBED_LONG_TEXTS_ value, found %d",
+                        (int)o->long_texts);
+    if (o->stride < 0 || (o->stride && o->long_texts != EMBED_LONG_TEXTS_WINDOWS))
+        return emb_fail(&s->error, EMBED_EINVAL,
+                        "stride: expected 0, or more with EMBED_LONG_TEXTS_WINDOWS, found %lld",
+                        (long long)o->stride);
     c->max_length = o->max_length ? o->max_length : m->max_length;
-    bool cut = !(o->flags & EMBED_NO_TRUNCATION) && (truncate_by_default || o->max_length);
+    c->refuse = o->long_texts == EMBED_LONG_TEXTS_REFUSE || (o->flags & EMBED_NO_TRUNCATION);
+    c->windows = o->long_texts == EMBED_LONG_TEXTS_WINDOWS;
+    bool cut = !c->refuse && (truncate_by_default || o->max_length);
     bool left = o->truncation_side ? o->truncation_side == EMBED_TRUNCATE_LEFT
                                    : m->tokenizer && emb_tokenizer_truncates_left(m->tokenizer);
     c->tokenize = (emb_tokenize_options){
@@ -76,6 +86,8 @@ int32_t emb_texts_resolve(embed_session *s, emb_call *c)
         return emb_fail(&s->error, EMBED_EKIND,
                         "the model directory has no tokenizer: it takes token ids alone");
     int32_t status = resolve_tokenizing(s, c, true);
+    if (status == EMBED_OK && c->windows && c->input->ids)
+        return emb_fail(&s->error, EMBED_EKIND, "windows are made of texts, not of token ids");
     return status == EMBED_OK && !c->input->ids ? count_prompt_tokens(s, c) : status;
 }
 
@@ -86,28 +98,50 @@ static size_t size_of(const char *text, const int64_t *sizes, int64_t i)
     return sizes ? (size_t)sizes[i] : strlen(text);
 }
 
-static int64_t tokenize_text(embed_session *s, const emb_call *c, int64_t i, int64_t at)
+/* Text i behind the prompt, and its pair if there are pairs. */
+static int32_t texts_of(const emb_call *c, int64_t i, emb_text *text, emb_text *pair,
+                        embed_error *error)
 {
     const embed_input *in = c->input;
-    emb_text text = c->prompt, pair = {0};
     if (!in->texts[i] || (in->text_sizes && in->text_sizes[i] < 0) ||
         (in->pairs && (!in->pairs[i] || (in->pair_sizes && in->pair_sizes[i] < 0))))
-        return emb_fail(&s->error, EMBED_EINVAL,
+        return emb_fail(error, EMBED_EINVAL,
                         "expected a text and its size, found NULL or a negative size");
-    text.data = in->texts[i];
-    text.size = size_of(text.data, in->text_sizes, i);
-    if (in->pairs) {
-        pair.data = in->pairs[i];
-        pair.size = size_of(pair.data, in->pair_sizes, i);
-    }
+    *text = c->prompt;
+    text->data = in->texts[i];
+    text->size = size_of(text->data, in->text_sizes, i);
+    if (in->pairs)
+        *pair = (emb_text){.data = in->pairs[i],
+                           .size = size_of(in->pairs[i], in->pair_sizes, i)};
+    return EMBED_OK;
+}
+
+static int64_t tokenize_text(embed_session *s, const emb_call *c, int64_t i, int64_t at)
+{
+    emb_text text, pair;
+    int32_t status = texts_of(c, i, &text, &pair, &s->error);
+    if (status < 0) return status;
     emb_token_arrays out = {
         .capacity = s->batch_tokens,
         .ids = s->ids + at,
         .type_ids = s->type_ids + at,
+        .offsets = c->offsets,
     };
     return emb_tokenize(s->model->tokenizer, s->tokenizer_scratch, s->max_text_bytes,
-                        emb_model_longest(s->model), &text, in->pairs ? &pair : NULL, &c->tokenize,
-                        &out, &s->error);
+                        emb_model_longest(s->model), &text, c->input->pairs ? &pair : NULL,
+                        &c->tokenize, &out, &s->error);
+}
+
+int32_t emb_text_windows(embed_session *s, const emb_call *c, int64_t i, emb_token_arrays *out,
+                         emb_window_fn take, void *user)
+{
+    emb_text text, pair;
+    int32_t status = texts_of(c, i, &text, &pair, &s->error);
+    if (status < 0) return status;
+    return emb_tokenize_windows(s->model->tokenizer, s->tokenizer_scratch, s->max_text_bytes,
+                                emb_model_longest(s->model), &text,
+                                c->input->pairs ? &pair : NULL, &c->tokenize, c->options->stride,
+                                out, take, user, &s->error);
 }
 
 static int64_t copy_ids(embed_session *s, const emb_call *c, int64_t i, int64_t at)
@@ -129,7 +163,7 @@ static int64_t copy_ids(embed_session *s, const emb_call *c, int64_t i, int64_t 
 static int32_t check_tokens(embed_session *s, const emb_call *c, int64_t n, int64_t at)
 {
     const emb_architecture *a = &c->encoder->arch;
-    if (n > c->max_length && !c->input->ids && (c->options->flags & EMBED_NO_TRUNCATION))
+    if (n > c->max_length && !c->input->ids && c->refuse)
         return emb_fail(&s->error, EMBED_ERANGE,
                         "expected at most max_length = %lld tokens, found %lld",
                         (long long)c->max_length, (long long)n);
@@ -161,6 +195,7 @@ static int64_t pad(embed_session *s, const emb_call *c, int64_t n, int64_t at)
     for (int64_t t = n; t < length && t < s->batch_tokens; t++) {
         s->ids[at + t] = (int32_t)c->encoder->arch.pad_token_id;
         s->type_ids[at + t] = 0;
+        if (c->offsets) c->offsets[t][0] = c->offsets[t][1] = 0;
     }
     return EMB_MAX(n, length);
 }
@@ -168,8 +203,13 @@ static int64_t pad(embed_session *s, const emb_call *c, int64_t n, int64_t at)
 int64_t emb_text_load(embed_session *s, const emb_call *c, int64_t i, int64_t at)
 {
     int64_t n = c->input->ids ? copy_ids(s, c, i, at) : tokenize_text(s, c, i, at);
-    if (n >= 0 && !c->input->ids) n = pad(s, c, n, at);
-    int32_t status = n < 0 ? (int32_t)n : check_tokens(s, c, n, at);
+    return n < 0 ? n : emb_text_finish(s, c, n, at);
+}
+
+int64_t emb_text_finish(embed_session *s, const emb_call *c, int64_t n, int64_t at)
+{
+    if (!c->input->ids) n = pad(s, c, n, at);
+    int32_t status = check_tokens(s, c, n, at);
     return status < 0 ? status : n;
 }
 

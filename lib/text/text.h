@@ -246,12 +246,13 @@ typedef struct emb_token {
 } emb_token;
 
 /* Takes the tokens of one text: keeps the first or last `capacity` in ring, or hands them to
- * write. */
+ * the writer or to windows. */
 typedef struct emb_sink {
     emb_token *ring;
     int64_t capacity, count;
     bool keep_last, stop_when_full;
     struct emb_writer *writer;
+    struct emb_windows *windows;
 } emb_sink;
 void emb_sink_push(emb_sink *sink, emb_token token);
 static inline bool emb_sink_full(const emb_sink *sink)

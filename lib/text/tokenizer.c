@@ -83,11 +83,15 @@ size_t emb_tokenizer_scratch_size(const emb_tokenizer *t, int64_t max_text_bytes
 
 /* ---- tokens ------------------------------------------------------------------------ */
 
+static void push_to_window(struct emb_windows *w, emb_token token);
+
 void emb_sink_push(emb_sink *sink, emb_token token)
 {
     int64_t i = sink->count++;
     if (sink->writer) {
         emb_writer_token(sink->writer, token);
+    } else if (sink->windows) {
+        push_to_window(sink->windows, token);
     } else if (sink->capacity > 0) {
         if (sink->keep_last) sink->ring[i % sink->capacity] = token;
         else if (i < sink->capacity) sink->ring[i] = token;
@@ -262,6 +266,30 @@ static int32_t check_text(const emb_text *text, const char *what, embed_error *e
     return status < 0 ? status : check_utf8(what, text->data, text->size, error);
 }
 
+/* The state of a call, and its texts checked. */
+static int32_t start(state *s, const emb_tokenizer *t, void *scratch, int64_t max_text_bytes,
+                     int64_t max_length, const emb_text *const texts[2],
+                     const emb_tokenize_options *options, embed_error *error)
+{
+    emb_arena arena;
+
+    if (options->max_length > max_length) {
+        return emb_fail(error, EMBED_ERANGE, "max_length: expected at most %lld, found %lld",
+                        (long long)max_length,
+                        (long long)options->max_length);
+    }
+    emb_arena_init(&arena, scratch, SIZE_MAX);
+    plan(s, t, &arena, max_text_bytes, max_length);
+    s->error = error;
+    for (int i = 0; i < 2 && !options->replace_invalid; i++) {
+        int32_t status = texts[i]
+            ? check_text(texts[i], texts[1] ? (i ? "second text" : "first text") : "text", error)
+                                  : EMBED_OK;
+        if (status < 0) return status;
+    }
+    return EMBED_OK;
+}
+
 static void start_sequence(emb_writer *w, const emb_template_piece *p, const emb_text *text)
 {
     w->source = source_of(text);
@@ -298,7 +326,7 @@ static int32_t write_cut(state *s, const emb_template *template, const emb_text 
 
     for (int k = 0; k <= pair; k++) {
         s->sink = (emb_sink){s->kept[k], limit, 0, o->left, !o->left && !pair && limit > 0 &&
-                             o->strategy != EMBED_STRATEGY_ONLY_SECOND, NULL};
+                             o->strategy != EMBED_STRATEGY_ONLY_SECOND, NULL, NULL};
         int32_t status = run(s, texts[k]);
         if (status < 0) return status;
         lengths[k] = counts[k] = s->sink.count;
@@ -321,6 +349,126 @@ static int32_t write_cut(state *s, const emb_template *template, const emb_text 
     return EMBED_OK;
 }
 
+/* ---- windows --------------------------------------------------------------------------- */
+
+typedef struct emb_windows {
+    state *s;
+    const emb_template *template;
+    const emb_text *const *texts;
+    const emb_tokenize_options *options;
+    emb_token_arrays *out;
+    emb_window_fn take;
+    void *user;
+    int member;         /* of a pair: the one that comes in windows */
+    int64_t counts[2];  /* tokens in s->kept */
+    int64_t room;       /* for those of the member */
+    int64_t prefix;     /* of them, tokens that begin in the text's prefix */
+    int64_t stride;
+    int64_t seen;       /* tokens that the window before had too; -1: there was none */
+    int32_t status;
+} emb_windows;
+
+/* The window that s->kept holds goes to whoever takes it. */
+static int32_t hand_over(emb_windows *w, bool last)
+{
+    const emb_post_processor *post = &w->s->t->post;
+    emb_writer writer = {.out = w->out, .trims = post->trims, .prefix_space = post->prefix_space};
+    emb_window window = {.text_tokens = w->counts[w->member] - w->prefix, .last = last};
+    for (int64_t i = 0; i < w->template->count; i++) {
+        const emb_template_piece *p = &w->template->pieces[i];
+        if (p->sequence < 0) {
+            if (w->options->add_special_tokens) emb_writer_special(&writer, p->id, p->type_id);
+            continue;
+        }
+        start_sequence(&writer, p, w->texts[p->sequence]);
+        writer.first = p->sequence != w->member || w->prefix > 0 || w->seen < 0;
+        if (p->sequence == w->member) window.fresh = writer.count + w->prefix + EMB_MAX(w->seen, 0);
+        for (int64_t j = 0; j < w->counts[p->sequence]; j++)
+            emb_writer_token(&writer, w->s->kept[p->sequence][j]);
+    }
+    window.tokens = writer.count;
+    return w->take(w->user, &window);
+}
+
+/* A window must have more of the text than the one before. */
+static int32_t check_room(const emb_windows *w)
+{
+    int64_t text_tokens = w->room - w->prefix;
+    if (text_tokens > w->stride) return EMBED_OK;
+    return emb_fail(w->s->error, EMBED_ERANGE,
+                    "windows of max_length = %lld tokens: expected room for more than stride = %lld "
+                    "of the text, found room for %lld", (long long)w->options->max_length,
+                    (long long)w->stride, (long long)EMB_MAX(text_tokens, 0));
+}
+
+/* The window is full and there are more tokens: the next one begins with the last of this one. */
+static int32_t slide(emb_windows *w)
+{
+    emb_token *tokens = w->s->kept[w->member];
+    int32_t status = check_room(w);
+    if (status == EMBED_OK) status = hand_over(w, false);
+    if (status < 0) return status;
+    memmove(tokens + w->prefix, tokens + w->room - w->stride, (size_t)w->stride * sizeof *tokens);
+    w->counts[w->member] = w->prefix + w->stride;
+    w->seen = w->stride;
+    return EMBED_OK;
+}
+
+static void push_to_window(emb_windows *w, emb_token token)
+{
+    int64_t *count = &w->counts[w->member];
+    if (w->status == EMBED_OK && *count == w->room) w->status = slide(w);
+    if (w->status < 0) { /* no more of the text */
+        w->s->sink.stop_when_full = true;
+        return;
+    }
+    if (*count == w->prefix && token.begin < w->texts[w->member]->prefix_size) w->prefix++;
+    w->s->kept[w->member][(*count)++] = token;
+}
+
+/* Tokens of the other member of a pair, which every window has. */
+static int32_t keep_other(emb_windows *w)
+{
+    state *s = w->s;
+    int other = !w->member;
+    if (w->options->strategy == EMBED_STRATEGY_LONGEST_FIRST)
+        return emb_fail(s->error, EMBED_EINVAL,
+                        "strategy: expected only_first or only_second, the member of a pair that "
+                        "comes in windows, found longest_first");
+    s->sink = (emb_sink){.ring = s->kept[other], .capacity = w->room, .stop_when_full = true};
+    int32_t status = run(s, w->texts[other]);
+    w->counts[other] = EMB_MIN(s->sink.count, w->room);
+    w->room -= w->counts[other];
+    return status;
+}
+
+int32_t emb_tokenize_windows(const emb_tokenizer *t, void *scratch, int64_t max_text_bytes,
+                             int64_t max_length, const emb_text *text, const emb_text *pair,
+                             const emb_tokenize_options *options, int64_t stride,
+                             emb_token_arrays *out, emb_window_fn take, void *user,
+                             embed_error *error)
+{
+    const emb_text *texts[2] = {text, pair};
+    state s;
+    emb_windows w = {.s = &s, .template = pair ? &t->post.pair : &t->post.single, .texts = texts,
+                     .options = options, .out = out, .take = take, .user = user,
+                     .member = pair && options->strategy == EMBED_STRATEGY_ONLY_SECOND,
+                     .stride = stride, .seen = -1};
+
+    int32_t status = start(&s, t, scratch, max_text_bytes, max_length, texts, options, error);
+    w.room = options->max_length - (options->add_special_tokens ? w.template->added : 0);
+    if (status == EMBED_OK) status = check_room(&w);
+    if (status == EMBED_OK && pair) status = keep_other(&w);
+    if (status == EMBED_OK) status = check_room(&w);
+    if (status < 0) return status;
+    s.sink = (emb_sink){.windows = &w};
+    status = run(&s, texts[w.member]);
+    if (status == EMBED_OK) status = w.status;
+    return status < 0 ? status : hand_over(&w, true);
+}
+
+/* ---- a call whose tokens are written at once ------------------------------------------------ */
+
 int64_t emb_tokenize(const emb_tokenizer *t, void *scratch, int64_t max_text_bytes,
                      int64_t max_length,
                      const emb_text *text, const emb_text *pair,
@@ -331,25 +479,12 @@ int64_t emb_tokenize(const emb_tokenizer *t, void *scratch, int64_t max_text_byt
     const emb_text *texts[2] = {text, pair};
     int64_t added = options->add_special_tokens ? template->added : 0;
     emb_writer writer = {.out = out, .trims = t->post.trims, .prefix_space = t->post.prefix_space};
-    emb_arena arena;
     state s;
 
-    if (options->max_length > max_length) {
-        return emb_fail(error, EMBED_ERANGE, "max_length: expected at most %lld, found %lld",
-                        (long long)max_length,
-                        (long long)options->max_length);
-    }
-    emb_arena_init(&arena, scratch, SIZE_MAX);
-    plan(&s, t, &arena, max_text_bytes, max_length);
-    s.error = error;
-    for (int i = 0; i < 2 && !options->replace_invalid; i++) {
-        int32_t status = texts[i]
-            ? check_text(texts[i], pair ? (i ? "second text" : "first text") : "text", error)
-                                  : EMBED_OK;
-        if (status < 0) return status;
-    }
+    int32_t status = start(&s, t, scratch, max_text_bytes, max_length, texts, options, error);
+    if (status < 0) return status;
     bool cut = options->max_length > 0 && options->max_length >= added;
-    int32_t status = cut ? write_cut(&s, template, texts, options->max_length - added,
+    status = cut ? write_cut(&s, template, texts, options->max_length - added,
                                      options->add_special_tokens, options, &writer)
                          : write_whole(&s, template, texts, options->add_special_tokens, &writer);
     return status < 0 ? status : writer.count;

@@ -94,4 +94,25 @@ int64_t emb_tokenize(const emb_tokenizer *t, void *scratch, int64_t max_text_byt
                          const emb_tokenize_options *options,
                      emb_token_arrays *out, embed_error *error);
 
+/* A part of a text that has max_length tokens, special tokens and the prefix's included. */
+typedef struct emb_window {
+    int64_t tokens;      /* in the arrays */
+    int64_t text_tokens; /* of the text itself: neither special nor of its prefix */
+    int64_t fresh;       /* index of the first that the window before has not */
+    bool last;
+} emb_window;
+/* Called for each window when it is in the arrays, which may be changed for the next one. A negative
+ * status ends it all. */
+typedef int32_t (*emb_window_fn)(void *user, const emb_window *window);
+
+/* Tokenize a text of any length as windows of options->max_length tokens, of which two neighbours
+ * have `stride` text tokens in common; every window has the special tokens and the prefix. Of a pair,
+ * the member that options->strategy names comes in windows, beside all of the other. Goes once
+ * through the text, and holds one window. */
+int32_t emb_tokenize_windows(const emb_tokenizer *t, void *scratch, int64_t max_text_bytes,
+                             int64_t max_length, const emb_text *text, const emb_text *pair,
+                             const emb_tokenize_options *options, int64_t stride,
+                             emb_token_arrays *out, emb_window_fn take, void *user,
+                             embed_error *error);
+
 #endif

@@ -89,7 +89,7 @@ expect "version" 0 --version
 grep -q '^embed [0-9]*\.[0-9]*\.[0-9]*$' "$work/out"; verdict $? "no version"
 expect "help" 0 --help; out_has 'Exit status'
 sed 's/\\-/-/g' docs/man/embed.1 > "$work/manual"
-for command in text image score hidden tokens similar search map pixels info; do
+for command in text image score hidden chunks table tokens similar search map pixels info; do
     expect "$command --help" 0 $command --help; out_has 'Examples:'; out_has "Usage: embed $command "
     keep help.$command
     expect "$command without a model" 2 $command; err_has '-m'; err_has "try embed $command --help"
@@ -97,6 +97,7 @@ for command in text image score hidden tokens similar search map pixels info; do
     text=a
     [ $command = info ] && text=
     [ $command = score ] && text='a b'
+    [ $command = table ] && text=/dev/null
     # shellcheck disable=SC2086
     expect "$command, no such model" 1 $command -m "$work/nowhere" $text; err_has 'nowhere'
     for option in $(grep -o '^ .*-[-a-z]*' "$work/help.$command" | grep -o -e '--[-a-z]*'); do
@@ -438,6 +439,52 @@ expect "search with one unreadable" 1 search -m "$vit" -f "$work/list" "$red"; l
 expect "text of a model of images" 1 text -m "$vit" kola
 expect "image of a model of texts" 1 image -m "$plain" "$red"
 expect "info of images" 0 info -m "$vit"; out_has 'vit'; out_has 'image'
+
+# ---- long texts, chunks, tables -------------------------------------------------------------------
+
+long="a b c d e f g h i j k l m n o p q r s t u v w x y z a b c d e f g h i j k l m n o p q r s t u v w x y z"
+expect "refused" 1 text -m "$plain" --long-texts refuse a "$long"; err_has 'argument 2: expected at most max_length = 24 tokens, found 54'
+expect "cut" 0 text -m "$plain" "$long"; keep cut
+expect "windows" 0 text -m "$plain" --long-texts windows --stride 4 "$long"; lines 1
+cmp -s "$work/cut" "$work/out"; is "windows are another vector" $? 1
+expect "a stride of nothing" 1 text -m "$plain" --stride 4 "$long"; err_has 'stride'
+
+expect "sentences" 0 chunks -m "$plain" --dim 1 'Ko la. "Mi?" 3.7 e'; lines 3
+out_has '"chunk":0,"start":0,"end":6,"text":"Ko la.","embedding":['; out_has '"text":"\"Mi?\""'; out_has '"start":13,"end":18,"text":"3.7 e"'
+input 'a b\nc\n \t\nd. e\n\0f。g\0'; expect "paragraphs" 0 chunks -m "$plain" --null --chunks paragraph --dim 1; lines 3
+out_has '"index":0,"chunk":0,"start":0,"end":5,"text":"a b\nc"'; out_has '"index":0,"chunk":1,"start":9,"end":13,"text":"d. e"'
+input 'a b\nc\n\nd\0'; expect "lines" 0 chunks -m "$plain" --null --chunks line --dim 1; lines 3
+expect "wide stops" 0 chunks -m "$plain" --dim 1 'a。b！c'; lines 3
+expect "tokens of a chunk" 0 chunks -m "$plain" --chunks 2 --dim 1 'a b c d e'; lines 3; out_has '"start":4,"end":7,"text":"c d"'
+expect "no chunks" 0 chunks -m "$plain" '' ' '; lines 0
+expect "chunks of no kind" 2 chunks -m "$plain" --chunks word a; err_has '--chunks'
+expect "a text too long for one pass" 1 chunks -m "$plain" --chunks 9 "$long"; err_has 'argument 1: expected at most max_length = 24'
+expect "chunks in windows" 0 chunks -m "$plain" --chunks 9 --long-texts windows --stride 4 --dim 1 "$long"; lines 6
+input '{"id":7,"body":"a. b."}\n'; expect "chunks of JSON" 0 chunks -m "$plain" --jsonl body --dim 1; lines 2; out_has '"id":7,"chunk":1,"start":3'
+
+table() { name=$1; shift; printf "$@" > "$work/t.csv"; } # CSV...
+table csv '\357\273\277work_class,"a, ""b""\nc",age\r\n private ,x,39\n\n"two\nlines",,"4"'
+expect "a table" 0 table -m "$plain" --dim 1 "$work/t.csv"; lines 2
+out_has '"prompt":"The work class is private. The a, \"b\"\nc is x. The age is 39.","embedding":['
+out_has '"prompt":"The work class is two\nlines. The a, \"b\"\nc is . The age is 4."'
+expect "the same as text" 0 text -m "$plain" --format npy 'The work class is private. The age is 39.'; keep one
+expect "columns" 0 table -m "$plain" --columns work_class,age "$work/t.csv" -o "$work/t.npy"
+is "its shape" "$(header "$work/t.npy")" "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 20), }"
+is "its row" "$(tail -c 80 "$work/one" | cksum)" "$(tail -c 160 "$work/t.npy" | head -c 80 | cksum)"
+expect "a label" 0 table -m "$plain" --columns age --label work_class --dim 1 "$work/t.csv"; out_has '" The classification label is  private . The age is 39."'
+expect "all but the label" 0 table -m "$plain" --label age --dim 1 "$work/t.csv"; out_has 'is 39. The work class is private. The a, '
+expect "no such column" 1 table -m "$plain" --columns work "$work/t.csv"; err_has 'no column "work"'
+cp "$work/t.csv" "$work/in"; expect "a table on standard input" 0 table -m "$plain" -; lines 2
+table tabs 'a\tb\n1\t2,"\n'; expect "a stray quote" 1 table -m "$plain" --delimiter tab "$work/t.csv"; err_has 'line 2: a quote in a field'
+table ragged 'a,b\n"1\n",2\n3,4,5\n'; expect "a ragged row" 1 table -m "$plain" "$work/t.csv"; err_has 'line 4: expected 2 fields, as the header has, found 3'
+table open 'a,b\n1,"2\n\n'; expect "no closing quote" 1 table -m "$plain" "$work/t.csv"; err_has 'line 2: a quoted field that begins here has no end'
+table after 'a,b\n"1"x,2\n'; expect "more after a quote" 1 table -m "$plain" "$work/t.csv"; err_has 'line 2: expected a delimiter'
+table twice 'a,b,a\n1,2,3\n'; expect "a column twice" 1 table -m "$plain" "$work/t.csv"; err_has 'line 1: column "a" twice'
+table nameless 'a,\n1,2\n'; expect "a column without name" 1 table -m "$plain" "$work/t.csv"; err_has 'column 2 has no name'
+table empty ''; expect "an empty file" 1 table -m "$plain" "$work/t.csv"; err_has 'expected a header'
+table head 'a,b\n'; expect "a header alone" 0 table -m "$plain" "$work/t.csv"; lines 0
+expect "a delimiter of two" 2 table -m "$plain" --delimiter ab "$work/t.csv"; err_has '--delimiter'
+expect "no table" 2 table -m "$plain"; err_has 'expected one table'
 
 # ---- maps (map.sh opens them in a browser) --------------------------------------------------------
 

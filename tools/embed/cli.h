@@ -71,7 +71,9 @@ enum { /* subcommands, as bits */
        COMMAND_IMAGE = 1 << 6,
        COMMAND_PIXELS = 1 << 7,
        COMMAND_MAP = 1 << 8,
-       COMMAND_SCORE = 1 << 9
+       COMMAND_SCORE = 1 << 9,
+       COMMAND_CHUNKS = 1 << 10,
+       COMMAND_TABLE = 1 << 11
 };
 
 enum { FORMAT_NONE = 0, FORMAT_JSONL = 1, FORMAT_NPY = 2, FORMAT_F32 = 3, FORMAT_HTML = 4 };
@@ -94,6 +96,8 @@ typedef struct options {
     int32_t json, similarity;
     int64_t top;
     const char *query_prompt, *document_prompt, *title;
+    const char *chunks;                     /* how texts are cut */
+    const char *delimiter, *columns, *label; /* of a csv */
 } options;
 
 typedef struct command {
@@ -163,6 +167,15 @@ const char *input_place(const input *in, int64_t index);
 void input_close(input *in);
 embed_input batch_view(const batch *b);
 void batch_free(batch *b);
+
+/* ---- csv.c: rows of tables as texts --------------------------------------------------- */
+
+typedef struct csv csv;
+
+csv *csv_open(const options *o, const char *file);
+/* The next row: its text -> text, and "\"prompt\":\"the same\"," -> extra; false at the end. */
+bool csv_read(csv *t, buffer *text, buffer *extra);
+void csv_close(csv *t);
 
 /* ---- files.c: names of images -------------------------------------------------------- */
 
@@ -281,7 +294,8 @@ extern const char *const page_style[], *const page_script[];
 
 /* ---- subcommands --------------------------------------------------------------------- */
 
-void run_vectors(const options *o); /* text, image */
+void run_vectors(const options *o); /* text, image, csv */
+void run_chunks(const options *o);
 void run_score(const options *o);
 void run_hidden(const options *o);
 void run_tokens(const options *o);

@@ -31,6 +31,7 @@ struct input {
     int64_t consumed_before; /* bytes of those before the last batch */
     name_list queue; /* images that the last record, or all arguments, led to */
     int64_t queued;  /* of them taken */
+    csv *rows_of; /* a table, whose rows are texts */
     float *pixels; /* rows of --pixels, of 3 x height x width */
     int64_t rows, height, width;
     buffer standard_input; /* an image */
@@ -48,6 +49,7 @@ static const char *own_keys(int32_t subcommand)
     case COMMAND_IMAGE: return " file embedding error ";
     case COMMAND_SCORE: return " scores error ";
     case COMMAND_HIDDEN: return " file tokens hidden error ";
+    case COMMAND_CHUNKS: return " chunk start end text embedding ";
     case COMMAND_TOKENS: return " ids tokens type_ids offsets word_ids sequence_ids ";
     default: return "";
     }
@@ -116,12 +118,16 @@ input *input_open(const options *o, const char *file, char **arguments, int64_t 
     in->terminator = o->null ? '\0' : '\n';
     if (o->pixels && !images)
         usage("--pixels is for models that take images");
-    if (o->pixels)
+    if (o->pixels) {
         open_pixels(in, o->pixels);
-    else if (!file && argument_count)
+    } else if (o->command == COMMAND_TABLE) {
+        in->name = arguments[0];
+        in->rows_of = csv_open(o, arguments[0]);
+    } else if (!file && argument_count) {
         open_arguments(in, arguments, argument_count);
-    else
+    } else {
         open_lines(in, file);
+    }
     return in;
 }
 
@@ -133,6 +139,7 @@ void input_close(input *in)
     buffer_free(&in->extra);
     buffer_free(&in->standard_input);
     names_clear(&in->queue);
+    csv_close(in->rows_of);
     free(in->pixels);
     free(in);
 }
@@ -160,7 +167,7 @@ const char *input_place(const input *in, int64_t index)
         snprintf(place, sizeof(in->place), "argument %lld", (long long)index + 1);
     else
         snprintf(place, sizeof(in->place), "%.1024s: %s %lld", in->name,
-                 in->terminator ? "line" : in->images ? "name" : "text", (long long)index + 1);
+                 in->rows_of ? "row" : in->terminator ? "line" : in->images ? "name" : "text", (long long)index + 1);
     return place;
 }
 
@@ -359,6 +366,13 @@ static bool read_text(input *in, batch *b, bool patient)
     size_t at = b->bytes.size, size;
     const char *data, *tab;
 
+    if (in->rows_of) {
+        in->extra.size = 0;
+        if (!csv_read(in->rows_of, &b->bytes, &in->extra))
+            return false;
+        add(in, b, at, &in->extra);
+        return true;
+    }
     if (!next(in, patient, &data, &size))
         return false;
     take_text(in, data, size, &b->bytes);

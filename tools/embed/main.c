@@ -53,6 +53,25 @@ static const command commands[] = {
      "  embed score -m ms-marco-MiniLM-L6-v2 'how many people live in Berlin' 'Berlin has 3.7 million'\n"
      "  embed score -m bge-reranker-base -f pairs.tsv -o scores.npy\n",
      run_score},
+    {"chunks", COMMAND_CHUNKS, " [-f FILE | TEXT...]", "vectors of the parts of long texts",
+     "Late chunking: each text goes through the model whole, and then each of its chunks gets the\n"
+     "mean of its own tokens' vectors, which have seen the rest of the text. A JSON object for each\n"
+     "chunk: the text's index, the chunk's number, start and end in bytes of the text, the chunk and\n"
+     "its embedding. A sentence ends behind . ! ? and the like and before white space, or at an\n"
+     "empty line; a paragraph at an empty line. Texts of several lines come by --jsonl or --null.",
+     "  embed chunks -m jina-embeddings-v2-base-en --jsonl body -f posts.jsonl -o chunks.jsonl\n"
+     "  embed chunks -m all-MiniLM-L6-v2 --chunks 64 --long-texts windows --stride 32 -f lines.txt\n"
+     "  embed chunks -m all-MiniLM-L6-v2 'Berlin is a city. It has 3.7 million people.'\n",
+     run_chunks},
+    {"table", COMMAND_TABLE, " TABLE.csv", "one vector a row of a table",
+     "Rows of a CSV file (RFC 4180, with a header) as texts: \"The age is 39. The work class is\n"
+     "private.\", with spaces for the underscores of a column's name, embedded as embed text does.\n"
+     "JSON lines have the text as \"prompt\". Values are taken as they stand in the file, but for\n"
+     "white space around them.",
+     "  embed table -m distilbert-base-uncased --pool mean_all adult.csv -o rows.npy\n"
+     "  embed table -m all-MiniLM-L6-v2 --columns age,work_class --delimiter ';' adult.csv\n"
+     "  embed table -m bert-base-uncased --columns review --label sentiment reviews.csv\n",
+     run_vectors},
     {"tokens", COMMAND_TOKENS, " [-f FILE | TEXT...]", "what the tokenizer makes of a text",
      "A JSON object for each text: ids, tokens, type_ids, offsets (bytes [start, end) within that\n"
      "member of a pair; [0,0] for special tokens that were added) and word_ids (null for those).\n"

@@ -29,17 +29,21 @@ struct option {
 #define AT(field) offsetof(options, field)
 
 enum {
-    ALL = 1023,
+    ALL = 4095,
     INPUTS = ALL & ~COMMAND_INFO,
-    VECTORS = COMMAND_TEXT | COMMAND_IMAGE | COMMAND_SIMILAR | COMMAND_SEARCH | COMMAND_MAP,
-    VECTOR_FILES = COMMAND_TEXT | COMMAND_IMAGE,
+    VECTORS = COMMAND_TEXT | COMMAND_IMAGE | COMMAND_SIMILAR | COMMAND_SEARCH | COMMAND_MAP |
+              COMMAND_TABLE,
+    VECTOR_FILES = COMMAND_TEXT | COMMAND_IMAGE | COMMAND_TABLE,
+    SPANS = VECTORS | COMMAND_CHUNKS,
     ARRAYS = VECTOR_FILES | COMMAND_SCORE,
     PAIRS = COMMAND_TEXT | COMMAND_HIDDEN | COMMAND_TOKENS,
     STRATEGIES = PAIRS | COMMAND_SCORE,
-    IMAGES = INPUTS & ~(COMMAND_TEXT | COMMAND_TOKENS | COMMAND_SCORE),
+    OUTPUTS = STRATEGIES | COMMAND_CHUNKS | COMMAND_TABLE,
+    IMAGES = INPUTS & ~(COMMAND_TEXT | COMMAND_TOKENS | COMMAND_SCORE | COMMAND_CHUNKS | COMMAND_TABLE),
     ONLY_IMAGES = COMMAND_IMAGE | COMMAND_PIXELS,
     TEXTS = INPUTS & ~ONLY_IMAGES,
     EITHER = IMAGES & TEXTS,
+    LINES = TEXTS & ~(EITHER | COMMAND_TABLE),
     ENCODERS = ALL & ~COMMAND_PIXELS,
     LISTS = COMMAND_SIMILAR | COMMAND_SEARCH | COMMAND_INFO
 };
@@ -48,21 +52,29 @@ static const struct option table[] = {
     {ALL, 'm', "model", "DIR", STRING, 0, AT(model),
      "model directory as downloaded, or a single-file model"},
 
-    {TEXTS & ~EITHER, 'f', "file", "FILE", STRING, 0, AT(file),
+    {LINES, 'f', "file", "FILE", STRING, 0, AT(file),
      "read texts from FILE, one a line (-: standard input)"},
     {ONLY_IMAGES, 'f', "file", "FILE", STRING, 0, AT(file),
      "read names of files and folders from FILE, one a line\n(-: standard input)"},
     {EITHER, 'f', "file", "FILE", STRING, 0, AT(file),
      "read texts, or names of images, from FILE, one a line\n(-: standard input); images: also a "
      "folder"},
-    {TEXTS & ~EITHER, 0, "null", NULL, SET, 1, AT(null),
+    {LINES, 0, "null", NULL, SET, 1, AT(null),
      "texts end with NUL instead of a line feed"},
     {IMAGES, 0, "null", NULL, SET, 1, AT(null), "lines end with NUL instead of a line feed"},
-    {TEXTS & ~EITHER, 0, "jsonl", "FIELD", STRING, 0, AT(jsonl),
+    {LINES, 0, "jsonl", "FIELD", STRING, 0, AT(jsonl),
      "lines are JSON objects; the text is the string at FIELD"},
     {IMAGES, 0, "jsonl", "FIELD", STRING, 0, AT(jsonl),
      "lines are JSON objects; the text or name is the string at FIELD"},
     {PAIRS, 0, "pair", NULL, SET, 1, AT(pair), "two texts each, parted by the first tab"},
+    {COMMAND_CHUNKS, 0, "chunks", "sentence|paragraph|line|N", STRING, 0, AT(chunks),
+     "where a text is cut; N: after every N tokens; default: sentence"},
+    {COMMAND_TABLE, 0, "columns", "A,B,...", STRING, 0, AT(columns),
+     "columns of the text, in this order; default: all but that of --label"},
+    {COMMAND_TABLE, 0, "label", "COLUMN", STRING, 0, AT(label),
+     "put \" The classification label is VALUE. \" of this column in front"},
+    {COMMAND_TABLE, 0, "delimiter", "C", STRING, 0, AT(delimiter),
+     "one character between fields, or tab; default: a comma"},
     {COMMAND_HIDDEN, 0, "ids", "FILE", STRING, 0, AT(ids),
      "a JSON array of token ids a line instead of texts; nothing is added"},
     {COMMAND_HIDDEN | COMMAND_IMAGE, 0, "pixels", "FILE", STRING, 0, AT(pixels),
@@ -91,15 +103,17 @@ static const struct option table[] = {
      EMBED_POOL_CLS, AT(encode.pooling),
      "token vectors to one vector; replaces the model's own pooling.\nmean of images: mean_all; "
      "patches: the mean without [CLS]"},
-    {VECTORS | COMMAND_HIDDEN, 0, "layer", "K", LAYER, 0, AT(encode.layer),
+    {COMMAND_CHUNKS, 0, "pool", "cls|mean|max|last|weighted|sqrt_len", CHOICE, EMBED_POOL_CLS,
+     AT(encode.pooling), "vectors of a chunk's tokens to one vector; default: mean"},
+    {SPANS | COMMAND_HIDDEN, 0, "layer", "K", LAYER, 0, AT(encode.layer),
      "hidden_states[K]: 0 is the embeddings' output; default: the last"},
-    {VECTORS, 0, "normalize", NULL, SET, EMBED_NORMALIZE_ON, AT(encode.normalize),
+    {SPANS, 0, "normalize", NULL, SET, EMBED_NORMALIZE_ON, AT(encode.normalize),
      "scale to length 1 at the end"},
-    {VECTORS, 0, "no-normalize", NULL, SET, EMBED_NORMALIZE_OFF, AT(encode.normalize),
+    {SPANS, 0, "no-normalize", NULL, SET, EMBED_NORMALIZE_OFF, AT(encode.normalize),
      "leave out the model's own normalisation"},
-    {VECTORS | COMMAND_SCORE, 0, "no-modules", NULL, BIT, EMBED_NO_MODULES, AT(encode.flags),
+    {SPANS | COMMAND_SCORE, 0, "no-modules", NULL, BIT, EMBED_NO_MODULES, AT(encode.flags),
      "leave out the modules after pooling"},
-    {VECTORS, 0, "dim", "N", NUMBER, 1, AT(encode.dim),
+    {SPANS, 0, "dim", "N", NUMBER, 1, AT(encode.dim),
      "keep the first N numbers (then --normalize, if given)"},
     {VECTOR_FILES, 0, "precision", "float32|int8|uint8|binary|ubinary", CHOICE,
      EMBED_PRECISION_FLOAT32, AT(precision), "quantise as sentence-transformers does"},
@@ -120,12 +134,21 @@ static const struct option table[] = {
 
     {TEXTS, 0, "max-length", "N", NUMBER, 1, AT(encode.max_length),
      "cut a text to N tokens, special tokens included"},
-    {TEXTS, 0, "truncation-side", "right|left", CHOICE, EMBED_TRUNCATE_RIGHT,
+    {TEXTS & ~COMMAND_CHUNKS, 0, "truncation-side", "right|left", CHOICE, EMBED_TRUNCATE_RIGHT,
      AT(encode.truncation_side), "side that is cut off"},
     {STRATEGIES, 0, "strategy", "longest_first|only_first|only_second", CHOICE,
      EMBED_STRATEGY_LONGEST_FIRST, AT(encode.strategy), "member of a pair that is cut"},
-    {TEXTS & ~COMMAND_TOKENS, 0, "no-truncation", NULL, BIT, EMBED_NO_TRUNCATION, AT(encode.flags),
+    {TEXTS & ~(COMMAND_TOKENS | COMMAND_CHUNKS), 0, "no-truncation", NULL, BIT, EMBED_NO_TRUNCATION, AT(encode.flags),
      "a text over the limit is an error, not cut"},
+    {VECTORS & TEXTS, 0, "long-texts", "truncate|refuse|windows", CHOICE, EMBED_LONG_TEXTS_TRUNCATE,
+     AT(encode.long_texts),
+     "a text over the limit is cut, is an error, or becomes the mean of\nwindows, weighted by their "
+     "tokens"},
+    {COMMAND_CHUNKS, 0, "long-texts", "refuse|windows", CHOICE, EMBED_LONG_TEXTS_REFUSE,
+     AT(encode.long_texts),
+     "a text over the limit is an error, or goes through the model in\nwindows; default: refuse"},
+    {SPANS & TEXTS, 0, "stride", "N", NUMBER, 0, AT(encode.stride),
+     "tokens that a window has in common with the one before"},
     {STRATEGIES, 0, "no-special-tokens", NULL, BIT, EMBED_NO_SPECIAL_TOKENS, AT(encode.flags),
      "add no [CLS] and [SEP]"},
     {TEXTS, 0, "replace-invalid", NULL, BIT, EMBED_REPLACE_INVALID_UTF8, AT(encode.flags),
@@ -137,7 +160,7 @@ static const struct option table[] = {
     {COMMAND_SEARCH, 0, "top", "N", NUMBER, 1, AT(top),
      "lines or images shown for each query; default: 5"},
 
-    {STRATEGIES | ONLY_IMAGES, 'o', "output", "FILE", STRING, 0, AT(output),
+    {OUTPUTS | ONLY_IMAGES, 'o', "output", "FILE", STRING, 0, AT(output),
      "write to FILE (-: standard output), the format by its suffix"},
     {COMMAND_MAP, 'o', "output", "FILE", STRING, 0, AT(output),
      "write the page to FILE (-: standard output)"},
@@ -297,6 +320,9 @@ static void check(const options *o, const command *c)
         usage("--ids goes with none of --null, --jsonl and --pair");
     if ((o->argument_count || o->pixels) && (o->null || o->jsonl))
         usage("--%s is for the lines of a file or of standard input", o->null ? "null" : "jsonl");
+    if (c->bit == COMMAND_TABLE && o->argument_count != 1)
+        usage("expected one table as argument (-: standard input), found %lld",
+              (long long)o->argument_count);
     if (o->ranges && o->precision != EMBED_PRECISION_INT8 && o->precision != EMBED_PRECISION_UINT8)
         usage("--ranges goes with --precision int8 or uint8");
 }
