@@ -73,6 +73,7 @@ SO := $(BUILD)/libembed.$(if $(DARWIN),$(ABI).dylib,so.$(VERSION))
 SO_LINKS := $(if $(DARWIN),libembed.dylib,libembed.so libembed.so.$(ABI))
 
 all: $(A) $(SO) $(BUILD)/embed $(EXAMPLES)
+shared: $(SO)
 
 $(BUILD)/lib/%.o: lib/%.c
 	@mkdir -p $(@D)
@@ -143,6 +144,6 @@ uninstall:
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/libembed
 clean:
 	rm -rf build
-.PHONY: all check build-tests demo bench parity install uninstall clean
+.PHONY: all shared check build-tests demo bench parity install uninstall clean
 
 -include $(OBJ:.o=.d) $(TOOL:.o=.d) $(addsuffix .d,$(EXAMPLES) $(TESTS))
