@@ -2,6 +2,7 @@
 # make check        every test; SAN=address,undefined: under the sanitizers
 # make demo         a real model on real sentences; MODEL=dir takes yours
 # make bench        speed of this build; make parity: live against the reference libraries (Python)
+# make python-check the Python package, built, installed and tested in a fresh virtual environment
 # make install      PREFIX=/usr/local DESTDIR=; make uninstall; make clean
 # BLAS=dlopen|link|none: how OpenBLAS is reached. JPEG=auto|turbo|stb: who decodes JPEG; auto takes
 # libjpeg where pkg-config finds it. See docs/building.md.
@@ -121,6 +122,8 @@ bench: $(BUILD)/bench $(BUILD)/embed $(SO)
 	@BUILD=$(BUILD) PEERS=$(PEERS) tests/bench/bench.sh
 parity: $(BUILD)/embed
 	@EMBED=$(BUILD)/embed tests/parity/run.sh
+python-check:
+	@python/tests/run.sh
 
 $(BUILD)/libembed.pc: pkgconfig/libembed.pc.in $(H) Makefile
 	@mkdir -p $(@D)
@@ -144,6 +147,6 @@ uninstall:
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/libembed
 clean:
 	rm -rf build
-.PHONY: all shared check build-tests demo bench parity install uninstall clean
+.PHONY: all shared check build-tests demo bench parity python-check install uninstall clean
 
 -include $(OBJ:.o=.d) $(TOOL:.o=.d) $(addsuffix .d,$(EXAMPLES) $(TESTS))

@@ -70,7 +70,7 @@ class Model(Base):
     @overload
     def encode(
         self,
-        inputs: Any,
+        inputs: Any = ...,
         prompt_name: Optional[str] = ...,
         prompt: Optional[str] = ...,
         batch_size: int = ...,
@@ -88,7 +88,7 @@ class Model(Base):
     @overload
     def encode(
         self,
-        inputs: Any,
+        inputs: Any = ...,
         prompt_name: Optional[str] = ...,
         prompt: Optional[str] = ...,
         batch_size: int = ...,

@@ -116,7 +116,8 @@ def test_precisions(ours: Model, theirs: Any, precision: Any) -> None:
     else:
         off = np.unpackbits(found.view(np.uint8) ^ expected.view(np.uint8), axis=1)[:, : floats.shape[1]]
         assert np.abs(floats[off == 1]).max(initial=0) < 1e-6
-    for keywords in ({}, {"output_value": "token_embeddings"}):
+    cases: list[dict[str, Any]] = [{}, {"output_value": "token_embeddings"}]
+    for keywords in cases:
         if keywords or "int8" not in precision:
             one = theirs.encode(TEXTS[0], precision=precision, **keywords)
             mine = ours.encode(TEXTS[0], precision=precision, **keywords)
