@@ -3,6 +3,7 @@
 # make check-cross  for other systems, built and, under emulators, run here: aarch64, Windows
 # make demo         a real model on real sentences; MODEL=dir takes yours
 # make bench        speed of this build; make parity: live against the reference libraries (Python)
+# make python-check the Python package, built, installed and tested in a fresh virtual environment
 # make install      PREFIX=/usr/local DESTDIR=; make uninstall; make clean
 # make size         bytes by folder; make abi-check: embed.h against what programs were compiled with
 # BLAS=dlopen|link|none: how OpenBLAS is reached. JPEG=auto|turbo|stb: who decodes JPEG; auto takes
@@ -91,6 +92,7 @@ SO_LINKS := $(if $(DARWIN),libembed.dylib,$(if $(WINDOWS),,libembed.so libembed.
 COMMAND := $(BUILD)/embed$(if $(WINDOWS),.exe)
 
 all: $(A) $(SO) $(COMMAND) $(EXAMPLES)
+shared: $(SO)
 
 $(BUILD)/lib/%.o: lib/%.c
 	@mkdir -p $(@D)
@@ -148,6 +150,8 @@ check-cross: $(BUILD)/embed
 	+@EMBED=$(BUILD)/embed MAKE="$(MAKE)" tests/cross-windows.sh
 parity: $(BUILD)/embed
 	@EMBED=$(BUILD)/embed tests/parity/run.sh
+python-check:
+	@python/tests/run.sh
 
 size: all
 	@tools/size.sh $(BUILD)
@@ -164,6 +168,7 @@ uninstall:
 	@$(run_install) uninstall
 clean:
 	rm -rf build
-.PHONY: all check check-cross build-tests demo bench parity size abi-check install uninstall clean
+.PHONY: all shared check check-cross build-tests demo bench parity python-check size abi-check install \
+  uninstall clean
 
 -include $(OBJ:.o=.d) $(TOOL:.o=.d) $(addsuffix .d,$(EXAMPLES) $(TESTS))

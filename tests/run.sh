@@ -49,6 +49,7 @@ for example in examples/*.c; do
     *) run "example $name" "$BUILD/examples/$name" "$model" ;;
     esac
 done
+[ -n "$SAN" ] || run "the Python package" env BUILD="$BUILD" CC="${CC:-cc}" python/tests/check.sh
 [ -n "$SAN" ] || run "install, use, uninstall" tests/install/run.sh "$model" BUILD="$BUILD" BLAS="$BLAS"
 
 echo "$passed passed, $failed failed"

@@ -1,0 +1,99 @@
+"""Ctrl-C and other signals stop a long call promptly, as Python's own exceptions, and the model goes on."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_plain import MODELS, PYTHON, load, texts
+
+PROGRAM = """
+import sys, time, warnings
+sys.path.insert(0, {tests!r})
+from test_plain import load, texts
+model = load("bert", batch_tokens=64)
+some = model.encode(texts())
+many = texts() * {times}
+print("ready", flush=True)
+try:
+    {call}
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+assert (model.encode(texts()) == some).all()
+print("works", flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "model.encode(many)",
+        "model.encode(many, show_progress_bar=True)",
+        "model.encode(many, output_value='token_embeddings')",
+        "model.last_hidden_state(many)",
+        "model.encode(many, failed=lambda *_: None)",
+    ],
+)
+def test_ctrl_c(call: str) -> None:
+    program = PROGRAM.format(tests=str(Path(__file__).parent), times=500_000, call=call)
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout and process.stdout.readline() == "ready\n"
+    time.sleep(2)
+    assert process.poll() is None, "ended before it could be stopped"
+    process.send_signal(signal.SIGINT)
+    start = time.monotonic()
+    assert process.stdout.readline() == "stopped\n"
+    assert time.monotonic() - start < 2
+    assert process.stdout.readline() == "works\n"
+    assert process.wait() == 0
+
+
+class TimeIsUp(Exception):
+    pass
+
+
+def test_a_handler_that_raises() -> None:
+    def handler(*_: object) -> None:
+        raise TimeIsUp
+
+    model = load("bert", batch_tokens=64)
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        many = texts() * 300_000
+        for _ in range(3):
+            signal.setitimer(signal.ITIMER_REAL, 0.3)
+            with pytest.raises(TimeIsUp):
+                model.encode(many)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert np.isfinite(model.encode("bu")).all()
+
+
+def test_the_gil_is_released() -> None:
+    """Another thread counts on while this one encodes."""
+    import threading
+
+    model = load("bert", batch_tokens=0)
+    inputs = texts() * 20_000
+    stop, beats = threading.Event(), 0
+
+    def beat() -> None:
+        nonlocal beats
+        while not stop.wait(0.01):
+            beats += 1
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    start = time.monotonic()
+    model.encode(inputs)
+    seconds = time.monotonic() - start
+    stop.set()
+    thread.join()
+    assert beats > 20 * seconds, f"{beats} beats in {seconds:.1f} s"
+    assert MODELS.is_dir() and PYTHON.is_dir()
