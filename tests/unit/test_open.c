@@ -77,7 +77,7 @@ static void refuse_each(const change *changes, size_t count, bool generic_tokeni
 /* ---- config.json ------------------------------------------------------------------------- */
 
 #define FAMILIES                                                                                   \
-    "bert, roberta, xlm-roberta, camembert, albert, distilbert, electra, mpnet, modernbert, nomic_bert, " \
+    "bert, roberta, xlm-roberta, camembert, albert, distilbert, electra, mpnet, deberta-v2, gpt2, modernbert, nomic_bert, " \
     "gte, new, qwen3, gemma3_text, vit, deit, beit, dinov2, dinov2_with_registers, dinov3_vit, clip, " \
     "clip_text_model, clip_vision_model, siglip, siglip_text_model, siglip_vision_model, siglip2, siglip2_vision_model"
 
