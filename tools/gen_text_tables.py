@@ -245,7 +245,7 @@ def main():
     with open(os.path.join(folder, "normal_tables.c"), "w") as f:
         f.write("/* Normal forms and grapheme clusters of every code point, swept from\n" + note)
         f.write('#include "normal_tables.h"\n\n/* clang-format off */\n')
-        f.write(array("uint16_t", "emb_normal_flag_index", flag_index))
+        f.write(array("uint8_t", "emb_normal_flag_index", flag_index))
         f.write(array("uint8_t", "emb_normal_flag_blocks", flag_blocks))
         f.write(array("uint32_t", "emb_normal_compat_from", sorted(compat), "0x%X"))
         f.write("/* start in emb_normal_compat_pool * 32 + number of code points */\n")
@@ -254,7 +254,7 @@ def main():
         f.write("/* pairs that compose, sorted */\n")
         f.write(array("uint64_t", "emb_normal_pairs", [a << 32 | b for a, b in ordered], "0x%X"))
         f.write(array("uint32_t", "emb_normal_composed", [pairs[p] for p in ordered], "0x%X"))
-        f.write(array("uint16_t", "emb_cluster_index", cluster_index))
+        f.write(array("uint8_t", "emb_cluster_index", cluster_index))
         f.write(array("uint8_t", "emb_cluster_blocks", cluster_blocks))
         f.write("const size_t emb_normal_compat_count = %d, emb_normal_pairs_count = %d;\n" % (len(compat), len(pairs)))
     counts = {n: sum(1 for v in graphemes.values() if v % 16 == i) for i, n in enumerate(GCB)}

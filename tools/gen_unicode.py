@@ -197,7 +197,7 @@ def main():
             f.write(" * %s %d\n" % (n, len(members)))
         f.write(" */\n")
         f.write('#include "unicode.h"\n\n/* clang-format off */\n')
-        f.write(array("uint16_t", "emb_unicode_flag_index", flag_index))
+        f.write(array("uint8_t", "emb_unicode_flag_index", flag_index))
         f.write(array("uint8_t", "emb_unicode_flag_blocks", flag_blocks))
         f.write(array("uint8_t", "emb_unicode_ccc_index", ccc_index))
         f.write(array("uint8_t", "emb_unicode_ccc_blocks", ccc_blocks))

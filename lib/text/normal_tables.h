@@ -25,7 +25,7 @@ enum { /* Grapheme_Cluster_Break, low four bits; regional indicators are never s
     EMB_CLUSTER_LINKS = 128     /* Extend or Linker */
 };
 
-extern const uint16_t emb_normal_flag_index[], emb_cluster_index[];
+extern const uint8_t emb_normal_flag_index[], emb_cluster_index[];
 extern const uint8_t emb_normal_flag_blocks[], emb_cluster_blocks[];
 extern const uint32_t emb_normal_compat_from[], emb_normal_compat_place[], emb_normal_compat_pool[];
 extern const uint64_t emb_normal_pairs[];

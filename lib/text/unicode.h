@@ -18,7 +18,7 @@ enum {
     EMB_UNICODE_DECOMPOSES = 1 << 7   /* emb_unicode_decompose changes it */
 };
 
-extern const uint16_t emb_unicode_flag_index[];
+extern const uint8_t emb_unicode_flag_index[];
 extern const uint8_t emb_unicode_flag_blocks[], emb_unicode_ccc_index[], emb_unicode_ccc_blocks[];
 extern const uint32_t emb_unicode_lower_from[], emb_unicode_lower_to[];
 extern const uint32_t emb_unicode_nfd_from[], emb_unicode_nfd_pool[];

@@ -10,7 +10,7 @@ PATH=$folder:$PATH
 failed=0 shells=
 
 offers() { # SHELL LINE EXPECTED: the function SHELL prints what it offers at the end of LINE, a word a line
-    found=$($1 "$2" | tr -d '\r' | sort | tr '\n' ' ')
+    found=$($1 "$2" | grep . | sort | tr '\n' ' ')
     [ "$found" = "$3" ] || { echo "completion: $1: \"$2\": expected $3, found $found"; failed=1; }
 }
 
@@ -33,7 +33,7 @@ for shell in bash fish; do
     offers in_$shell "embed text --trunc" "--truncation-side "
     offers in_$shell "embed text --truncation-side " "left right "
     offers in_$shell "embed text --truncation-side l" "left "
-    offers in_$shell "embed info --truncation" " "
+    offers in_$shell "embed info --truncation" ""
 done
 if command -v zsh >/dev/null 2>&1; then # read, not run: its completion needs a terminal
     zsh -n tools/completion/embed.zsh || failed=1
