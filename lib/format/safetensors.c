@@ -42,6 +42,11 @@ const char *emb_dtype_name(emb_dtype dtype)
     return dtypes[dtype].name;
 }
 
+size_t emb_dtype_bits(emb_dtype dtype)
+{
+    return dtypes[dtype].bits;
+}
+
 emb_shape_text emb_shape_of(const int64_t *shape, int32_t rank)
 {
     emb_shape_text s = {"["};
@@ -461,6 +466,7 @@ void emb_safetensors_close(emb_safetensors *st)
     emb_free(a, st->tensors);
     emb_free(a, st->metadata);
     emb_free(a, st->strings);
+    emb_free(a, st->copies);
     *st = (emb_safetensors){.allocator = a};
 }
 

@@ -14,6 +14,7 @@ typedef enum { /* every dtype of the format; the library computes with the first
     EMB_F4, EMB_F6_E2M3, EMB_F6_E3M2
 } emb_dtype;
 const char *emb_dtype_name(emb_dtype dtype);
+size_t emb_dtype_bits(emb_dtype dtype);
 
 typedef struct emb_tensor {
     const char *name;
@@ -34,6 +35,7 @@ typedef struct emb_safetensors {
     emb_metadata *metadata; /* sorted by key */
     int64_t metadata_count;
     char *strings;          /* every name, key and value above */
+    char *copies;           /* data that does not lie in the file as it is needed, or NULL */
 } emb_safetensors;
 
 /* name: what messages call the file. data stays with the caller, unchanged until close. */
