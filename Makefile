@@ -2,7 +2,8 @@
 # make check        every test; SAN=address,undefined: under the sanitizers
 # make check-cross  for other systems, built and, under emulators, run here: aarch64, Windows
 # make demo         a real model on real sentences; MODEL=dir takes yours
-# make bench        speed of this build; make parity: live against the reference libraries (Python)
+# make bench        speed of this build; PEERS=1: beside other engines; bench-counts: instructions counted
+# make parity       live against the reference libraries (Python)
 # make python-check the Python package, built, installed and tested in a fresh virtual environment
 # make install      PREFIX=/usr/local DESTDIR=; make uninstall; make clean
 # make size         bytes by folder; make abi-check: embed.h against what programs were compiled with
@@ -129,8 +130,10 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/standalone.c tests/fuzz/mutate.h $(A)
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(filter-out -MMD -MP,$(OURS)) $(DEPS) $(CPPFLAGS) $(CFLAGS) $(filter %.c,$^) $(A) \
 	  $(LINK) $(LIBS) -o $@
-$(BUILD)/bench: tests/bench/bench.c $(A)
-	$(call quiet,CC)$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $< $(A) $(LINK) $(LIBS) -o $@
+$(BUILD)/bench: tests/bench/probe.c tests/bench/probe.h
+$(BUILD)/bench $(BUILD)/counts: $(BUILD)/%: tests/bench/%.c $(A)
+	$(call quiet,CC)$(CC) $(filter-out -MMD -MP,$(OURS)) $(DEPS) $(CPPFLAGS) $(CFLAGS) $(filter %.c,$^) $(A) \
+	  $(LINK) $(LIBS) -o $@
 
 # ---- what people call ----------------------------------------------------------
 
@@ -144,6 +147,8 @@ demo:
 	@tools/demo.sh
 bench: $(BUILD)/bench $(BUILD)/embed $(SO)
 	@BUILD=$(BUILD) PEERS=$(PEERS) tests/bench/bench.sh
+bench-counts: $(BUILD)/counts
+	@BUILD=$(BUILD) CC="$(CC)" tests/bench/counts.sh $(if $(RECORD),--record)
 # Other machines and systems, built and, where an emulator is there, run here.
 check-cross: $(BUILD)/embed
 	+@EMBED=$(BUILD)/embed MAKE="$(MAKE)" tests/cross-aarch64.sh
@@ -168,7 +173,7 @@ uninstall:
 	@$(run_install) uninstall
 clean:
 	rm -rf build
-.PHONY: all shared check check-cross build-tests demo bench parity python-check size abi-check install \
+.PHONY: all shared check check-cross build-tests demo bench bench-counts parity python-check size abi-check install \
   uninstall clean
 
 -include $(OBJ:.o=.d) $(TOOL:.o=.d) $(addsuffix .d,$(EXAMPLES) $(TESTS))

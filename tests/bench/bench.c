@@ -10,11 +10,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 #include "../../lib/model.h"
+#include "probe.h"
 
 enum { MAX_RUNS = 1000, MIN_RUNS = 3, STARTS = 11, CYCLED_BYTES = 64 << 20, TEXTS = 500 };
 
@@ -23,7 +21,7 @@ static const emb_allocator *const libc = &emb_libc_allocator;
 static double seconds = 0.3; /* that each figure is measured for */
 static FILE *csv;
 static int32_t threads_of[2] = {1}, thread_counts = 1; /* one, and all usable ones */
-static double probe[2]; /* flops a second with that many */
+static double probe[PROBES][2]; /* operations a second with that many */
 
 static void check(bool ok, const char *message)
 {
@@ -123,63 +121,31 @@ static void device_free(emb_device *d)
 
 /* ---- what the CPU can do ------------------------------------------------------------ */
 
-#if defined(__x86_64__)
-typedef __m256 lanes;
-#define PROBE_NAME "AVX2 fused multiply-adds"
-#define PROBE_TARGET __attribute__((target("avx2,fma")))
-#define MULTIPLY_ADD(a, b, c) _mm256_fmadd_ps(a, b, c)
-#else
-typedef float lanes __attribute__((vector_size(16)));
-#define PROBE_NAME "multiply-adds of four floats"
-#define PROBE_TARGET
-#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
-#endif
-
-enum { CHAINS = 12, PROBE_STEPS = 1 << 17, PROBE_TASKS = 16 };
-static volatile float sink; /* what is computed must be used */
-
-PROBE_TARGET static void probe_task(void *arg, int64_t index)
+/* As lines for a program: kind, threads, 10^9 a second. */
+static void print_probe(void)
 {
-    const lanes x = (lanes){0} + 0.999f, y = (lanes){0} + 0.001f;
-    lanes sums[CHAINS], all = {0};
+    static const embed_model none;
 
-#pragma GCC unroll 12
-    for (int i = 0; i < CHAINS; i++)
-        sums[i] = x * (float)(i + index);
-    for (int64_t step = 0; step < PROBE_STEPS; step++) {
-#pragma GCC unroll 12
-        for (int i = 0; i < CHAINS; i++)
-            sums[i] = MULTIPLY_ADD(sums[i], x, y);
-    }
-#pragma GCC unroll 12
-    for (int i = 0; i < CHAINS; i++)
-        all += sums[i];
-    sink = all[0];
-    (void)arg;
-}
-
-static void run_probe(void *arg)
-{
-    emb_parallel(arg, probe_task, NULL, PROBE_TASKS);
+    for (int kind = 0; kind < PROBES; kind++)
+        for (int i = 0; i < thread_counts && probe_what(kind); i++) {
+            emb_device d = device_of(&none, threads_of[i]);
+            printf("%s,%d,%.6g\n", probe_names[kind], d.threads, probe_run(kind, &d) * 1e-9);
+            device_free(&d);
+        }
 }
 
 static void bench_probe(const embed_model *m)
 {
-    const double flops = 2.0 * PROBE_TASKS * PROBE_STEPS * CHAINS * sizeof(lanes) / sizeof(float);
-
-#if defined(__x86_64__)
-    check(emb_cpu_features() & EMB_CPU_AVX2, "this CPU has no AVX2 to measure against");
-#endif
-    for (int i = 0; i < thread_counts; i++) {
-        emb_device d = device_of(m, threads_of[i]);
-        const timing t = measure(run_probe, &d);
-        probe[i] = flops / t.best;
-        record("probe", PROBE_NAME, "", d.threads, "GFLOP/s", flops / t.median * 1e-9,
-               probe[i] * 1e-9);
-        printf("%s, %d %s: %.1f GFLOP/s\n", PROBE_NAME, d.threads,
-               d.threads == 1 ? "thread" : "threads", probe[i] * 1e-9);
-        device_free(&d);
-    }
+    for (int kind = 0; kind < PROBES; kind++)
+        for (int i = 0; i < thread_counts && probe_what(kind); i++) {
+            emb_device d = device_of(m, threads_of[i]);
+            const double most = probe_run(kind, &d);
+            probe[kind][i] = most;
+            record("probe", probe_names[kind], "", d.threads, "G/s", most * 1e-9, most * 1e-9);
+            printf("%s, %d %s: %.1f G/s\n", probe_what(kind), d.threads,
+                   d.threads == 1 ? "thread" : "threads", most * 1e-9);
+            device_free(&d);
+        }
     printf("\n");
 }
 
@@ -201,10 +167,34 @@ static void run_product(void *arg)
     emb_linear_product(j->device, l, j->rows, j->x, l->weight.k, j->y, l->weight.n);
 }
 
-static void bench_product(const embed_model *m, const char *model, int64_t k, int64_t n)
+/* A matrix of weights[n][k], in float32 or whole numbers. */
+static emb_matrix matrix_of(const embed_model *m, bool whole, int64_t n, int64_t k, const float *weights)
+{
+    emb_matrix w = {.n = n, .k = k};
+    size_t floats = 0;
+
+    check(whole ? emb_int8_floats(n, k, &floats)
+                : emb_matrix_floats(m->gemm, EMB_STORED_F32, n, k, &floats), "matrix too large");
+    w.data = memory(floats, sizeof(float));
+    if (whole) {
+        float *const row = memory((size_t)k, sizeof(float));
+        emb_int8_place(&w, n, w.data);
+        emb_int8_fill(m->kernels, &w, 0, n, weights, row);
+        emb_free(libc, row);
+    } else
+        emb_matrix_fill(m->gemm, m->kernels, &w, 0, n, weights);
+    return w;
+}
+
+typedef struct {
+    const char *name;
+    bool whole, cycled;
+} product_kind;
+
+static void bench_product(const embed_model *m, const product_kind *kind, const char *model, int64_t k, int64_t n)
 {
     static const int64_t rows[] = {8, 16, 32, 128, 512};
-    product_job j = {.count = EMB_MAX(1, CYCLED_BYTES / (n * k * 4))};
+    product_job j = {.count = kind->cycled ? EMB_MAX(1, CYCLED_BYTES / (n * k * 4)) : 1};
     float *weight = memory((size_t)(n * k), sizeof(float));
     char name[64], shape[32];
 
@@ -213,32 +203,33 @@ static void bench_product(const embed_model *m, const char *model, int64_t k, in
     j.y = memory(512 * (size_t)n, sizeof(float));
     fill(j.x, 512 * k, 1.0f);
     fill(weight, n * k, 0.05f);
-    for (int64_t i = 0; i < j.count; i++) {
-        emb_matrix *w = &j.linears[i].weight;
-        size_t floats = 0;
-        check(emb_matrix_floats(m->gemm, EMB_STORED_F32, n, k, &floats), "matrix too large");
-        *w = (emb_matrix){.n = n, .k = k, .data = memory(floats, sizeof(float))};
-        emb_matrix_fill(m->gemm, m->kernels, w, 0, n, weight);
-    }
+    for (int64_t i = 0; i < j.count; i++)
+        j.linears[i].weight = matrix_of(m, kind->whole, n, k, weight);
     snprintf(name, sizeof(name), "%s %" PRId64 " -> %" PRId64, model, k, n);
     for (int i = 0; i < thread_counts; i++) {
         emb_device d = device_of(m, threads_of[i]);
+        d.scratch_per_thread = emb_linear_scratch(k);
+        d.scratch = emb_alloc(libc, (size_t)d.threads * d.scratch_per_thread, 64);
+        check(d.scratch, "out of memory");
         j.device = &d;
         printf("%-22s %8d", name, d.threads);
         for (int64_t r = 0; r < EMB_COUNT(rows); r++) {
             const double flops = 2.0 * (double)(rows[r] * n * k);
             j.rows = rows[r];
             const timing t = measure(run_product, &j);
-            printf(" %7.0f%%", 100 * flops / t.best / probe[i]);
+            printf(" %7.0f%%", 100 * flops / t.best / probe[kind->whole ? PROBE_INT8 : PROBE_F32][i]);
             snprintf(shape, sizeof(shape), "M=%" PRId64, rows[r]);
-            record("product", name, shape, d.threads, "GFLOP/s", flops / t.median * 1e-9,
+            record(kind->name, name, shape, d.threads, "G/s", flops / t.median * 1e-9,
                    flops / t.best * 1e-9);
         }
         printf("\n");
+        emb_free(libc, d.scratch);
         device_free(&d);
     }
-    for (int64_t i = 0; i < j.count; i++)
-        emb_free(libc, j.linears[i].weight.data);
+    for (int64_t i = 0; i < j.count; i++) {
+        const emb_matrix *w = &j.linears[i].weight;
+        emb_free(libc, w->whole ? (void *)w->int8.data : (void *)w->data);
+    }
     emb_free(libc, j.linears);
     emb_free(libc, j.x);
     emb_free(libc, j.y);
@@ -247,21 +238,29 @@ static void bench_product(const embed_model *m, const char *model, int64_t k, in
 
 static void bench_products(const embed_model *m)
 {
+    static const product_kind kinds[] = {{"float32, weights in cache", false, false},
+                                         {"float32, weights from memory", false, true},
+                                         {"int8, weights in cache", true, false},
+                                         {"int8, weights from memory", true, true}};
     static const struct { const char *name; int64_t hidden, intermediate; } models[] = {
         {"MiniLM", 384, 1536}, {"BERT-base", 768, 3072},
     };
 
-    printf("Matrix products (%s, %s), fastest run in per cent of these multiply-adds\n%-22s %8s",
-           emb_gemm_name(m->gemm), m->kernels->name, "", "threads");
-    printf("      M=8     M=16     M=32    M=128    M=512\n");
-    for (int64_t i = 0; i < EMB_COUNT(models); i++) {
-        const int64_t h = models[i].hidden, wide = models[i].intermediate;
-        bench_product(m, models[i].name, h, 3 * h);
-        bench_product(m, models[i].name, h, h);
-        bench_product(m, models[i].name, h, wide);
-        bench_product(m, models[i].name, wide, h);
+    for (size_t kind = 0; kind < EMB_COUNT(kinds); kind++) {
+        if (probe[kinds[kind].whole ? PROBE_INT8 : PROBE_F32][0] == 0)
+            continue;
+        printf("Matrix products (%s, %s; %s), fastest run in per cent of these multiply-adds\n%-22s %8s",
+               emb_gemm_name(m->gemm), m->kernels->name, kinds[kind].name, "", "threads");
+        printf("      M=8     M=16     M=32    M=128    M=512\n");
+        for (int64_t i = 0; i < EMB_COUNT(models); i++) {
+            const int64_t h = models[i].hidden, wide = models[i].intermediate;
+            bench_product(m, &kinds[kind], models[i].name, h, 3 * h);
+            bench_product(m, &kinds[kind], models[i].name, h, h);
+            bench_product(m, &kinds[kind], models[i].name, h, wide);
+            bench_product(m, &kinds[kind], models[i].name, wide, h);
+        }
+        printf("\n");
     }
-    printf("\n");
 }
 
 /* ---- whole models ------------------------------------------------------------------------- */
@@ -336,7 +335,7 @@ static void bench_models(const embed_model *m)
             const timing t = measure(run_batch, &j);
             printf("%-14s %8d %10.2f %10.2f %10.0f %8.1f %7.0f%%\n", shape, threads_of[i],
                    t.median * 1e3, t.best * 1e3, (double)(batch * tokens) / t.median,
-                   flops / t.median * 1e-9, 100 * flops / t.median / probe[i]);
+                   flops / t.median * 1e-9, 100 * flops / t.median / probe[PROBE_F32][i]);
             record("model", a->model_type, shape, threads_of[i], "ms", t.median * 1e3,
                    t.best * 1e3);
             batch_free(&j);
@@ -364,7 +363,7 @@ static void time_parts(const embed_model *m, const emb_device *d, const emb_batc
                        const emb_encoder_scratch *s, double *took)
 {
     const emb_encoder *e = &m->text;
-    const int64_t h = e->arch.hidden_size, ld = 3 * e->part, n = b->tokens;
+    const int64_t h = e->arch.hidden_size, ld = e->qkv_stride, n = b->tokens;
     const int64_t wide = e->arch.intermediate_size;
 
     for (int64_t i = 0; i < e->arch.num_hidden_layers; i++) {
@@ -373,7 +372,7 @@ static void time_parts(const embed_model *m, const emb_device *d, const emb_batc
         emb_linear_run(d, &l->qkv, n, s->x, h, s->qkv, ld);
         took[QKV] += lap(&at);
         emb_attention_run(d, &e->attention, NULL, b->sequences, b->starts, s->qkv,
-                          s->qkv + e->part, s->qkv + 2 * e->part, ld, s->context, h, s->attention,
+                          s->qkv + e->query_part, s->qkv + e->query_part + e->key_part, ld, s->context, h, s->attention,
                           s->attention_per_thread);
         took[ATTENTION] += lap(&at);
         for (int64_t row = 0; row < n; row += EMB_MLP_ROWS) {
@@ -580,7 +579,7 @@ static void bench_command(char *command, char *model)
 int main(int argc, char **argv)
 {
     static const char usage[] = "usage: bench [--csv FILE] [--text FILE] [--embed COMMAND] "
-                                "[--seconds S] [--isa NAME] [--blas] MODEL";
+                                "[--seconds S] [--isa NAME] [--blas] MODEL | --probe";
     embed_open_options options = EMBED_OPEN_OPTIONS_INIT;
     embed_error error = EMBED_ERROR_INIT;
     const char *text = NULL;
@@ -588,6 +587,12 @@ int main(int argc, char **argv)
     embed_model *m;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
+    threads_of[1] = emb_usable_cores();
+    thread_counts = threads_of[1] > 1 ? 2 : 1;
+    if (argc == 2 && strcmp(argv[1], "--probe") == 0) {
+        print_probe();
+        return 0;
+    }
     for (; argc > 2; argc--, argv++) {
         const bool more = argc > 3;
         if (strcmp(argv[1], "--blas") == 0) {
@@ -613,8 +618,6 @@ int main(int argc, char **argv)
     if (csv)
         fprintf(csv, "section,name,shape,threads,unit,median,best\n");
     check(embed_model_open(argv[1], &options, &m, &error) == EMBED_OK, error.message);
-    threads_of[1] = emb_usable_cores();
-    thread_counts = threads_of[1] > 1 ? 2 : 1;
     if (command)
         bench_command(command, argv[1]);
     bench_probe(m);

@@ -1,10 +1,12 @@
 #!/bin/sh
-# Measures this build: tests/bench/bench.c on a model, and with PEERS=1 the same model in PyTorch and
-# sentence-transformers beside it (tests/bench/peers.py). The machine should have nothing else to do.
+# Measures this build: tests/bench/bench.c on a model, and with PEERS=1 the same weights in other engines
+# beside it (tests/bench/peers.py). The machine should have nothing else to do.
 #
 #   make bench                        tables
-#   make bench MODEL=dir CSV=file     another model; every figure as CSV
-#   make bench PEERS=1                beside the reference libraries, whose outputs are compared first
+#   make bench MODEL=dir CSV=f.csv    another model; every figure as CSV
+#   make bench PEERS=1                beside other engines, whose outputs are compared first, in a virtual
+#                                     environment of their own (BENCH_PYTHON names another interpreter); an hour
+#   make bench PEERS=1 PAGE=docs      and docs/performance.md of what came out
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -46,20 +48,30 @@ echo "$("$build/embed" --version | head -n 1), $(basename "$model"), $(uname -m)
     "load $(uptime | sed 's/.*average[s]*: //')"
 sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1
 echo
-"$build/bench" ${CSV:+--csv "$CSV"} --seconds "${SECONDS_EACH:-0.3}" --text "$texts" \
+"$build/bench" --csv "${CSV:-$work/bench.csv}" --seconds "${SECONDS_EACH:-0.3}" --text "$texts" \
     --embed "$build/embed" "$model" || exit 1
 
 [ -n "${PEERS:-}" ] && [ "$PEERS" != 0 ] || exit 0
 echo
 ${MAKE:-make} -s BUILD="$build" all || exit 1
-if [ -z "${PARITY_PYTHON:-}" ]; then
-    PARITY_PYTHON=build/parity-venv/bin/python
-    [ -x $PARITY_PYTHON ] || EMBED=$build/embed tests/parity/run.sh versions.py || exit 1
+if [ -z "${BENCH_PYTHON:-}" ]; then
+    venv=build/bench-venv
+    if ! cmp -s tests/bench/requirements.txt $venv/installed.txt; then
+        python3 -m venv $venv && $venv/bin/pip install --quiet "$(grep '^torch==' tests/bench/requirements.txt)" &&
+            $venv/bin/pip install --quiet -r tests/bench/requirements.txt || exit 1
+        $venv/bin/pip install --quiet llama-cpp-python || echo "bench: no llama-cpp-python: it needs a C++ compiler"
+        cp tests/bench/requirements.txt $venv/installed.txt
+    fi
+    BENCH_PYTHON=$venv/bin/python
 fi
-TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 PYTHONDONTWRITEBYTECODE=1 \
-    "$PARITY_PYTHON" tests/bench/peers.py --library "$build/libembed.so" --model "$model" \
-    --texts "$texts" ${CSV:+--csv "${CSV%.csv}-peers.csv"} || exit 1
-HF_HUB_OFFLINE=1 PYTHONDONTWRITEBYTECODE=1 "$PARITY_PYTHON" tests/bench/images.py --library "$build/libembed.so" \
-    ${CSV:+--csv "${CSV%.csv}-images.csv"} || exit 1
-HF_HUB_OFFLINE=1 PYTHONDONTWRITEBYTECODE=1 "$PARITY_PYTHON" tests/bench/tokenizer_speed.py \
-    --library "$build/libembed.so" --texts "$texts" ${CSV:+--csv "${CSV%.csv}-tokenizers.csv"}
+export TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 PYTHONDONTWRITEBYTECODE=1
+csv=${CSV:-$work/bench.csv}
+csv=${csv%.csv}
+library=$build/libembed.so
+"$BENCH_PYTHON" tests/bench/peers.py --library "$library" --embed "$build/embed" --bench "$build/bench" --model "$model" \
+    --texts "$texts" --csv "$csv-peers.csv" || exit 1
+"$BENCH_PYTHON" tests/bench/images.py --library "$library" --csv "$csv-peers.csv" || exit 1
+"$BENCH_PYTHON" tests/bench/tokenizer_speed.py --library "$library" --texts "$texts" --csv "$csv-tokenizers.csv" || exit 1
+[ -z "${PAGE:-}" ] || "$BENCH_PYTHON" tests/bench/page.py --peers "$csv-peers.csv" --bench "$csv.csv" \
+    --tokenizers "$csv-tokenizers.csv" --out "$PAGE" \
+    --machine "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1), $(nproc) cores"

@@ -6,7 +6,6 @@ compared before anything is timed, and then ours and theirs in turn.
 Photos are made up: smooth shapes and noise, 640 x 480, saved by Pillow with quality 90. The model is ViT-B/16
 with random weights, its recipe the mean over all tokens. A ratio above 1 means that we are faster."""
 import argparse
-import ctypes
 import os
 import tempfile
 
@@ -16,54 +15,9 @@ import transformers
 from PIL import Image
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
-import peers
-
-
-class EmbedImage(ctypes.Structure):
-    """embed_image"""
-
-    _fields_ = [("data", ctypes.c_void_p), ("size", ctypes.c_int64), ("path", ctypes.c_char_p),
-                ("stride", ctypes.c_int64), ("width", ctypes.c_int32), ("height", ctypes.c_int32),
-                ("format", ctypes.c_int32), ("reserved", ctypes.c_int32 * 5)]
-
-
-class ImageInput(ctypes.Structure):
-    """embed_input"""
-
-    _fields_ = peers.Input._fields_ + [("images", ctypes.c_void_p)]
-
-
-class Ours(peers.Ours):
-    """A model and a session of the library, over image files."""
-
-    def given(self, paths):
-        images = (EmbedImage * len(paths))(*(EmbedImage(path=path.encode()) for path in paths))
-        given = ImageInput(struct_size=ctypes.sizeof(ImageInput), count=len(paths),
-                           images=ctypes.cast(images, ctypes.c_void_p))
-        return given, images
-
-    def pixels(self, paths, side):
-        given, keep = self.given(paths)
-        out = np.empty((len(paths), 3, side, side), np.float32)
-
-        def run(_keep=keep):
-            self._check(self.lib.embed_pixel_values(self.session, ctypes.byref(given), None,
-                                                    ctypes.c_void_p(out.ctypes.data), ctypes.c_int64(side),
-                                                    ctypes.c_int64(side)))
-            return out
-
-        return run
-
-    def vectors(self, paths):
-        given, keep = self.given(paths)
-        out = np.empty((len(paths), self.dim), np.float32)
-
-        def run(_keep=keep):
-            self._check(self.lib.embed_encode(self.session, ctypes.byref(given), None,
-                                              ctypes.c_void_p(out.ctypes.data), ctypes.c_int64(self.dim)))
-            return out
-
-        return run
+from ours import Ours
+from peers import difference
+from timing import Report, cores, in_turn
 
 
 def make_photos(folder, count):
@@ -95,9 +49,9 @@ def main():
     parser.add_argument("--photos", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--csv")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, os.cpu_count() or 1])
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, cores()])
     given = parser.parse_args()
-    report = peers.Report(given.csv)
+    report = Report(given.csv, append=True)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         paths = list(make_photos(folder, given.photos))
         model, processor = make_model(os.path.join(folder, "model"))
@@ -122,13 +76,14 @@ def main():
             torch.set_num_threads(threads)
             ours = Ours(given.library, os.path.join(folder, "model"), threads)
             for what, peer, mine, theirs in (
-                    ("to pixels", "Pillow", ours.pixels(paths, 224), pillow),
-                    ("to pixels", "transformers", ours.pixels(paths, 224), pixel_values),
-                    ("to vectors", "transformers", ours.vectors(paths), vectors)):
-                error = peers.compare(mine(), theirs())
-                a, b = peers.in_turn(mine, theirs, given.seconds)
-                report.head(f"{given.photos} JPEG photos {what}, {threads} threads: {peer}", peer)
-                report.add(what, threads, peer, "images/s", given.photos / a, given.photos / b, b / a, error)
+                    ("pixels", "Pillow", ours.pixels_of_files(paths, 224), pillow),
+                    ("pixels", "transformers", ours.pixels_of_files(paths, 224), pixel_values),
+                    ("vectors", "transformers", ours.vectors_of_files(paths), vectors)):
+                error = difference(mine(), theirs())
+                a, b = in_turn(mine, theirs, given.seconds)
+                report.add(model="vit", shape=f"photos to {what}", threads=threads, precision="f32", ours="f32",
+                           peer=peer, unit="images/s", ours_value=given.photos / a, peer_value=given.photos / b,
+                           difference=error)
             ours.close()
 
 
