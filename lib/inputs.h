@@ -4,10 +4,23 @@
 #define EMB_INPUTS_H
 
 #include <math.h>
+#include <stdatomic.h>
 
 #include "session.h"
 
 enum { EMB_TEXT, EMB_IMAGE };
+
+/* Texts that all threads together tokenize before the pass comes to them. */
+typedef struct emb_ahead {
+    char *scratch; /* NULL: there is one thread */
+    size_t scratch_per_thread;
+    int64_t max_bytes;       /* of such a text */
+    int32_t *own;            /* [threads][2][longest]: what a thread is making */
+    int32_t *ids, *type_ids; /* [batch_tokens] */
+    int64_t *places, *lengths; /* [max_sequences]: in ids; lengths also what is below 0 in texts.c */
+    int64_t first, count;    /* of texts */
+    _Atomic int64_t next, used;
+} emb_ahead;
 
 struct embed_session {
     const embed_model *model;
@@ -36,6 +49,7 @@ struct embed_session {
     int32_t *ids, *type_ids; /* [2 * batch_tokens]: a pass, and the input that did not fit it */
     int32_t *mask;           /* [batch_tokens] */
     int64_t (*offsets)[2];   /* [batch_tokens] */
+    emb_ahead ahead;
 
     /* images */
     int64_t max_image_side;
@@ -65,9 +79,12 @@ typedef struct emb_call {
 
 /* ---- texts.c ---------------------------------------------------------------------------- */
 
+void emb_texts_plan(embed_session *s, const embed_model *m, int32_t threads, emb_arena *arena);
 int32_t emb_texts_resolve(embed_session *s, emb_call *c);
 /* Tokens of input i into ids[at..]; how many, or a negative status. */
 int64_t emb_text_load(embed_session *s, const emb_call *c, int64_t i, int64_t at);
+/* The same for a text that has been tokenized ahead and is no more than one window; else below 0. */
+int64_t emb_text_ready(embed_session *s, const emb_call *c, int64_t i, int64_t at);
 /* Windows of text i into `out`, one after another, each given to take. */
 int32_t emb_text_windows(embed_session *s, const emb_call *c, int64_t i, emb_token_arrays *out,
                          emb_window_fn take, void *user);

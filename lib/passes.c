@@ -108,11 +108,12 @@ int32_t emb_run_passes(embed_session *s, const emb_call *c, emb_pass_fn run, voi
     s->grid[0] = s->grid[1] = s->weight = 0;
     for (int64_t i = 0; i < c->input->count; i++) {
         int32_t status;
-        if (c->windows) {
+        int64_t n = c->input->images ? emb_image_measure(s, c, i, grid)
+                    : c->windows     ? emb_text_ready(s, c, i, f.used)
+                                     : emb_text_load(s, c, i, f.used);
+        if (c->windows && n < 0) {
             status = add_windows(&f, i);
         } else {
-            int64_t n = c->input->images ? emb_image_measure(s, c, i, grid)
-                                         : emb_text_load(s, c, i, f.used);
             status = n < 0 ? add_failed(&f, i) : add_sequence(&f, i, n, grid, false, 0, false);
         }
         if (status < 0) return status;

@@ -36,7 +36,7 @@ static int64_t widest_vector(const embed_model *m)
 static void plan(embed_session *s, const embed_model *m, int32_t threads, bool pool,
                  emb_arena *arena)
 {
-    size_t tokens = (size_t)s->batch_tokens, sequences = (size_t)s->max_sequences;
+    size_t sequences = (size_t)s->max_sequences;
     s->starts = emb_arena_take(arena, sequences + 1, sizeof *s->starts);
     s->failed = emb_arena_take(arena, sequences, sizeof *s->failed);
     s->told = emb_arena_take(arena, sequences, sizeof *s->told);
@@ -47,14 +47,7 @@ static void plan(embed_session *s, const embed_model *m, int32_t threads, bool p
     s->pool = pool ? emb_arena_take(arena, emb_pool_size(threads), 1) : NULL;
     for (int i = 0; i < 3; i++)
         s->pooled[i] = emb_arena_take(arena, sequences, (size_t)widest_vector(m) * sizeof(float));
-    s->mask = emb_arena_take(arena, tokens, sizeof *s->mask);
-    s->offsets = emb_arena_take(arena, tokens, sizeof *s->offsets);
-    s->ids = emb_arena_take(arena, 2 * tokens, sizeof *s->ids);
-    s->type_ids = emb_arena_take(arena, 2 * tokens, sizeof *s->type_ids);
-    if (m->tokenizer)
-        s->tokenizer_scratch = emb_arena_take(
-            arena,
-            emb_tokenizer_scratch_size(m->tokenizer, s->max_text_bytes, emb_model_longest(m)), 1);
+    emb_texts_plan(s, m, threads, arena);
     emb_images_plan(s, m, threads, arena);
     if (m->text.arch.hidden_size)
         emb_encoder_plan(&m->text, s->batch_tokens, threads, arena, &s->scratch[EMB_TEXT]);

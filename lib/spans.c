@@ -30,7 +30,8 @@ static int32_t finish_span(chunking *k, bool empty)
     if (empty) {
         float *row = s->pooled[0] + k->rows * k->recipe.pooled_dim;
         memset(row, 0, (size_t)k->recipe.pooled_dim * sizeof *row);
-        emb_fail(&s->error, EMBED_EMISSING, "expected a token that ends in bytes %lld to %lld, found none",
+        emb_fail(&s->error, EMBED_EMISSING,
+                 "expected a token that ends in bytes %lld to %lld, found none",
                  (long long)k->spans[span][0], (long long)k->spans[span][1]);
         int32_t status = emb_call_failed(s, &k->call, span);
         if (status < 0) return status;
@@ -139,8 +140,8 @@ static int32_t check_pooling(embed_session *s, const emb_call *c, int32_t poolin
                     pooling != EMBED_POOL_POOLER;
     if (!of_spans)
         return emb_fail(&s->error, EMBED_EINVAL,
-                        "pooling: expected cls, mean, max, last, weighted or sqrt_len of a span, found "
-                        "%d", (int)pooling);
+                        "pooling: expected cls, mean, max, last, weighted or sqrt_len of a span, "
+                        "found %d", (int)pooling);
     if (c->windows && pooling != EMBED_POOL_MEAN)
         return emb_fail(&s->error, EMBED_EINVAL,
                         "pooling: expected the mean of a span that windows may part, found %d",
@@ -159,8 +160,8 @@ static int32_t check_spans(embed_session *s, const chunking *k, int64_t size)
                             (long long)i, (long long)size, (long long)span[0], (long long)span[1]);
         if (k->call.windows && span[0] < end)
             return emb_fail(&s->error, EMBED_EINVAL,
-                            "span %lld: windows take spans in order, none over another: expected one "
-                            "from %lld on, found %lld", (long long)i, (long long)end,
+                            "span %lld: windows take spans in order, none over another: expected "
+                            "one from %lld on, found %lld", (long long)i, (long long)end,
                             (long long)span[0]);
         end = span[1];
     }

@@ -1,6 +1,35 @@
 /* Texts and token ids to tokens of a pass. */
 #include "inputs.h"
 
+enum {
+    AHEAD_BYTES = 1 << 14, /* longest text that is tokenized ahead: scratch grows with it */
+    AHEAD_LATER = -1,      /* there was no room; */
+    AHEAD_ALONE = -2       /* what is too long, or cannot be tokenized */
+};
+
+void emb_texts_plan(embed_session *s, const embed_model *m, int32_t threads, emb_arena *arena)
+{
+    size_t tokens = (size_t)s->batch_tokens, sequences = (size_t)s->max_sequences;
+    int64_t longest = emb_model_longest(m);
+    emb_ahead *a = &s->ahead;
+    s->mask = emb_arena_take(arena, tokens, sizeof *s->mask);
+    s->offsets = emb_arena_take(arena, tokens, sizeof *s->offsets);
+    s->ids = emb_arena_take(arena, 2 * tokens, sizeof *s->ids);
+    s->type_ids = emb_arena_take(arena, 2 * tokens, sizeof *s->type_ids);
+    if (!m->tokenizer) return;
+    s->tokenizer_scratch = emb_arena_take(
+        arena, emb_tokenizer_scratch_size(m->tokenizer, s->max_text_bytes, longest), 1);
+    if (threads == 1) return;
+    a->max_bytes = EMB_MIN(s->max_text_bytes, AHEAD_BYTES);
+    a->scratch_per_thread = emb_tokenizer_scratch_size(m->tokenizer, a->max_bytes, longest);
+    a->scratch = emb_arena_take(arena, (size_t)threads, a->scratch_per_thread);
+    a->own = emb_arena_take(arena, (size_t)threads, 2 * (size_t)longest * sizeof *a->own);
+    a->ids = emb_arena_take(arena, tokens, sizeof *a->ids);
+    a->type_ids = emb_arena_take(arena, tokens, sizeof *a->type_ids);
+    a->places = emb_arena_take(arena, sequences, sizeof *a->places);
+    a->lengths = emb_arena_take(arena, sequences, sizeof *a->lengths);
+}
+
 /* ---- options resolved -------------------------------------------------------------------- */
 
 static int32_t resolve_prompt(embed_session *s, emb_call *c)
@@ -85,6 +114,7 @@ int32_t emb_texts_resolve(embed_session *s, emb_call *c)
     if (!c->input->ids && c->input->count > 0 && !s->model->tokenizer)
         return emb_fail(&s->error, EMBED_EKIND,
                         "the model directory has no tokenizer: it takes token ids alone");
+    s->ahead.first = s->ahead.count = 0;
     int32_t status = resolve_tokenizing(s, c, true);
     if (status == EMBED_OK && c->windows && c->input->ids)
         return emb_fail(&s->error, EMBED_EKIND, "windows are made of texts, not of token ids");
@@ -131,6 +161,86 @@ static int64_t tokenize_text(embed_session *s, const emb_call *c, int64_t i, int
                         emb_model_longest(s->model), &text, c->input->pairs ? &pair : NULL,
                         &c->tokenize, &out, &s->error);
 }
+
+/* ---- texts tokenized ahead --------------------------------------------------------------------- */
+
+typedef struct tokenizing {
+    embed_session *session;
+    const emb_call *call;
+    emb_tokenize_options options;
+} tokenizing;
+
+/* Text k of those ahead, by one thread; how many tokens, or AHEAD_. */
+static int64_t tokenize_ahead(const tokenizing *j, int64_t k, int64_t thread)
+{
+    emb_ahead *a = &j->session->ahead;
+    const embed_model *m = j->session->model;
+    emb_text text, pair = {0};
+    if (texts_of(j->call, a->first + k, &text, &pair, NULL) < 0) return AHEAD_ALONE;
+    size_t most = (size_t)a->max_bytes;
+    if (text.size > most || text.prefix_size > most - text.size || pair.size > most)
+        return AHEAD_ALONE;
+    int64_t longest = emb_model_longest(m);
+    int32_t *own = a->own + thread * 2 * longest;
+    emb_token_arrays out = {.capacity = longest, .ids = own, .type_ids = own + longest};
+    int64_t n = emb_tokenize(m->tokenizer, a->scratch + (size_t)thread * a->scratch_per_thread,
+                             a->max_bytes, longest, &text, j->call->input->pairs ? &pair : NULL,
+                             &j->options, &out, NULL);
+    if (n < 0 || n > EMB_MIN(j->call->windows ? j->call->max_length : longest,
+                             j->session->batch_tokens))
+        return AHEAD_ALONE;
+    int64_t place = atomic_fetch_add(&a->used, n);
+    if (place + n > j->session->batch_tokens) return AHEAD_LATER;
+    memcpy(a->ids + place, own, (size_t)n * sizeof *own);
+    memcpy(a->type_ids + place, own + longest, (size_t)n * sizeof *own);
+    a->places[k] = place;
+    return n;
+}
+
+static void tokenize_some(void *arg, int64_t thread)
+{
+    const tokenizing *j = arg;
+    emb_ahead *a = &j->session->ahead;
+    int64_t k;
+    while (atomic_load(&a->used) < j->session->batch_tokens &&
+           (k = atomic_fetch_add(&a->next, 1)) < a->count)
+        a->lengths[k] = tokenize_ahead(j, k, thread);
+}
+
+/* Text i and what follows it, as much as there is room for. */
+static void look_ahead(embed_session *s, const emb_call *c, int64_t i)
+{
+    emb_ahead *a = &s->ahead;
+    tokenizing j = {s, c, c->tokenize};
+    if (c->windows) j.options.max_length = 0; /* to know which are longer than one */
+    a->first = i;
+    a->count = EMB_MIN(c->input->count - i, s->max_sequences);
+    for (int64_t k = 0; k < a->count; k++) a->lengths[k] = AHEAD_LATER;
+    atomic_store(&a->next, 0);
+    atomic_store(&a->used, 0);
+    emb_parallel(&s->device, tokenize_some, &j, s->device.threads);
+}
+
+/* Tokens of text i into ids[at..], if they have been made ahead; else below 0. */
+static int64_t take_ahead(embed_session *s, const emb_call *c, int64_t i, int64_t at)
+{
+    emb_ahead *a = &s->ahead;
+    if (!a->scratch || c->offsets) return AHEAD_ALONE;
+    if (i >= a->first + a->count || a->lengths[i - a->first] == AHEAD_LATER) look_ahead(s, c, i);
+    int64_t n = a->lengths[i - a->first], place = a->places[i - a->first];
+    if (n <= 0) return n;
+    memcpy(s->ids + at, a->ids + place, (size_t)n * sizeof *s->ids);
+    memcpy(s->type_ids + at, a->type_ids + place, (size_t)n * sizeof *s->type_ids);
+    return n;
+}
+
+int64_t emb_text_ready(embed_session *s, const emb_call *c, int64_t i, int64_t at)
+{
+    int64_t n = take_ahead(s, c, i, at);
+    return n < 0 ? n : emb_text_finish(s, c, n, at);
+}
+
+/* ---- one after another ------------------------------------------------------------------------- */
 
 int32_t emb_text_windows(embed_session *s, const emb_call *c, int64_t i, emb_token_arrays *out,
                          emb_window_fn take, void *user)
@@ -202,7 +312,8 @@ static int64_t pad(embed_session *s, const emb_call *c, int64_t n, int64_t at)
 
 int64_t emb_text_load(embed_session *s, const emb_call *c, int64_t i, int64_t at)
 {
-    int64_t n = c->input->ids ? copy_ids(s, c, i, at) : tokenize_text(s, c, i, at);
+    int64_t n = c->input->ids ? copy_ids(s, c, i, at) : take_ahead(s, c, i, at);
+    if (n < 0 && !c->input->ids) n = tokenize_text(s, c, i, at);
     return n < 0 ? n : emb_text_finish(s, c, n, at);
 }
 

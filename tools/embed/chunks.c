@@ -53,10 +53,12 @@ static bool empty_line(const char *text, size_t size)
 /* A stop and what closes behind it; does a sentence end there? Wide stops need no space. */
 static size_t stop_at(const char *text, size_t size, bool *ends)
 {
-    static const char *const stops[] = {"\xE3\x80\x82", "\xEF\xBC\x81", "\xEF\xBC\x9F", /* wide . ! ? */
-                                        ".", "!", "?", "\xE2\x80\xA6", NULL};
-    static const char *const closers[] = {"\"", "'", ")", "]", "\xC2\xBB", "\xE2\x80\x99", "\xE2\x80\x9D",
-                                          "\xE3\x80\x8D", "\xE3\x80\x8F", "\xEF\xBC\x89", NULL};
+    static const char *const stops[] = {
+        "\xE3\x80\x82", "\xEF\xBC\x81", "\xEF\xBC\x9F", /* wide . ! ? */
+        ".", "!", "?", "\xE2\x80\xA6", NULL};
+    static const char *const closers[] = {"\"", "'", ")", "]", "\xC2\xBB", "\xE2\x80\x99",
+                                          "\xE2\x80\x9D", "\xE3\x80\x8D", "\xE3\x80\x8F",
+                                          "\xEF\xBC\x89", NULL};
     size_t at = 0, n;
     int which = 0;
 
@@ -172,7 +174,8 @@ static void choose_kind(struct chunker *c, const char *name)
     c->kind = TOKENS;
     c->tokens = strtoll(name, &end, 10);
     if (*name < '0' || *name > '9' || *end || c->tokens < 1 || c->tokens > INT32_MAX)
-        usage("--chunks: expected sentence, paragraph, line or a number of tokens, found \"%s\"", name);
+        usage("--chunks: expected sentence, paragraph, line or a number of tokens, found \"%s\"",
+              name);
 }
 
 /* ---- vectors ---------------------------------------------------------------------------- */
@@ -223,7 +226,8 @@ static void encode_text(engine *e, struct chunker *c, const batch *b, int64_t i,
                                         (const int64_t *)(const void *)c->spans.data, count, &call,
                                         vectors, dim) < 0)
         die("%s: %s", input_place(e->in, b->first + i), embed_session_error(e->session));
-    write_chunks(out, b, i, (const int64_t *)(const void *)c->spans.data, count, &missing, vectors, dim);
+    write_chunks(out, b, i, (const int64_t *)(const void *)c->spans.data, count, &missing, vectors,
+                 dim);
     free(missing.at);
     free(vectors);
 }

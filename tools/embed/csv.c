@@ -113,7 +113,8 @@ static bool take_record(csv *t, struct record *r, int64_t *line)
             if (c == '\r')
                 c = take(t);
             if (c != EOF && c != '\n' && c != t->delimiter)
-                die_at(t, t->line, "expected a delimiter or the end of the line after a quoted field");
+                die_at(t, t->line,
+                       "expected a delimiter or the end of the line after a quoted field");
         } else {
             c = take_plain(t, r, c);
         }
@@ -255,9 +256,11 @@ static void add_row(csv *t, buffer *text)
 
     for (int64_t i = 0; i < t->column_count; i++)
         t->values[i] = field(&t->row, t->columns[i], &t->value_sizes[i]);
-    n = embed_row_prompt(t->names, t->name_sizes, t->values, t->value_sizes, t->column_count, NULL, 0);
+    n = embed_row_prompt(t->names, t->name_sizes, t->values, t->value_sizes, t->column_count, NULL,
+                         0);
     prompt = allocate(n + 1, 1);
-    embed_row_prompt(t->names, t->name_sizes, t->values, t->value_sizes, t->column_count, prompt, n + 1);
+    embed_row_prompt(t->names, t->name_sizes, t->values, t->value_sizes, t->column_count, prompt,
+                     n + 1);
     buffer_add(text, prompt, (size_t)n);
     free(prompt);
 }

@@ -19,7 +19,8 @@ void engine_open_model(engine *e, const options *o)
 /* asked: by an option, which a model that takes images alone does not need. */
 static bool takes_images(const engine *e, const options *o, int32_t asked)
 {
-    if (o->command & (COMMAND_TEXT | COMMAND_TOKENS | COMMAND_SCORE | COMMAND_CHUNKS | COMMAND_TABLE))
+    if (o->command &
+        (COMMAND_TEXT | COMMAND_TOKENS | COMMAND_SCORE | COMMAND_CHUNKS | COMMAND_TABLE))
         return false;
     return o->command == COMMAND_IMAGE || asked ||
            embed_model_info(e->model, EMBED_INFO_TAKES_TEXTS) == 0;

@@ -167,7 +167,11 @@ const char *input_place(const input *in, int64_t index)
         snprintf(place, sizeof(in->place), "argument %lld", (long long)index + 1);
     else
         snprintf(place, sizeof(in->place), "%.1024s: %s %lld", in->name,
-                 in->rows_of ? "row" : in->terminator ? "line" : in->images ? "name" : "text", (long long)index + 1);
+                 in->rows_of      ? "row"
+                 : in->terminator ? "line"
+                 : in->images     ? "name"
+                                  : "text",
+                 (long long)index + 1);
     return place;
 }
 
