@@ -130,7 +130,9 @@ class Base:
     def __getstate__(self) -> dict[str, Any]:
         if not self._path:
             raise EmbedTypeError("a model from memory has no path to be pickled by")
-        return {k: v for k, v in self.__dict__.items() if k not in ("_engine", "description")}
+        state = {k: v for k, v in self.__dict__.items() if k not in ("_engine", "description")}
+        state["_keywords"] = {k: v for k, v in self._keywords.items() if k != "token"}
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._open(self._find(state["_path"], state["_keywords"]), state["_keywords"])

@@ -9,8 +9,10 @@ import importlib.util
 import json
 import os
 import pickle
+import shutil
 import struct
 import sys
+import tempfile
 import threading
 import warnings
 from functools import partial
@@ -360,6 +362,8 @@ def test_an_image_that_cannot_be_read_keeps_its_place() -> None:
     assert np.isnan(vectors[1]).all() and np.array_equal(vectors[0], vectors[2])
     assert [i for i, _ in told] == [1] and isinstance(told[0][1], libembed.EmbedError)
     raises(ValueError, lambda: model.encode([good, b"nothing"]))
+    raises(ValueError, lambda: model.encode(b""))
+    raises(OSError, lambda: model.encode([good, "no such file"]))
     told.clear()
     hidden = model.last_hidden_state([good, b"nothing"], failed=lambda i, e: told.append((i, e)))
     assert len(told) == 1 and np.isnan(hidden[1]).all()
@@ -396,22 +400,30 @@ def test_recipes() -> None:
 
 
 def test_cross_encoder() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = CrossEncoder(MODELS / "bert-classifier")
-    frozen = expected("bert-classifier")
+    classifier, frozen = load("bert-classifier"), expected("bert-classifier")
     bounds = list(zip(frozen["offsets"], frozen["offsets"][1:]))
-    inputs = [frozen["ids"][begin:end] for begin, end in bounds]
-    scores = Model.encode(_as_model(model), inputs, pooling="scores", modules=False)
-    close(scores, frozen["logits"])
-    assert model.num_labels == 1
-    raises(TypeError, lambda: model.predict(["one text"]), "pair")
+    ids = [frozen["ids"][begin:end] for begin, end in bounds]
+    close(classifier.encode(ids, pooling="scores", modules=False), frozen["logits"])
 
-
-def _as_model(encoder: CrossEncoder) -> Any:
-    model = Model.__new__(Model)
-    model.__dict__.update(encoder.__dict__, truncate_dim=None)
-    return model
+    with tempfile.TemporaryDirectory() as folder:  # its weights, and the tokenizer of another
+        for name in ("bert", "bert-classifier"):
+            shutil.copytree(MODELS / name, folder, dirs_exist_ok=True)
+        model = CrossEncoder(folder)
+        assert model.num_labels == 1 and model.max_length == 24
+        scores = model.predict(pairs())
+        assert scores.shape == (len(pairs()),) and scores.dtype == np.float32
+        assert model.predict(pairs()[0]) == model.predict(list(pairs()[0])) == scores[0]
+        logits = model.predict(pairs(), activation_fn=lambda x: x)
+        close(1 / (1 + np.exp(-logits)), scores)
+        assert model.predict([]).shape == (0,)
+        documents = ["nari ge", "bu", "zumba pute"]
+        ranking = model.rank("ge", documents, return_documents=True)
+        by_score = sorted(model.predict([("ge", text) for text in documents]), reverse=True)
+        assert [x["score"] for x in ranking] == by_score
+        assert [x["text"] for x in ranking] == [documents[x["corpus_id"]] for x in ranking]
+        assert model.rank("ge", documents, top_k=1)[0]["corpus_id"] == ranking[0]["corpus_id"]
+        raises(TypeError, lambda: model.predict(["one text"]), "pair")
+        raises(TypeError, lambda: model.predict([("a", "b", "c")]), "pair")
 
 
 # ---- Processes and threads
@@ -421,14 +433,14 @@ def test_pickling_goes_by_path() -> None:
     here = os.getcwd()
     os.chdir(MODELS)
     try:
-        model = Model("st-list", weights="bf16", threads=1)
+        model = Model("st-list", weights="bf16", threads=1, token="secret")
     finally:
         os.chdir(here)
     model.max_seq_length, model.truncate_dim = 7, 6
     model.similarity_fn_name = "dot"
     model.prompts["mine"] = "mu "
     data = pickle.dumps(model)
-    assert len(data) < 2000
+    assert len(data) < 2000 and b"secret" not in data
     copy = pickle.loads(data)
     assert np.array_equal(copy.encode(texts(), prompt_name="mine"), model.encode(texts(), prompt_name="mine"))
     assert copy.max_seq_length == 7 and copy.similarity_fn_name == "dot"
