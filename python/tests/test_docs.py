@@ -1,5 +1,5 @@
-"""Every block of Python in docs/python.md and README.md runs, in order, over the frozen models under the names that
-the pages use. A block that imports a package which is not installed is passed over."""
+"""Every block of Python in docs/python.md and README.md runs, in order, over the frozen models under the names
+that the pages use. A block that imports a package which is not installed is passed over."""
 
 from __future__ import annotations
 
