@@ -19,6 +19,7 @@ from ._load import lib
 
 Progress = Callable[[int, int], Any]
 Failed = Callable[[int, EmbedError], Any]
+Work = Callable[[_c.embed_session], int]  # a session -> a status
 
 _BATCH_TOKENS = 1024  # the library's own default
 
@@ -146,13 +147,13 @@ class Engine:
 
     def run(
         self,
-        work: Callable[[_c.embed_session], int],
+        work: Work,
         options: _c.embed_encode_options,
         weight: int,
         progress: Optional[Progress] = None,
         failed: Optional[Failed] = None,
     ) -> None:
-        """work(session) -> status. weight: about how many tokens, which tells a short call from a long one."""
+        """weight: about how many tokens, which tells a short call from a long one."""
         watch = _Watch(progress, failed)
 
         def call() -> None:
