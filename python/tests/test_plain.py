@@ -5,7 +5,9 @@ python3 python/tests/test_plain.py      or with pytest
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import json
 import os
 import pickle
@@ -302,6 +304,21 @@ def test_what_a_callback_raises_comes_out() -> None:
     raises(LookupError, lambda: model.encode(texts() * 50, progress=stop), f"of {50 * len(texts())}")
     raises(LookupError, lambda: load("vit").encode([b"no image"], failed=lambda *_: stop(0, 1)))
     assert len(model.encode(texts() * 50)) == 50 * len(texts())
+
+
+def test_progress() -> None:
+    model, told = load("bert", batch_tokens=64), []
+    inputs = texts() * 20
+    model.encode(inputs, progress=lambda done, total: told.append((done, total)))
+    assert [done for done, _ in told] == sorted({done for done, _ in told}) and len(told) > 1
+    assert {total for _, total in told} == {len(inputs)}
+    written = io.StringIO()
+    with contextlib.redirect_stderr(written):
+        model.encode(inputs, show_progress_bar=True)
+    assert f"{len(inputs)}/{len(inputs)}" in written.getvalue() and written.getvalue()[-1] == "\n"
+    with contextlib.redirect_stderr(io.StringIO()) as silent:
+        model.encode(inputs)
+    assert not silent.getvalue()
 
 
 def test_warnings_of_a_model_are_pythons() -> None:
