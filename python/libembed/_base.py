@@ -98,7 +98,8 @@ class Base:
             source,
             _c.embed_open_options(
                 C.sizeof(_c.embed_open_options),
-                flags=_c.EMBED_OPEN_READ if keywords.get("read") else 0,
+                flags=(_c.EMBED_OPEN_READ if keywords.get("read") else 0)
+                | (0 if keywords.get("encoder", True) else _c.EMBED_OPEN_NO_ENCODER),
                 isa=isa.encode() if isa else None,
                 gemm=choice("gemm", keywords.get("gemm", "auto"), GEMM),
                 weights=choice("weights", keywords.get("weights"), WEIGHTS),

@@ -69,6 +69,7 @@ class Opening(TypedDict, total=False):
     batch_tokens: int  # of one forward pass: memory, never a result
     max_text_bytes: int  # the longest text, where the tokenizer needs a limit; 0: 1 MiB
     read: bool  # weights are read, not mapped
+    encoder: bool  # False: tokenizer and image preprocessing alone, no weights
 
 
 class Recipe(TypedDict, total=False):

@@ -106,6 +106,10 @@ def test_modules_prompts_and_similarity_are_the_models_own() -> None:
     close(model.encode_query(texts("st-list")), frozen["prompt.query"])
     close(model.encode(texts("st-list"), prompt_name="query"), frozen["prompt.query"])
     close(model.encode_document(texts("st-list"), prompt="mu ne "), frozen["prompt.query"])
+    passages = load("st-list", prompts={"passage": "mu ne ", "document": "so ri ta. "})
+    close(passages.encode_document(texts("st-list")), frozen["prompt.long"])
+    del passages.prompts["document"]
+    close(passages.encode_document(texts("st-list")), frozen["prompt.query"])
     assert model.prompts["query"] == "mu ne " and model.default_prompt_name == "long"
     assert model.similarity_fn_name == "cosine"
     assert model.get_sentence_embedding_dimension() == 12
@@ -250,6 +254,23 @@ def test_offsets_are_characters() -> None:
     assert len(model.tokens("nari ge", add_special_tokens=False)) < len(model.tokens("nari ge"))
 
 
+def test_offsets_of_parts_of_a_character() -> None:
+    printed = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printed]
+    names = [*map(chr, printed), *(chr(256 + i) for i in range(len(others)))]
+    tokenizer = {
+        "version": "1.0",
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True},
+        "model": {"type": "BPE", "vocab": {name: i for i, name in enumerate(names)}, "merges": []},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "tokenizer.json").write_text(json.dumps(tokenizer), "utf-8")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tokens = Model(folder, encoder=False).tokens("a日é")
+    assert tokens.offsets.tolist() == [[0, 1], *[[1, 2]] * 3, *[[2, 3]] * 2]
+
+
 def test_offsets_do_not_count_the_prompt() -> None:
     model = load("st-list")
     tokens = model.tokens("ge bu", prompt="so ri ")
@@ -384,6 +405,13 @@ def test_an_image_that_cannot_be_read_keeps_its_place() -> None:
     told.clear()
     hidden = model.last_hidden_state([good, b"nothing"], failed=lambda i, e: told.append((i, e)))
     assert len(told) == 1 and np.isnan(hidden[1]).all()
+    told.clear()
+    bert = load("bert", max_text_bytes=1 << 10)
+    bert.max_seq_length = 6
+    hidden = bert.last_hidden_state(
+        ["bu", "ge " * 20], truncation=False, failed=lambda i, e: told.append((i, e))
+    )
+    assert [i for i, _ in told] == [1] and np.isnan(hidden[1]).all()
 
 
 def test_two_towers() -> None:
