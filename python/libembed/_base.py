@@ -21,7 +21,9 @@ from ._inputs import Batch, batches, is_single
 from ._load import lib
 from ._progress import Bar, shows_progress
 from ._recipe import (
+    COMPUTE,
     GEMM,
+    LONG_TEXTS,
     POOLING,
     SIDES,
     STRATEGIES,
@@ -103,6 +105,7 @@ class Base:
                 isa=isa.encode() if isa else None,
                 gemm=choice("gemm", keywords.get("gemm", "auto"), GEMM),
                 weights=choice("weights", keywords.get("weights"), WEIGHTS),
+                compute=choice("compute", keywords.get("compute"), COMPUTE),
             ),
             _c.embed_session_options(
                 C.sizeof(_c.embed_session_options),
@@ -200,6 +203,8 @@ class Base:
             max_length=recipe.get("max_length") or self._max_seq_length or 0,
             prompt=prompt.encode(),
             image_size=recipe.get("image_size") or 0,
+            long_texts=choice("long_texts", recipe.get("long_texts"), LONG_TEXTS),
+            stride=recipe.get("stride", 0),
         )
         return Call(options, recipe.get("progress"), recipe.get("failed"), shows_progress(bar))
 
@@ -369,6 +374,12 @@ class Base:
             type_ids[row, : len(tokens)] = tokens.type_ids
             mask[row, : len(tokens)] = 1
         return {"input_ids": ids, "token_type_ids": type_ids, "attention_mask": mask}
+
+
+def bytes_of_characters(raw: bytes) -> NDArray[np.int64]:
+    """[i]: the byte where character i begins; behind the last the end."""
+    begins = (np.frombuffer(raw, np.uint8) & 0xC0) != 0x80
+    return np.append(np.flatnonzero(begins), len(raw)).astype(np.int64)
 
 
 def _characters(raw: bytes) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _c
-from ._base import Base, Call, Path
+from ._base import Base, Call, Path, bytes_of_characters
 from ._errors import EmbedTypeError, EmbedValueError
 from ._inputs import Batch, batches, is_single
 from ._load import lib
@@ -186,6 +186,50 @@ class Model(Base):
         if prompt is None and prompt_name is None:
             prompt_name = next((name for name in DOCUMENT_PROMPTS if name in self.prompts), None)
         return self.encode(inputs, prompt_name, prompt, *arguments, **keywords)
+
+    def encode_spans(
+        self,
+        text: str,
+        spans: Any,
+        *,
+        prompt: Optional[str] = None,
+        prompt_name: Optional[str] = None,
+        normalize_embeddings: bool = False,
+        truncate_dim: Optional[int] = None,
+        **keywords: Unpack[Recipe],
+    ) -> NDArray[np.float32]:
+        """Late chunking: the text goes through the model once, and each span [start, end) of its characters
+        gets a vector [dim]. pooling: "mean" unless said."""
+        if not isinstance(text, str):
+            raise EmbedTypeError(f"expected a text, found {type(text).__name__}")
+        call = self._call(keywords, self._prompt(prompt, prompt_name))
+        call.options.normalize = _c.EMBED_NORMALIZE_ON if normalize_embeddings else 0
+        call.options.dim = min(self._dim(truncate_dim), self._output_dim(call, False))
+        raw = text.encode()
+        at = bytes_of_characters(raw)
+        asked = np.asarray(spans, np.int64).reshape(-1, 2)
+        if ((asked < 0) | (asked >= len(at))).any():
+            raise EmbedValueError(f"spans: expected places within the {len(at) - 1} characters of the text")
+        found = np.ascontiguousarray(at[asked])
+        dim = self._output_dim(call, False, call.options.dim)
+        vectors = np.empty((len(found), dim), np.float32)
+        self._engine.run(
+            lambda session: lib.embed_encode_spans(
+                session,
+                raw,
+                len(raw),
+                found.ctypes.data,
+                len(found),
+                C.byref(call.options),
+                vectors.ctypes.data,
+                dim,
+            ),
+            call.options,
+            len(raw),
+            call.progress,
+            call.failed,
+        )
+        return vectors
 
     def last_hidden_state(
         self,

@@ -444,6 +444,43 @@ def test_recipes() -> None:
     close(recipes.image_retrieval(vit, [image])[0], vit.last_hidden_state(image).mean(axis=0))
 
 
+def test_long_texts() -> None:
+    model, long = load("bert"), "nari ge bu zesafa fotibu " * 10
+    assert not np.array_equal(model.encode(long, long_texts="windows"), model.encode(long))
+    wide = model.encode(long, long_texts="windows", stride=4)
+    assert not np.array_equal(wide, model.encode(long, long_texts="windows"))
+    assert np.array_equal(model.encode("bu", long_texts="windows"), model.encode("bu"))
+    raises(ValueError, lambda: model.encode(long, long_texts="refuse"), "tokens")
+    raises(ValueError, lambda: model.encode(long, long_texts="fold"), "fold")
+
+
+def test_late_chunking() -> None:
+    model, text = load("bert"), "né 日本 nari ge"
+    rows, tokens = model.last_hidden_state(text), model.tokens(text)
+    found = model.encode_spans(text, [(0, 5), (5, len(text))])
+    for vector, (begin, end) in zip(found, [(0, 5), (5, len(text))]):
+        inside = [begin < e <= end for _, e in tokens.offsets]
+        close(vector, rows[inside].mean(axis=0))
+    assert np.array_equal(recipes.late_chunking(model, text, [(0, 5)]), found[:1])
+    assert model.encode_spans(text, []).shape == (0, 20)
+    assert model.encode_spans(text, [(0, 5)], truncate_dim=3).shape == (1, 3)
+    raises(ValueError, lambda: model.encode_spans(text, [(0, 99)]), "characters")
+    raises(ValueError, lambda: model.encode_spans(text, [(2, 2)]))
+    told: list[int] = []
+    lost = model.encode_spans(text, [(2, 2), (0, 5)], failed=lambda i, e: told.append(i))
+    assert told == [0] and np.isnan(lost[0]).all() and np.array_equal(lost[1], found[0])
+
+
+def test_rows_of_tables() -> None:
+    columns, row = ["age", "work_class"], [39, " privé "]
+    text = "The age is 39. The work class is privé."
+    assert libembed.row_prompt(columns, row) == text
+    assert libembed.row_prompt([], []) == ""
+    assert libembed.label_prompt("positive") == " The classification label is positive. "
+    model = load("bert")
+    assert np.array_equal(recipes.rows_of_tables(model, columns, [row]), model.encode([text]))
+
+
 def test_cross_encoder() -> None:
     classifier, frozen = load("bert-classifier"), expected("bert-classifier")
     bounds = list(zip(frozen["offsets"], frozen["offsets"][1:]))
