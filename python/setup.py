@@ -41,11 +41,11 @@ class BuildWithLibrary(build_py):
         super().run()
         editable = getattr(self, "editable_mode", False)
         package = HERE / "libembed" if editable else Path(self.build_lib) / "libembed"
-        build = Path(self.get_finalized_command("build").build_temp).resolve() / "native"
         environment = dict(os.environ)
         if sys.platform != "darwin":
             environment["LDFLAGS"] = environment.get("LDFLAGS", "") + " -Wl,-s"
         more = shlex.split(environment.pop("LIBEMBED_MAKE", ""))
+        build = Path(self.get_finalized_command("build").build_temp, "native", *more).resolve()
         subprocess.run(
             ["make", f"-j{os.cpu_count() or 1}", f"BUILD={build}", "shared", *more],
             cwd=NATIVE,

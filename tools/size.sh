@@ -1,6 +1,6 @@
 #!/bin/sh
 # How large the library is, and what of it is: bytes of code, constants and data by folder, the largest
-# files, the shared library without symbols, and a program that contains the archive.
+# files, the shared library without symbols, a program that contains the archive, and the wheels.
 #
 #   tools/size.sh BUILD
 set -eu
@@ -39,3 +39,6 @@ report() { # WHAT FILE
 report 'libembed.so, stripped (OpenBLAS is not in it; limit 1000000)' "$build/libembed.so"
 report 'a program of 60 lines with the archive in it, stripped' "$build/examples/sentence_similarity"
 report 'embed, the command, stripped' "$build/embed"
+for wheel in "${build%/*}"/python/wheels/*.whl "${build%/*}"/python/wheels/repaired/*.whl; do # of make python-check
+    [ ! -f "$wheel" ] || printf '%-58s %9d\n' "${wheel##*/} (limit 1500000)" "$(wc -c <"$wheel")"
+done

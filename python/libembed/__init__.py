@@ -20,6 +20,7 @@ from ._errors import (
 )
 from ._load import lib as _lib
 from ._model import Model
+from ._tables import label_prompt, row_prompt
 from ._vectors import quantize_embeddings
 
 __version__ = f"{_c.EMBED_VERSION_MAJOR}.{_c.EMBED_VERSION_MINOR}.{_c.EMBED_VERSION_PATCH}"
@@ -53,6 +54,8 @@ __all__ = [
     "Tokens",
     "build_info",
     "isa",
+    "label_prompt",
     "quantize_embeddings",
+    "row_prompt",
     "version",
 ]

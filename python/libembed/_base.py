@@ -14,14 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _c
-from ._engine import Engine
-from ._errors import EmbedTypeError, EmbedValueError
+from ._engine import Engine, Failed, Progress, Work
+from ._errors import EmbedError, EmbedTypeError, EmbedValueError, error_of
 from ._hub import find_model
 from ._inputs import Batch, batches, is_single
 from ._load import lib
-from ._progress import Bar
+from ._progress import Bar, shows_progress
 from ._recipe import (
+    COMPUTE,
     GEMM,
+    LONG_TEXTS,
     POOLING,
     SIDES,
     STRATEGIES,
@@ -59,6 +61,16 @@ class Tokens:
         return len(self.ids)
 
 
+@dataclass
+class Call:
+    """The options of a call, and who is told how it goes."""
+
+    options: _c.embed_encode_options
+    progress: Optional[Progress]
+    failed: Optional[Failed]
+    bar: bool
+
+
 class Base:
     """An open model."""
 
@@ -88,10 +100,12 @@ class Base:
             source,
             _c.embed_open_options(
                 C.sizeof(_c.embed_open_options),
-                flags=_c.EMBED_OPEN_READ if keywords.get("read") else 0,
+                flags=(_c.EMBED_OPEN_READ if keywords.get("read") else 0)
+                | (0 if keywords.get("encoder", True) else _c.EMBED_OPEN_NO_ENCODER),
                 isa=isa.encode() if isa else None,
                 gemm=choice("gemm", keywords.get("gemm", "auto"), GEMM),
                 weights=choice("weights", keywords.get("weights"), WEIGHTS),
+                compute=choice("compute", keywords.get("compute"), COMPUTE),
             ),
             _c.embed_session_options(
                 C.sizeof(_c.embed_session_options),
@@ -130,7 +144,9 @@ class Base:
     def __getstate__(self) -> dict[str, Any]:
         if not self._path:
             raise EmbedTypeError("a model from memory has no path to be pickled by")
-        return {k: v for k, v in self.__dict__.items() if k not in ("_engine", "description")}
+        state = {k: v for k, v in self.__dict__.items() if k not in ("_engine", "description")}
+        state["_keywords"] = {k: v for k, v in self._keywords.items() if k != "token"}
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._open(self._find(state["_path"], state["_keywords"]), state["_keywords"])
@@ -162,40 +178,49 @@ class Base:
     # ---- Calls
 
     def _prompt(self, prompt: Optional[str], prompt_name: Optional[str]) -> str:
-        if prompt is not None:
-            if not isinstance(prompt, str):
-                raise EmbedTypeError(f"prompt: expected a text, found {type(prompt).__name__}")
-            if "\0" in prompt:
-                raise EmbedValueError("prompt: expected no NUL character")
-            return prompt
+        """The text that goes before every other."""
         name = prompt_name if prompt_name is not None else self.default_prompt_name
-        if name is None:
-            return ""
-        if name not in self.prompts:
-            raise EmbedValueError(f"prompt_name: expected one of {list(self.prompts)}, found {prompt_name!r}")
-        return self.prompts[name]
+        if prompt is None and name is not None:
+            if name not in self.prompts:
+                raise EmbedValueError(f"prompt_name: expected one of {list(self.prompts)}, found {name!r}")
+            prompt = self.prompts[name]
+        if not isinstance(prompt, (str, type(None))):
+            raise EmbedTypeError(f"prompt: expected a text, found {type(prompt).__name__}")
+        if prompt and "\0" in prompt:
+            raise EmbedValueError("prompt: expected no NUL character")
+        return prompt or ""
 
-    def _options(self, recipe: Recipe, prompt: str = "") -> _c.embed_encode_options:
+    def _call(self, recipe: Recipe, prompt: str = "", bar: Optional[bool] = False) -> Call:
         check_keywords(recipe, Recipe)
         layer = recipe.get("layer")
-        return _c.embed_encode_options(
+        options = _c.embed_encode_options(
             C.sizeof(_c.embed_encode_options),
             flags=flags(recipe),
             pooling=choice("pooling", recipe.get("pooling"), POOLING),
-            layer=0 if layer is None else self._layer(layer),
+            layer=0 if layer is None else layer if layer < 0 else _c.EMBED_LAYER(layer),
             truncation_side=choice("truncation_side", recipe.get("truncation_side"), SIDES),
             strategy=choice("strategy", recipe.get("strategy"), STRATEGIES),
             max_length=recipe.get("max_length") or self._max_seq_length or 0,
             prompt=prompt.encode(),
             image_size=recipe.get("image_size") or 0,
+            long_texts=choice("long_texts", recipe.get("long_texts"), LONG_TEXTS),
+            stride=recipe.get("stride", 0),
         )
+        return Call(options, recipe.get("progress"), recipe.get("failed"), shows_progress(bar))
 
-    def _layer(self, layer: int) -> int:
-        """hidden_states[layer], from the end where it is negative."""
-        if layer < 0:
-            what = _c.EMBED_INFO_NUM_LAYERS if self._takes_texts else _c.EMBED_INFO_IMAGE_NUM_LAYERS
-            layer += self._engine.info(what) + 1
-        return _c.EMBED_LAYER(layer) if layer >= 0 else -1
+    def _options_for(self, call: Call, images: bool, dim: int) -> _c.embed_encode_options:
+        """The options for inputs of one kind."""
+        options = _c.embed_encode_options.from_buffer_copy(call.options)
+        options.dim = dim
+        options.prompt = None if images else call.options.prompt
+        if images:
+            options.max_length = 0
+        if options.layer < 0:  # counted from the end
+            two = images and self._takes_texts
+            what = _c.EMBED_INFO_IMAGE_NUM_LAYERS if two else _c.EMBED_INFO_NUM_LAYERS
+            layer = options.layer + self._engine.info(what) + 1
+            options.layer = _c.EMBED_LAYER(layer) if layer >= 0 else -1
+        return options
 
     def _batches(self, inputs: Any) -> tuple[list[Any], bool, list[Batch]]:
         """The inputs as a list, whether there was but one, and they by kind."""
@@ -203,18 +228,11 @@ class Base:
         items = [inputs] if single else list(inputs)
         return items, single, batches(items, "texts" if self._takes_texts else "images")
 
-    def _vectors(
-        self,
-        inputs: Sequence[Batch],
-        count: int,
-        options: _c.embed_encode_options,
-        recipe: Recipe,
-        bar: bool = False,
-    ) -> NDArray[np.float32]:
+    def _vectors(self, inputs: Sequence[Batch], count: int, call: Call) -> NDArray[np.float32]:
         """embed_encode over batches of each kind, every vector in the place of its input."""
         if not inputs:
             return np.empty((0,), np.float32)
-        parts = [self._encode(batch, count, options, recipe, bar) for batch in inputs]
+        parts = [self._encode(batch, call) for batch in inputs]
         if len(parts) == 1:
             return parts[0]
         if len({part.shape[1] for part in parts}) > 1:
@@ -224,43 +242,24 @@ class Base:
             vectors[batch.positions] = part
         return vectors
 
-    def _encode(
-        self,
-        batch: Batch,
-        count: int,
-        options: _c.embed_encode_options,
-        recipe: Recipe,
-        bar: bool,
-    ) -> NDArray[np.float32]:
+    def _encode(self, batch: Batch, call: Call) -> NDArray[np.float32]:
         images = batch.kind == "images"
-        full = self._output_dim(options, images, 0)
-        dim = self._output_dim(options, images, min(options.dim, full))
-        call = self._of_batch(options, images, min(options.dim, full))
-        vectors = np.empty((batch.count, dim), np.float32)
+        dim = min(call.options.dim, self._output_dim(call, images))
+        options = self._options_for(call, images, dim)
+        width = self._output_dim(call, images, dim)
+        vectors = np.empty((batch.count, width), np.float32)
         self._run(
-            lambda session: int(
-                lib.embed_encode(session, C.byref(batch.struct), C.byref(call), vectors.ctypes.data, dim)
+            lambda session: lib.embed_encode(
+                session, C.byref(batch.struct), C.byref(options), vectors.ctypes.data, width
             ),
-            call,
+            options,
             batch,
-            recipe,
-            bar,
+            call,
         )
         return vectors
 
-    @staticmethod
-    def _of_batch(options: _c.embed_encode_options, images: bool, dim: int) -> _c.embed_encode_options:
-        """The options for one kind of inputs."""
-        copy = _c.embed_encode_options.from_buffer_copy(options)
-        copy.prompt = options.prompt
-        copy.dim = dim
-        if images:
-            copy.prompt = None
-            copy.max_length = 0
-        return copy
-
-    def _output_dim(self, options: _c.embed_encode_options, images: bool, dim: int) -> int:
-        asked = self._of_batch(options, images, dim)
+    def _output_dim(self, call: Call, images: bool, dim: int = 0) -> int:
+        asked = self._options_for(call, images, dim)
         if images and self._takes_texts:
             asked.flags |= _c.EMBED_FOR_IMAGES
         found = int(lib.embed_output_dim(self._engine.model, C.byref(asked)))
@@ -268,22 +267,18 @@ class Base:
             with self._engine.session() as session:
                 empty = _c.embed_input(C.sizeof(_c.embed_input))
                 self._engine.check(session, lib.embed_encode(session, C.byref(empty), C.byref(asked), None, 0))
-            raise EmbedValueError(_c_status(found), found)
+            raise error_of(found, bytes(lib.embed_status_string(found)).decode())
         return found
 
-    def _run(
-        self, work: Any, options: _c.embed_encode_options, batch: Batch, recipe: Recipe, bar: bool
-    ) -> None:
-        progress, failed = recipe.get("progress"), recipe.get("failed")
-        if bar:
-            progress = Bar(progress)
-        if failed is not None:
-            told, places = failed, batch.positions
+    def _run(self, work: Work, options: _c.embed_encode_options, batch: Batch, call: Call) -> None:
+        """work over a batch; those who want to know are told of places among all inputs."""
+        told = call.failed
 
-            def failed(index: int, error: Any) -> Any:
-                return told(places[index], error)
+        def failed(index: int, error: EmbedError) -> Any:
+            return told and told(batch.positions[index], error)
 
-        self._engine.run(work, options, batch.weight, progress, failed)
+        progress = Bar(call.progress) if call.bar else call.progress
+        self._engine.run(work, options, batch.weight, progress, failed if told else None)
 
     # ---- Tokens
 
@@ -300,7 +295,7 @@ class Base:
         for member in (text, "" if pair is None else pair):
             if not isinstance(member, str):
                 raise EmbedTypeError(f"expected a text, found {type(member).__name__}")
-        options = self._options(keywords, self._prompt(prompt, prompt_name))
+        options = self._call(keywords, self._prompt(prompt, prompt_name)).options
         if keywords.get("truncation", True) and not options.max_length:
             options.max_length = self.max_seq_length or 0
         raw = [member.encode() for member in (text, pair) if member is not None]
@@ -381,8 +376,10 @@ class Base:
         return {"input_ids": ids, "token_type_ids": type_ids, "attention_mask": mask}
 
 
-def _c_status(status: int) -> str:
-    return bytes(lib.embed_status_string(status)).decode()
+def bytes_of_characters(raw: bytes) -> NDArray[np.int64]:
+    """[i]: the byte where character i begins; behind the last the end."""
+    begins = (np.frombuffer(raw, np.uint8) & 0xC0) != 0x80
+    return np.append(np.flatnonzero(begins), len(raw)).astype(np.int64)
 
 
 def _characters(raw: bytes) -> NDArray[np.int64]:

@@ -62,6 +62,11 @@ EMBED_WEIGHTS_F16 = 2
 EMBED_WEIGHTS_BF16 = 3
 EMBED_WEIGHTS_INT8 = 4
 
+EMBED_COMPUTE_DEFAULT = 0
+EMBED_COMPUTE_F32 = 1
+EMBED_COMPUTE_BF16 = 2
+EMBED_COMPUTE_BF16_ALWAYS = 3
+
 EMBED_OPEN_READ = 1 << 0
 EMBED_OPEN_NO_ENCODER = 1 << 1
 
@@ -76,6 +81,8 @@ class embed_open_options(C.Structure):
         ("isa", C.c_char_p),
         ("gemm", C.c_int32),
         ("weights", C.c_int32),
+        ("compute", C.c_int32),
+        ("reserved", C.c_int32),
     ]
 
 
@@ -103,6 +110,7 @@ EMBED_INFO_PATCH_SIZE = 21
 EMBED_INFO_PREFIX_TOKENS = 22
 EMBED_INFO_WEIGHTS = 23
 EMBED_INFO_NUM_LABELS = 24
+EMBED_INFO_COMPUTE = 25
 
 # ---- Session
 
@@ -187,6 +195,10 @@ EMBED_STRATEGY_LONGEST_FIRST = 0
 EMBED_STRATEGY_ONLY_FIRST = 1
 EMBED_STRATEGY_ONLY_SECOND = 2
 
+EMBED_LONG_TEXTS_TRUNCATE = 0
+EMBED_LONG_TEXTS_REFUSE = 1
+EMBED_LONG_TEXTS_WINDOWS = 2
+
 EMBED_NO_MODULES = 1 << 0
 EMBED_NO_TRUNCATION = 1 << 1
 EMBED_REPLACE_INVALID_UTF8 = 1 << 2
@@ -224,6 +236,9 @@ class embed_encode_options(C.Structure):
         ("failed", embed_failed_fn),
         ("failed_user", C.c_void_p),
         ("image_size", C.c_int64),
+        ("long_texts", C.c_int32),
+        ("reserved_2", C.c_int32),
+        ("stride", C.c_int64),
     ]
 
 
@@ -299,6 +314,15 @@ FUNCTIONS = {
         _i32,
         [embed_session, P(_text), address, _i64, _options, address, _i64],
     ),
+    "embed_encode_spans": (
+        _i32,
+        [embed_session, _text, _i64, address, _i64, _options, address, _i64],
+    ),
+    "embed_row_prompt": (
+        _i64,
+        [P(_text), address, P(_text), address, _i64, _text, _i64],
+    ),
+    "embed_label_prompt": (_i64, [_text, _i64, _text, _i64]),
     "embed_last_hidden_state": (_i32, [embed_session, _input, _options, address, _i64]),
     "embed_last_hidden_state_ragged": (
         _i32,

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from . import _c
 from ._base import Base
 from ._errors import EmbedTypeError, EmbedValueError
-from ._progress import shows_progress
 from ._recipe import Recipe, check_device
 from ._vectors import tensors
 
@@ -62,9 +61,9 @@ class CrossEncoder(Base):
                 raise EmbedTypeError(f"input {position}: expected a pair of texts, found {type(item).__name__}")
         items = [tuple(item) for item in items]
         recipe = cast(Recipe, dict(keywords, pooling="scores", modules=activation_fn is None))
-        options = self._options(recipe, self._prompt(prompt, prompt_name))
+        call = self._call(recipe, self._prompt(prompt, prompt_name), show_progress_bar)
         _, _, batches = self._batches(items)
-        scores: Any = self._vectors(batches, len(items), options, recipe, shows_progress(show_progress_bar))
+        scores: Any = self._vectors(batches, len(items), call)
         if activation_fn is not None:
             scores = np.asarray(activation_fn(scores), np.float32)
         if scores.ndim > 1 and self.num_labels == 1:

@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable, Optional, Union
 
+import numpy as np
+
 from . import _c
 from ._errors import EmbedError, error_of
 from ._load import lib
 
 Progress = Callable[[int, int], Any]
 Failed = Callable[[int, EmbedError], Any]
+Work = Callable[[_c.embed_session], int]  # a session -> a status
 
 _BATCH_TOKENS = 1024  # the library's own default
 
@@ -45,7 +48,8 @@ class _Sessions:
             self.idle.append(session)
 
 
-def _close(model: _c.embed_model, sessions: _Sessions) -> None:
+def _close(model: _c.embed_model, sessions: _Sessions, _memory: Any) -> None:
+    """_memory, which the model reads, is kept until here."""
     while (session := sessions.take()) is not None:
         lib.embed_session_free(session)
     lib.embed_model_free(model)
@@ -93,17 +97,16 @@ class Engine:
         session_options: _c.embed_session_options,
     ) -> None:
         model, error = _c.embed_model(), _c.embed_error(C.sizeof(_c.embed_error))
+        memory = None
         if isinstance(source, str):
             status = lib.embed_model_open(
                 os.fsencode(source), C.byref(open_options), C.byref(model), C.byref(error)
             )
         else:
-            import numpy as np
-
-            self._memory = np.frombuffer(source, np.uint8)
+            memory = np.frombuffer(source, np.uint8)
             status = lib.embed_model_open_memory(
-                self._memory.ctypes.data,
-                self._memory.size,
+                memory.ctypes.data,
+                memory.size,
                 C.byref(open_options),
                 C.byref(model),
                 C.byref(error),
@@ -113,8 +116,7 @@ class Engine:
         self.model = model
         self._session_options = session_options
         self._sessions = _Sessions()
-        # The memory goes after the model that reads it.
-        close = weakref.finalize(self, _close, model, self._sessions)
+        close = weakref.finalize(self, _close, model, self._sessions, memory)
         close.atexit = False
 
     def info(self, what: int) -> int:
@@ -145,15 +147,14 @@ class Engine:
 
     def run(
         self,
-        work: Callable[[_c.embed_session], int],
+        work: Work,
         options: _c.embed_encode_options,
         weight: int,
         progress: Optional[Progress] = None,
         failed: Optional[Failed] = None,
     ) -> None:
-        """work(session) -> status. weight: about how many tokens, which tells a short call from a long one."""
+        """weight: about how many tokens, which tells a short call from a long one."""
         watch = _Watch(progress, failed)
-        watch.fill(options)
 
         def call() -> None:
             with self.session() as session:
@@ -164,7 +165,10 @@ class Engine:
 
         passes = weight > (self._session_options.batch_tokens or _BATCH_TOKENS)
         main = threading.current_thread() is threading.main_thread()
-        if main and (passes or progress or failed):
+        called_back = bool(progress or failed)
+        if called_back or (main and passes):
+            watch.fill(options)
+        if main and (passes or called_back):
             _call_beside(call, watch)
         else:
             call()

@@ -5,17 +5,17 @@ from __future__ import annotations
 import ctypes as C
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Optional, Union, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _c
-from ._base import Base, Path
+from ._base import Base, Call, Path, bytes_of_characters
 from ._errors import EmbedTypeError, EmbedValueError
 from ._inputs import Batch, batches, is_single
 from ._load import lib
-from ._progress import shows_progress
 from ._recipe import Opening, Recipe, check_device, choice
 from ._vectors import (
     PRECISIONS,
@@ -139,21 +139,19 @@ class Model(Base):
         choice("output_value", output_value, OUTPUTS)
         if batch_size <= 0:
             raise EmbedValueError(f"batch_size: expected a positive number, found {batch_size}")
-        recipe = cast(Recipe, keywords)
-        options = self._options(recipe, self._prompt(prompt, prompt_name))
-        options.normalize = _c.EMBED_NORMALIZE_ON if normalize_embeddings else 0
-        options.dim = self._dim(truncate_dim)
+        text = self._prompt(prompt, prompt_name)
+        call = self._call(cast(Recipe, keywords), text, show_progress_bar)
+        call.options.normalize = _c.EMBED_NORMALIZE_ON if normalize_embeddings else 0
+        call.options.dim = self._dim(truncate_dim)
         items, single, inputs = self._batches(inputs)
-        bar = shows_progress(show_progress_bar)
 
         found: Any
         if output_value == "sentence_embedding":
-            found = self._vectors(inputs, len(items), options, recipe, bar)
+            found = self._vectors(inputs, len(items), call)
         else:
-            found = self._rows(inputs, len(items), options, recipe, bar)
+            found = self._rows(inputs, len(items), call)
         if output_value is None:
-            vectors = self._vectors(inputs, len(items), options, recipe)
-            text = self._prompt(prompt, prompt_name)
+            vectors = self._vectors(inputs, len(items), call)
             found = [self._features(*x, text) for x in zip(items, found, vectors)]
         elif precision != "float32" and len(found):
             found = quantize_embeddings(found, precision, ranges)
@@ -189,6 +187,50 @@ class Model(Base):
             prompt_name = next((name for name in DOCUMENT_PROMPTS if name in self.prompts), None)
         return self.encode(inputs, prompt_name, prompt, *arguments, **keywords)
 
+    def encode_spans(
+        self,
+        text: str,
+        spans: Any,
+        *,
+        prompt: Optional[str] = None,
+        prompt_name: Optional[str] = None,
+        normalize_embeddings: bool = False,
+        truncate_dim: Optional[int] = None,
+        **keywords: Unpack[Recipe],
+    ) -> NDArray[np.float32]:
+        """Late chunking: the text goes through the model once, and each span [start, end) of its characters
+        gets a vector [dim]. pooling: "mean" unless said."""
+        if not isinstance(text, str):
+            raise EmbedTypeError(f"expected a text, found {type(text).__name__}")
+        call = self._call(keywords, self._prompt(prompt, prompt_name))
+        call.options.normalize = _c.EMBED_NORMALIZE_ON if normalize_embeddings else 0
+        call.options.dim = min(self._dim(truncate_dim), self._output_dim(call, False))
+        raw = text.encode()
+        at = bytes_of_characters(raw)
+        asked = np.asarray(spans, np.int64).reshape(-1, 2)
+        if ((asked < 0) | (asked >= len(at))).any():
+            raise EmbedValueError(f"spans: expected places within the {len(at) - 1} characters of the text")
+        found = np.ascontiguousarray(at[asked])
+        dim = self._output_dim(call, False, call.options.dim)
+        vectors = np.empty((len(found), dim), np.float32)
+        self._engine.run(
+            lambda session: lib.embed_encode_spans(
+                session,
+                raw,
+                len(raw),
+                found.ctypes.data,
+                len(found),
+                C.byref(call.options),
+                vectors.ctypes.data,
+                dim,
+            ),
+            call.options,
+            len(raw),
+            call.progress,
+            call.failed,
+        )
+        return vectors
+
     def last_hidden_state(
         self,
         inputs: Any,
@@ -202,93 +244,72 @@ class Model(Base):
         """Token vectors [count][tokens][hidden_size], rows past an input's own tokens zero; [tokens]
         [hidden_size] for a single input. layer k: hidden_states[k] of the reference in place of the last."""
         recipe = cast(Recipe, dict(keywords, layer=layer))
-        options = self._options(recipe, self._prompt(prompt, prompt_name))
-        bar = shows_progress(show_progress_bar)
+        call = self._call(recipe, self._prompt(prompt, prompt_name), show_progress_bar)
         _, single, inputs = self._batches(inputs)
         if len(inputs) > 1:
             raise EmbedTypeError("inputs: expected inputs of one kind: texts, pairs, token ids or images")
         if not inputs:
             return np.empty((0, 0, self.get_word_embedding_dimension()), np.float32)
         batch = inputs[0]
-        call, counts, width = self._sizes(batch, options, recipe)
+        options, counts, width = self._sizes(batch, call)
         longest = int(counts.max())
         hidden = np.empty((batch.count, longest, width), np.float32)
         self._run(
             lambda session: lib.embed_last_hidden_state(
-                session, C.byref(batch.struct), C.byref(call), hidden.ctypes.data, longest
+                session, C.byref(batch.struct), C.byref(options), hidden.ctypes.data, longest
             ),
-            call,
+            options,
             batch,
-            recipe,
-            bar,
+            call,
         )
         return hidden[0] if single else hidden
 
-    def _sizes(
-        self, batch: Batch, options: _c.embed_encode_options, recipe: Recipe
-    ) -> tuple[_c.embed_encode_options, NDArray[np.int64], int]:
+    def _sizes(self, batch: Batch, call: Call) -> tuple[_c.embed_encode_options, NDArray[np.int64], int]:
         """The options for token vectors of a batch, tokens of each input, and floats in one vector."""
         images = batch.kind == "images"
-        call = self._of_batch(options, images, 0)
+        options = self._options_for(call, images, 0)
         two = images and self._takes_texts
         width = _c.EMBED_INFO_IMAGE_HIDDEN_SIZE if two else _c.EMBED_INFO_HIDDEN_SIZE
         counts = np.empty(batch.count, np.int64)
-        quiet = recipe.copy()
-        quiet["progress"] = None
-        if recipe.get("failed"):  # told once, by the call itself
-            quiet["failed"] = lambda *_: None
+        quiet = replace(call, progress=None, bar=False)
+        if call.failed:  # told once, by the call itself
+            quiet.failed = lambda *_: None
         self._run(
             lambda session: lib.embed_count_tokens(
-                session, C.byref(batch.struct), C.byref(call), counts.ctypes.data
+                session, C.byref(batch.struct), C.byref(options), counts.ctypes.data
             ),
-            call,
+            options,
             batch,
             quiet,
-            False,
         )
-        return call, counts, self._engine.info(width)
+        return options, counts, self._engine.info(width)
 
-    def _rows(
-        self,
-        inputs: list[Batch],
-        count: int,
-        options: _c.embed_encode_options,
-        recipe: Recipe,
-        bar: bool,
-    ) -> list[NDArray[np.float32]]:
+    def _rows(self, inputs: list[Batch], count: int, call: Call) -> list[NDArray[np.float32]]:
         """Token vectors of inputs of any kinds, an array [tokens][hidden_size] for each."""
         rows: list[Any] = [None] * count
         for batch in inputs:
-            self._rows_of(batch, rows, options, recipe, bar)
+            for position, own in zip(batch.positions, self._rows_of(batch, call)):
+                rows[position] = own
         return rows
 
-    def _rows_of(
-        self,
-        batch: Batch,
-        rows: list[Any],
-        options: _c.embed_encode_options,
-        recipe: Recipe,
-        bar: bool,
-    ) -> None:
-        call, counts, width = self._sizes(batch, options, recipe)
+    def _rows_of(self, batch: Batch, call: Call) -> Iterator[NDArray[np.float32]]:
+        options, counts, width = self._sizes(batch, call)
         hidden = np.empty((int(counts.sum()), width), np.float32)
         offsets = np.empty(batch.count + 1, np.int64)
         self._run(
             lambda session: lib.embed_last_hidden_state_ragged(
                 session,
                 C.byref(batch.struct),
-                C.byref(call),
+                C.byref(options),
                 hidden.ctypes.data,
                 len(hidden),
                 offsets.ctypes.data,
             ),
-            call,
+            options,
             batch,
-            recipe,
-            bar,
+            call,
         )
-        for position, begin, end in zip(batch.positions, offsets, offsets[1:]):
-            rows[position] = hidden[begin:end]
+        return (hidden[begin:end] for begin, end in zip(offsets, offsets[1:]))
 
     def _features(self, item: Any, rows: Array, vector: Array, prompt: str) -> dict[str, Array]:
         """What the reference gives for output_value=None."""
@@ -327,8 +348,7 @@ class Model(Base):
 
     def get_embedding_dimension(self) -> int:
         """Numbers in one vector of encode."""
-        options = _c.embed_encode_options(C.sizeof(_c.embed_encode_options))
-        full = self._output_dim(options, not self._takes_texts, 0)
+        full = self._output_dim(self._call({}), not self._takes_texts)
         return min(full, self.truncate_dim or full)
 
     get_sentence_embedding_dimension = get_embedding_dimension
@@ -364,26 +384,25 @@ class Model(Base):
             return np.empty((0, 3, 0, 0), np.float32)
         if len(found) > 1 or found[0].kind != "images":
             raise EmbedTypeError("images: expected images alone")
-        batch, call = found[0], self._options(recipe)
+        batch, call = found[0], self._call(recipe)
+        options = self._options_for(call, True, 0)
         sizes = np.empty((batch.count, 2), np.int64)
         self._run(
             lambda session: lib.embed_pixel_sizes(
-                session, C.byref(batch.struct), C.byref(call), sizes.ctypes.data
+                session, C.byref(batch.struct), C.byref(options), sizes.ctypes.data
             ),
-            call,
+            options,
             batch,
-            recipe,
-            False,
+            call,
         )
         height, width = map(int, sizes.max(axis=0))
         pixels = np.empty((batch.count, 3, height, width), np.float32)
         self._run(
             lambda session: lib.embed_pixel_values(
-                session, C.byref(batch.struct), C.byref(call), pixels.ctypes.data, height, width
+                session, C.byref(batch.struct), C.byref(options), pixels.ctypes.data, height, width
             ),
-            call,
+            options,
             batch,
-            recipe,
-            False,
+            call,
         )
         return pixels[0] if single else pixels

@@ -17,6 +17,12 @@ WEIGHTS = {
     "bf16": _c.EMBED_WEIGHTS_BF16,
     "int8": _c.EMBED_WEIGHTS_INT8,
 }
+COMPUTE = {
+    None: _c.EMBED_COMPUTE_DEFAULT,
+    "f32": _c.EMBED_COMPUTE_F32,
+    "bf16": _c.EMBED_COMPUTE_BF16,
+    "bf16_always": _c.EMBED_COMPUTE_BF16_ALWAYS,
+}
 POOLING = {
     None: _c.EMBED_POOL_DEFAULT,
     "cls": _c.EMBED_POOL_CLS,
@@ -42,6 +48,12 @@ STRATEGIES = {
     "only_first": _c.EMBED_STRATEGY_ONLY_FIRST,
     "only_second": _c.EMBED_STRATEGY_ONLY_SECOND,
 }
+LONG_TEXTS = {
+    None: _c.EMBED_LONG_TEXTS_TRUNCATE,
+    "truncate": _c.EMBED_LONG_TEXTS_TRUNCATE,
+    "refuse": _c.EMBED_LONG_TEXTS_REFUSE,
+    "windows": _c.EMBED_LONG_TEXTS_WINDOWS,
+}
 FLAGS = {  # flag, and the value of the keyword that sets it
     "modules": (_c.EMBED_NO_MODULES, False),
     "truncation": (_c.EMBED_NO_TRUNCATION, False),
@@ -62,13 +74,15 @@ class Opening(TypedDict, total=False):
     revision: Optional[str]
     local_files_only: bool
     token: Union[str, bool, None]
-    isa: Optional[str]  # "c", "avx2", "avx512"
+    isa: Optional[str]  # "c", "avx2", "avx512", "neon"
     gemm: str  # "auto", "packed", "blas"
     weights: Optional[str]  # "f32", "f16", "bf16", "int8"
+    compute: Optional[str]  # "f32", "bf16": native dot products, where the CPU gains by them
     threads: int  # of one call; 0: all cores
     batch_tokens: int  # of one forward pass: memory, never a result
     max_text_bytes: int  # the longest text, where the tokenizer needs a limit; 0: 1 MiB
     read: bool  # weights are read, not mapped
+    encoder: bool  # False: tokenizer and image preprocessing alone, no weights
 
 
 class Recipe(TypedDict, total=False):
@@ -80,6 +94,8 @@ class Recipe(TypedDict, total=False):
     max_length: Optional[int]  # tokens, in place of max_seq_length
     truncation: bool  # False: a longer text is an error
     truncation_side: Optional[str]  # "right", "left"
+    long_texts: Optional[str]  # over max_length: "truncate", "refuse", "windows"
+    stride: int  # of windows: tokens that one has in common with the one before
     strategy: Optional[str]  # of pairs: "longest_first", "only_first", "only_second"
     add_special_tokens: bool
     image_size: Optional[int]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ._errors import EmbedValueError
 from ._model import Model
+from ._tables import row_prompt
 
 Vectors = NDArray[np.float32]
 
@@ -42,3 +43,13 @@ def named_entities(model: Model, text: str, spans: Sequence[tuple[int, int]], **
             raise EmbedValueError(f"span ({start}, {end}): no token of the text lies in it")
         vectors[row] = hidden[inside].mean(axis=0)
     return vectors
+
+
+def late_chunking(model: Model, text: str, spans: Sequence[tuple[int, int]], **keywords: Any) -> Vectors:
+    """A vector for each span of characters, of a text that is encoded whole: [len(spans)][dim]."""
+    return model.encode_spans(text, spans, **keywords)
+
+
+def rows_of_tables(model: Model, columns: Sequence[str], rows: Sequence[Sequence[Any]], **keywords: Any) -> Any:
+    """Rows as sentences, and these as vectors: [len(rows)][dim]."""
+    return model.encode([row_prompt(columns, row) for row in rows], **keywords)

@@ -37,9 +37,11 @@ class Embedder(TransformerMixin, BaseEstimator):
     def _model(self) -> Model:
         if isinstance(self.model, Model):
             return self.model
-        if getattr(self, "_opened", None) is None:
-            self._opened = Model(self.model)
-        return self._opened
+        path, opened = getattr(self, "_opened", (None, None))
+        if opened is None or path != self.model:
+            opened = Model(self.model)
+            self._opened = self.model, opened
+        return opened
 
     def fit(self, X: Any, y: Any = None) -> Embedder:
         """Nothing is learned: the model is opened."""

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The whole check of the Python package: a source distribution, a wheel built from it outside of the
-# repository, that wheel in a fresh virtual environment, ruff, mypy, and every test there, beside the
+# repository, that wheel in a virtual environment of its own (kept), ruff, mypy, and every test there, beside the
 # reference libraries.
 #
 #   python/tests/run.sh
@@ -20,11 +20,15 @@ mkdir -p "$BUILD"
 BUILD=$(cd "$BUILD" && pwd)
 wheels=$BUILD/wheels venv=$BUILD/venv bin=$BUILD/venv/bin
 
-say "a fresh virtual environment"
-rm -rf "$venv" "$wheels"
-"$PYTHON" -m venv "$venv"
-"$bin/pip" install --quiet "$(grep '^torch==' tests/parity/requirements.txt)"
-"$bin/pip" install --quiet -r tests/parity/requirements.txt -r python/requirements-check.txt
+if ! cat tests/parity/requirements.txt python/requirements-check.txt | cmp -s - "$venv/installed.txt"; then
+    say "a fresh virtual environment"
+    rm -rf "$venv"
+    "$PYTHON" -m venv "$venv"
+    "$bin/pip" install --quiet "$(grep '^torch==' tests/parity/requirements.txt)"
+    "$bin/pip" install --quiet -r tests/parity/requirements.txt -r python/requirements-check.txt
+    cat tests/parity/requirements.txt python/requirements-check.txt >"$venv/installed.txt"
+fi
+rm -rf "$wheels"
 
 say "source distribution, and a wheel built from it in an empty folder"
 "$bin/python" -m build --sdist --outdir "$wheels" python >"$BUILD/log" 2>&1 || { tail -n 40 "$BUILD/log"; exit 1; }
@@ -32,11 +36,11 @@ elsewhere=$(mktemp -d)
 trap 'rm -rf "$elsewhere"' EXIT
 cp "$wheels"/libembed-*.tar.gz "$elsewhere"
 (cd "$elsewhere" && "$bin/pip" wheel --quiet --no-deps --wheel-dir "$wheels" libembed-*.tar.gz)
-"$bin/pip" install --quiet --no-deps "$wheels"/libembed-*.whl
+"$bin/pip" install --quiet --no-deps --force-reinstall "$wheels"/libembed-*.whl
 
 say "sizes"
 if [ "$(uname)" = Linux ]; then # with the libraries that it needs inside
-    PATH="$bin:$PATH" "$bin/auditwheel" --quiet repair --wheel-dir "$wheels/repaired" "$wheels"/libembed-*.whl
+    PATH="$bin:$PATH" "$bin/auditwheel" repair --wheel-dir "$wheels/repaired" "$wheels"/libembed-*.whl >"$BUILD/log" 2>&1 || { tail -n 40 "$BUILD/log"; exit 1; }
 fi
 find "$wheels" -type f -exec ls -l {} + | awk '{ sub(".*/", "", $9); print $5, $9 }'
 for file in "$wheels"/*.whl "$wheels"/repaired/*.whl; do
@@ -56,5 +60,5 @@ say "tests"
 if [ -d "$wheels/repaired" ]; then
     say "the wheel with its libraries"
     "$bin/pip" install --quiet --no-deps --force-reinstall "$wheels"/repaired/*.whl
-    (cd python/tests && "$bin/python" test_plain.py | tail -n 1)
+    (cd python/tests && "$bin/python" test_plain.py)
 fi

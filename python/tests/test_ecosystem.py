@@ -28,6 +28,9 @@ def test_scikit_learn() -> None:
     assert np.array_equal(embedder.fit_transform(texts()), vectors)
     assert np.array_equal(Embedder(model, truncate_dim=3).transform(texts()), vectors[:, :3])
     assert list(Embedder(model, truncate_dim=2).get_feature_names_out()) == ["embedding0", "embedding1"]
+    embedder.set_params(model=str(MODELS / "st-list"))
+    assert np.array_equal(embedder.transform(texts()), load("st-list").encode(texts()))
+    embedder.set_params(model=str(MODELS / "bert"))
     labels = np.arange(len(vectors)) % 2
     pipeline = make_pipeline(embedder, LogisticRegression()).fit(texts(), labels)
     again = clone(pipeline).set_params(embedder__truncate_dim=4).fit(texts(), labels)

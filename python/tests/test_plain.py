@@ -5,12 +5,16 @@ python3 python/tests/test_plain.py      or with pytest
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import json
 import os
 import pickle
+import shutil
 import struct
 import sys
+import tempfile
 import threading
 import warnings
 from functools import partial
@@ -102,6 +106,10 @@ def test_modules_prompts_and_similarity_are_the_models_own() -> None:
     close(model.encode_query(texts("st-list")), frozen["prompt.query"])
     close(model.encode(texts("st-list"), prompt_name="query"), frozen["prompt.query"])
     close(model.encode_document(texts("st-list"), prompt="mu ne "), frozen["prompt.query"])
+    passages = load("st-list", prompts={"passage": "mu ne ", "document": "so ri ta. "})
+    close(passages.encode_document(texts("st-list")), frozen["prompt.long"])
+    del passages.prompts["document"]
+    close(passages.encode_document(texts("st-list")), frozen["prompt.query"])
     assert model.prompts["query"] == "mu ne " and model.default_prompt_name == "long"
     assert model.similarity_fn_name == "cosine"
     assert model.get_sentence_embedding_dimension() == 12
@@ -246,6 +254,23 @@ def test_offsets_are_characters() -> None:
     assert len(model.tokens("nari ge", add_special_tokens=False)) < len(model.tokens("nari ge"))
 
 
+def test_offsets_of_parts_of_a_character() -> None:
+    printed = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printed]
+    names = [*map(chr, printed), *(chr(256 + i) for i in range(len(others)))]
+    tokenizer = {
+        "version": "1.0",
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True},
+        "model": {"type": "BPE", "vocab": {name: i for i, name in enumerate(names)}, "merges": []},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "tokenizer.json").write_text(json.dumps(tokenizer), "utf-8")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tokens = Model(folder, encoder=False).tokens("a日é")
+    assert tokens.offsets.tolist() == [[0, 1], *[[1, 2]] * 3, *[[2, 3]] * 2]
+
+
 def test_offsets_do_not_count_the_prompt() -> None:
     model = load("st-list")
     tokens = model.tokens("ge bu", prompt="so ri ")
@@ -300,6 +325,21 @@ def test_what_a_callback_raises_comes_out() -> None:
     raises(LookupError, lambda: model.encode(texts() * 50, progress=stop), f"of {50 * len(texts())}")
     raises(LookupError, lambda: load("vit").encode([b"no image"], failed=lambda *_: stop(0, 1)))
     assert len(model.encode(texts() * 50)) == 50 * len(texts())
+
+
+def test_progress() -> None:
+    model, told = load("bert", batch_tokens=64), []
+    inputs = texts() * 20
+    model.encode(inputs, progress=lambda done, total: told.append((done, total)))
+    assert [done for done, _ in told] == sorted({done for done, _ in told}) and len(told) > 1
+    assert {total for _, total in told} == {len(inputs)}
+    written = io.StringIO()
+    with contextlib.redirect_stderr(written):
+        model.encode(inputs, show_progress_bar=True)
+    assert f"{len(inputs)}/{len(inputs)}" in written.getvalue() and written.getvalue()[-1] == "\n"
+    with contextlib.redirect_stderr(io.StringIO()) as silent:
+        model.encode(inputs)
+    assert not silent.getvalue()
 
 
 def test_warnings_of_a_model_are_pythons() -> None:
@@ -360,9 +400,18 @@ def test_an_image_that_cannot_be_read_keeps_its_place() -> None:
     assert np.isnan(vectors[1]).all() and np.array_equal(vectors[0], vectors[2])
     assert [i for i, _ in told] == [1] and isinstance(told[0][1], libembed.EmbedError)
     raises(ValueError, lambda: model.encode([good, b"nothing"]))
+    raises(ValueError, lambda: model.encode(b""))
+    raises(OSError, lambda: model.encode([good, "no such file"]))
     told.clear()
     hidden = model.last_hidden_state([good, b"nothing"], failed=lambda i, e: told.append((i, e)))
     assert len(told) == 1 and np.isnan(hidden[1]).all()
+    told.clear()
+    bert = load("bert", max_text_bytes=1 << 10)
+    bert.max_seq_length = 6
+    hidden = bert.last_hidden_state(
+        ["bu", "ge " * 20], truncation=False, failed=lambda i, e: told.append((i, e))
+    )
+    assert [i for i, _ in told] == [1] and np.isnan(hidden[1]).all()
 
 
 def test_two_towers() -> None:
@@ -395,23 +444,68 @@ def test_recipes() -> None:
     close(recipes.image_retrieval(vit, [image])[0], vit.last_hidden_state(image).mean(axis=0))
 
 
+def test_long_texts() -> None:
+    model, long = load("bert"), "nari ge bu zesafa fotibu " * 10
+    assert not np.array_equal(model.encode(long, long_texts="windows"), model.encode(long))
+    wide = model.encode(long, long_texts="windows", stride=4)
+    assert not np.array_equal(wide, model.encode(long, long_texts="windows"))
+    assert np.array_equal(model.encode("bu", long_texts="windows"), model.encode("bu"))
+    raises(ValueError, lambda: model.encode(long, long_texts="refuse"), "tokens")
+    raises(ValueError, lambda: model.encode(long, long_texts="fold"), "fold")
+
+
+def test_late_chunking() -> None:
+    model, text = load("bert"), "né 日本 nari ge"
+    rows, tokens = model.last_hidden_state(text), model.tokens(text)
+    found = model.encode_spans(text, [(0, 5), (5, len(text))])
+    for vector, (begin, end) in zip(found, [(0, 5), (5, len(text))]):
+        inside = [begin < e <= end for _, e in tokens.offsets]
+        close(vector, rows[inside].mean(axis=0))
+    assert np.array_equal(recipes.late_chunking(model, text, [(0, 5)]), found[:1])
+    assert model.encode_spans(text, []).shape == (0, 20)
+    assert model.encode_spans(text, [(0, 5)], truncate_dim=3).shape == (1, 3)
+    raises(ValueError, lambda: model.encode_spans(text, [(0, 99)]), "characters")
+    raises(ValueError, lambda: model.encode_spans(text, [(2, 2)]))
+    told: list[int] = []
+    lost = model.encode_spans(text, [(2, 2), (0, 5)], failed=lambda i, e: told.append(i))
+    assert told == [0] and np.isnan(lost[0]).all() and np.array_equal(lost[1], found[0])
+
+
+def test_rows_of_tables() -> None:
+    columns, row = ["age", "work_class"], [39, " privé "]
+    text = "The age is 39. The work class is privé."
+    assert libembed.row_prompt(columns, row) == text
+    assert libembed.row_prompt([], []) == ""
+    assert libembed.label_prompt("positive") == " The classification label is positive. "
+    model = load("bert")
+    assert np.array_equal(recipes.rows_of_tables(model, columns, [row]), model.encode([text]))
+
+
 def test_cross_encoder() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = CrossEncoder(MODELS / "bert-classifier")
-    frozen = expected("bert-classifier")
+    classifier, frozen = load("bert-classifier"), expected("bert-classifier")
     bounds = list(zip(frozen["offsets"], frozen["offsets"][1:]))
-    inputs = [frozen["ids"][begin:end] for begin, end in bounds]
-    scores = Model.encode(_as_model(model), inputs, pooling="scores", modules=False)
-    close(scores, frozen["logits"])
-    assert model.num_labels == 1
-    raises(TypeError, lambda: model.predict(["one text"]), "pair")
+    ids = [frozen["ids"][begin:end] for begin, end in bounds]
+    close(classifier.encode(ids, pooling="scores", modules=False), frozen["logits"])
 
-
-def _as_model(encoder: CrossEncoder) -> Any:
-    model = Model.__new__(Model)
-    model.__dict__.update(encoder.__dict__, truncate_dim=None)
-    return model
+    with tempfile.TemporaryDirectory() as folder:  # its weights, and the tokenizer of another
+        for name in ("bert", "bert-classifier"):
+            shutil.copytree(MODELS / name, folder, dirs_exist_ok=True)
+        model = CrossEncoder(folder)
+        assert model.num_labels == 1 and model.max_length == 24
+        scores = model.predict(pairs())
+        assert scores.shape == (len(pairs()),) and scores.dtype == np.float32
+        assert model.predict(pairs()[0]) == model.predict(list(pairs()[0])) == scores[0]
+        logits = model.predict(pairs(), activation_fn=lambda x: x)
+        close(1 / (1 + np.exp(-logits)), scores)
+        assert model.predict([]).shape == (0,)
+        documents = ["nari ge", "bu", "zumba pute"]
+        ranking = model.rank("ge", documents, return_documents=True)
+        by_score = sorted(model.predict([("ge", text) for text in documents]), reverse=True)
+        assert [x["score"] for x in ranking] == by_score
+        assert [x["text"] for x in ranking] == [documents[x["corpus_id"]] for x in ranking]
+        assert model.rank("ge", documents, top_k=1)[0]["corpus_id"] == ranking[0]["corpus_id"]
+        raises(TypeError, lambda: model.predict(["one text"]), "pair")
+        raises(TypeError, lambda: model.predict([("a", "b", "c")]), "pair")
 
 
 # ---- Processes and threads
@@ -421,14 +515,14 @@ def test_pickling_goes_by_path() -> None:
     here = os.getcwd()
     os.chdir(MODELS)
     try:
-        model = Model("st-list", weights="bf16", threads=1)
+        model = Model("st-list", weights="bf16", threads=1, token="secret")
     finally:
         os.chdir(here)
     model.max_seq_length, model.truncate_dim = 7, 6
     model.similarity_fn_name = "dot"
     model.prompts["mine"] = "mu "
     data = pickle.dumps(model)
-    assert len(data) < 2000
+    assert len(data) < 2000 and b"secret" not in data
     copy = pickle.loads(data)
     assert np.array_equal(copy.encode(texts(), prompt_name="mine"), model.encode(texts(), prompt_name="mine"))
     assert copy.max_seq_length == 7 and copy.similarity_fn_name == "dot"

@@ -1,0 +1,41 @@
+"""Every block of Python in docs/python.md and README.md runs, in order, over the frozen models under the names
+that the pages use. A block that imports a package which is not installed is passed over."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from test_plain import DATA, MODELS, PYTHON
+
+NAMES = {
+    "sentence-transformers/all-MiniLM-L6-v2": ["bert"],
+    "google/vit-base-patch16-224": ["vit"],
+    "cross-encoder/ms-marco-MiniLM-L6-v2": ["bert", "bert-classifier"],
+}
+ROOT = PYTHON.parent
+
+
+@pytest.mark.parametrize("page", ["docs/python.md", "README.md", "python/README.md"])
+def test_the_page_runs(page: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    if not (ROOT / page).exists():
+        pytest.skip("not in the repository")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(DATA / "images" / "jpeg-00.jpg", "cat.jpg")
+    for name, models in NAMES.items():
+        folder = tmp_path / ("models--" + name.replace("/", "--"))
+        for model in models:  # later ones over earlier ones
+            shutil.copytree(MODELS / model, folder / "snapshots" / "1", dirs_exist_ok=True)
+        (folder / "refs").mkdir()
+        (folder / "refs" / "main").write_text("1")
+    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / page).read_text("utf-8"), re.M | re.S)
+    assert blocks
+    names: dict[str, object] = {}
+    for block in blocks:
+        try:
+            exec(compile(block, page, "exec"), names)
+        except ModuleNotFoundError as error:
+            assert error.name != "libembed"
