@@ -1,5 +1,5 @@
-/* What the CPU offers and the operating system saves, and the floating-point environment that the
- * numerics of docs/numerics.md stand on. */
+/* What the CPU offers and the operating system saves, the floating-point environment that the
+ * numerics of docs/numerics.md stand on, and a clock to measure the CPU with. */
 #include <time.h>
 
 #include "base.h"

@@ -125,7 +125,7 @@ expect "no query" 2 search -m "$plain"; err_has 'query'
 for option in "--pool cls" "--pool mean" "--pool max" "--pool last" "--pool weighted" "--pool sqrt_len" \
     "--pool mean_all" "--layer 0" --normalize --no-normalize --no-modules "--dim 3" "--precision float32" \
     "--precision binary" "--precision ubinary" "--max-length 5" "--truncation-side left" \
-    "--truncation-side right" "--threads 1" "--gemm auto" "--gemm packed" "--isa c" "--batch-tokens 64" \
+    "--truncation-side right" "--threads 1" "--gemm auto" "--gemm packed" "--compute f32" "--isa c" "--batch-tokens 64" \
     --replace-invalid --no-truncation "--prompt-text x" "-o -"; do
     # shellcheck disable=SC2086
     expect "text $option" 0 text -m "$plain" $option kola; lines 1; out_has '{"index":0,"embedding":['

@@ -81,6 +81,46 @@ static void gains_or_is_refused(void **unused)
     }
 }
 
+/* Products that only take their time */
+static void spin(int turns)
+{
+    for (volatile int i = 0; i < turns; i++) continue;
+}
+static void slow_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *w,
+                     float *c, int64_t ldc)
+{
+    (void)m, (void)n, (void)k, (void)a, (void)lda, (void)w, (void)c, (void)ldc;
+    spin(4000);
+}
+static void slow_pairs(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                       const uint16_t *w, float *c, int64_t ldc)
+{
+    (void)m, (void)n, (void)k, (void)a, (void)lda, (void)w, (void)c, (void)ldc;
+    spin(4000);
+}
+static void quick_pairs(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                        const uint16_t *w, float *c, int64_t ldc)
+{
+    (void)m, (void)n, (void)k, (void)a, (void)lda, (void)w, (void)c, (void)ldc;
+    spin(1000);
+}
+
+static void the_probe_decides(void **unused)
+{
+    emb_kernels kernels = emb_kernels_c;
+    embed_error error = EMBED_ERROR_INIT;
+
+    (void)unused;
+    assert_int_equal(emb_bf16_check(&kernels, true, &emb_libc_allocator, &error), EMBED_EUNSUPPORTED);
+    kernels.gemm_f32 = slow_f32;
+    kernels.gemm_bf16_pairs = quick_pairs;
+    assert_int_equal(emb_bf16_check(&kernels, false, &emb_libc_allocator, &error), EMBED_OK);
+    kernels.gemm_bf16_pairs = slow_pairs;
+    assert_int_equal(emb_bf16_check(&kernels, false, &emb_libc_allocator, &error),
+                     EMBED_EUNSUPPORTED);
+    assert_int_equal(emb_bf16_check(&kernels, true, &emb_libc_allocator, &error), EMBED_OK);
+}
+
 static void refused(const embed_open_options *o, int32_t status, const char *message)
 {
     embed_error error = EMBED_ERROR_INIT;
@@ -115,6 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(near_f32),
         cmocka_unit_test(gains_or_is_refused),
+        cmocka_unit_test(the_probe_decides),
         cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests_name("bf16", tests, NULL, NULL);
