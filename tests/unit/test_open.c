@@ -77,7 +77,8 @@ static void refuse_each(const change *changes, size_t count, bool generic_tokeni
 /* ---- config.json ------------------------------------------------------------------------- */
 
 #define FAMILIES                                                                                   \
-    "bert, roberta, xlm-roberta, camembert, albert, distilbert, electra, mpnet, deberta-v2, gpt2, modernbert, nomic_bert, " \
+    "bert, roberta, xlm-roberta, camembert, albert, distilbert, electra, mpnet, " \
+    "deberta-v2, gpt2, modernbert, nomic_bert, " \
     "gte, new, qwen3, gemma3_text, vit, deit, beit, dinov2, dinov2_with_registers, dinov3_vit, clip, " \
     "clip_text_model, clip_vision_model, siglip, siglip_text_model, siglip_vision_model, siglip2, siglip2_vision_model"
 
@@ -193,6 +194,37 @@ static const change configs[] = {
      "\"position_embedding_type\": \"relative_key_query\"", EMBED_EUNSUPPORTED,
      "config.json: position_embedding_type: expected \"absolute\", found "
      "\"relative_key_query\", which is not implemented"},
+    {"deberta-v3", CONFIG, "\"p2c|c2p\"", "\" P2C | p2p\"", EMBED_EUNSUPPORTED,
+     "config.json: pos_att_type: expected c2p or p2c, found \"p2p\""},
+    {"deberta-v3", CONFIG, "\"p2c|c2p\"", "[\"c2p\", 1]", EMBED_EUNSUPPORTED,
+     "config.json: pos_att_type: expected c2p or p2c, found \"\""},
+    {"deberta-v3", CONFIG, "\"layer_norm\"", "\"rms_norm\"", EMBED_EUNSUPPORTED,
+     "config.json: norm_rel_ebd: expected none or layer_norm, found \"rms_norm\""},
+    {"deberta-v3", CONFIG, "\"position_buckets\": 8", "\"position_buckets\": 7", EMBED_EUNSUPPORTED,
+     "config.json: position_buckets: expected an even number below 2 * (max_relative_positions - 1) = "
+     "22, found 7"},
+    {"deberta-v3", CONFIG, "\"position_buckets\": 8", "\"position_buckets\": 22", EMBED_EUNSUPPORTED,
+     "config.json: position_buckets: expected an even number below 2 * (max_relative_positions - 1) = "
+     "22, found 22"},
+    {"deberta-v3", CONFIG, "\"position_buckets\": 8", "\"position_buckets\": 10", EMBED_ETENSOR,
+     "model.safetensors: tensor \"deberta.encoder.rel_embeddings.weight\": expected shape [20, 12], "
+     "found [16, 12]"},
+    {"deberta-v2", CONFIG, "\"conv_kernel_size\": 3", "\"conv_kernel_size\": 4", EMBED_EUNSUPPORTED,
+     "config.json: conv_kernel_size: expected an odd number, found 4"},
+    {"deberta-v2", CONFIG, "\"conv_kernel_size\": 3", "\"conv_kernel_size\": 3, \"conv_groups\": 2",
+     EMBED_EFORMAT, "config.json: line 24: conv_groups: expected an integer from 1 to 1, found 2"},
+    {"gpt2", CONFIG, "\"n_embd\": 12", "\"n_embd\": 15", EMBED_ETENSOR,
+     "model.safetensors: tensor \"transformer.wte.weight\": expected shape [70, 15], found [70, 12]"},
+    {"gpt2", CONFIG, "\"n_inner\": 20", "\"n_inner\": 21", EMBED_ETENSOR,
+     "model.safetensors: tensor \"transformer.h.0.mlp.c_fc.weight\": expected shape [12, 21], found "
+     "[12, 20]"},
+    {"jina", CONFIG, "\"geglu\"", "\"swiglu\"", EMBED_EUNSUPPORTED,
+     "config.json: feed_forward_type: expected geglu, reglu or original, found \"swiglu\""},
+    {"jina", CONFIG, "\"alibi\"", "\"absolute\"", EMBED_EUNSUPPORTED,
+     "config.json: position_embedding_type: expected \"alibi\", found \"absolute\", which is not "
+     "implemented"},
+    {"jina-code", CONFIG, "\"reglu\"", "\"original\"", EMBED_EUNSUPPORTED,
+     "config.json: feed_forward_type: expected geglu or reglu, found \"original\""},
     {"qwen3", CONFIG, "\"rope_theta\": 10000.0", "\"rope_scaling\": {\"rope_type\": \"yarn\"}",
      EMBED_EUNSUPPORTED, "config.json: rope_scaling: rope_type: expected default, linear, ntk or "
      "dynamic, found \"yarn\""},
