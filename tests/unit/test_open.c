@@ -78,7 +78,7 @@ static void refuse_each(const change *changes, size_t count, bool generic_tokeni
 
 #define FAMILIES                                                                                   \
     "bert, roberta, xlm-roberta, camembert, albert, distilbert, electra, mpnet, " \
-    "deberta-v2, gpt2, modernbert, nomic_bert, " \
+    "deberta-v2, gpt2, model2vec, modernbert, nomic_bert, " \
     "gte, new, qwen3, gemma3_text, vit, deit, beit, dinov2, dinov2_with_registers, dinov3_vit, clip, " \
     "clip_text_model, clip_vision_model, siglip, siglip_text_model, siglip_vision_model, siglip2, siglip2_vision_model"
 
@@ -288,6 +288,12 @@ static const change weights[] = {
      "7021991845529153390: this may not be a safetensors file"},
     {"bert", WEIGHTS, "\"__metadata__\"", "\"__metadata__", EMBED_EFORMAT,
      "model.safetensors: header: line 1: expected a ':' after the key, found 'format'"},
+    {"static-model2vec", WEIGHTS, "\"I64\"", "\"U64\"", EMBED_ETENSOR,
+     "model.safetensors: tensor \"mapping\": expected I32 or I64, found U64"},
+    {"static-model2vec", WEIGHTS, "\"mapping\"", "\"napping\"", EMBED_ETENSOR,
+     "model.safetensors: tensor \"weights\": expected shape [5], found [50]"},
+    {"static-st", WEIGHTS, "embedding.weight", "embedding.wait__", EMBED_ETENSOR,
+     "model.safetensors: tensor \"embeddings\": expected a table, found no such tensor"},
     {"bert", WEIGHTS, "[90,20]", "[20,90]", EMBED_ETENSOR,
      "model.safetensors: tensor \"bert.embeddings.word_embeddings.weight\": expected "
      "shape [90, 20], found [20, 90]"},
@@ -472,14 +478,14 @@ static const change modules[] = {
      "[{\"path\": \"\", \"type\": \"sentence_transformers.models.Transformer\"}]", EMBED_EFORMAT,
      "modules.json: expected a Pooling module after the Transformer, found none"},
     {"st-dense", MODULES, "models.Transformer", "models.WordEmbeddings", EMBED_EUNSUPPORTED,
-     "modules.json: module 0: expected a Transformer or CLIPModel, found "
+     "modules.json: module 0: expected a Transformer, CLIPModel or StaticEmbedding, found "
      "\"sentence_transformers.models.WordEmbeddings\""},
     {"st-dense", MODULES, "models.Transformer", "models.CLIPModel", EMBED_EUNSUPPORTED,
      "modules.json: module 1: expected Dense, LayerNorm, Normalize or Dropout, found "
      "\"sentence_transformers.models.Pooling\""},
     {"st-dense", MODULES, "sentence_transformers.models.Transformer", "custom_st.Transformer",
      EMBED_EUNSUPPORTED,
-     "modules.json: module 0: expected a Transformer or CLIPModel, found \"custom_st.Transformer\""},
+     "modules.json: module 0: expected a Transformer, CLIPModel or StaticEmbedding, found \"custom_st.Transformer\""},
     {"st-dense", MODULES, "models.Pooling", "models.WeightedLayerPooling", EMBED_EUNSUPPORTED,
      "modules.json: module 1: expected Pooling, found "
      "\"sentence_transformers.models.WeightedLayerPooling\""},
