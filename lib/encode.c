@@ -110,8 +110,9 @@ static void pool_one(embed_session *s, const emb_call *c, const float *x, int64_
 static int32_t pool_sequences(embed_session *s, const emb_call *c, const emb_batch *b,
                               const float *x, const emb_recipe *r)
 {
+    bool refused = !c->encoder->arch.static_kind; /* a text without tokens */
     for (int64_t q = 0; q < b->sequences; q++)
-        if (!s->failed[q] && b->starts[q] == b->starts[q + 1]) {
+        if (refused && !s->failed[q] && b->starts[q] == b->starts[q + 1]) {
             emb_fail(&s->error, EMBED_EINVAL, "expected at least one token to pool, found none");
             int32_t status = emb_call_failed(s, c, s->owners[q]);
             if (status < 0) return status;
@@ -130,8 +131,9 @@ static int32_t pool_sequences(embed_session *s, const emb_call *c, const emb_bat
     int64_t h = c->encoder->arch.hidden_size;
     for (int64_t q = 0; q < b->sequences; q++) {
         float *out = s->pooled[0] + q * r->pooled_dim;
-        if (s->failed[q]) memset(out, 0, (size_t)r->pooled_dim * sizeof *out);
-        else pool_one(s, c, x + b->starts[q] * h, b->starts[q + 1] - b->starts[q], r, out);
+        int64_t n = b->starts[q + 1] - b->starts[q];
+        if (s->failed[q] || !n) memset(out, 0, (size_t)r->pooled_dim * sizeof *out);
+        else pool_one(s, c, x + b->starts[q] * h, n, r, out);
     }
     return EMBED_OK;
 }

@@ -69,6 +69,11 @@ static int32_t read_config(embed_model *m, bool encoder, emb_json_document **doc
     char file[256];
     snprintf(file, sizeof file, "%s%sconfig.json", folder, *folder ? "/" : "");
     towers[0] = towers[1] = (emb_architecture){0};
+    if (encoder && m->modules.static_embedding) {
+        emb_static_describe(&towers[0]); /* whatever config.json stands there */
+        *document = NULL;
+        return EMBED_OK;
+    }
     int32_t status = emb_directory_json(m->dir, folder, "config.json", document, error);
     if (status < 0 || (!encoder && !*document)) return status;
     if (!*document)
@@ -79,6 +84,18 @@ static int32_t read_config(embed_model *m, bool encoder, emb_json_document **doc
         return emb_fail(error, EMBED_EFORMAT, "%s: expected an object, found %s", file,
                         emb_json_kind_name(config.root));
     return encoder ? emb_architecture_read(&config, &towers[0], &towers[1]) : EMBED_OK;
+}
+
+/* Sizes of static embeddings, and what model2vec's own rules make of their vectors. */
+static int32_t read_static(embed_model *m, emb_architecture *a, embed_error *error)
+{
+    emb_weights *weights;
+    if (!a->static_kind) return EMBED_OK;
+    int32_t status = emb_directory_weights(m->dir, m->modules.folder, &weights, error);
+    if (status == EMBED_OK) status = emb_static_measure(a, weights, error);
+    if (status == EMBED_OK && a->static_normalize && !m->modules.present)
+        status = emb_modules_add_normalize(&m->modules, &m->allocator, error);
+    return status;
 }
 
 /* What processor_config.json has of it, or preprocessor_config.json: in the reference's order. */
@@ -132,7 +149,10 @@ static int32_t open_tokenizer(embed_model *m, const emb_json *config, const emb_
         {"spiece.model", &f.sentencepiece, &f.sentencepiece_size},
         {"spm.model", &f.sentencepiece, &f.sentencepiece_size},
     };
-    for (int64_t i = 0; i < EMB_COUNT(files); i++) {
+    /* static embeddings: tokenizer.json as it stands */
+    int64_t count = arch->static_kind ? 1 : EMB_COUNT(files);
+    if (arch->static_kind) f.model_type = f.tokenizer_class = NULL;
+    for (int64_t i = 0; i < count; i++) {
         if (*files[i].text) continue; /* a file of another name is the same */
         int32_t status = emb_directory_text(m->dir, m->modules.folder, files[i].name, files[i].text,
                                             files[i].size, error);
@@ -173,7 +193,16 @@ static int32_t decide_max_length(embed_model *m, embed_error *error)
         m->max_length_from = limited ? "tokenizer_config.json: model_max_length" : "no encoder";
         return EMBED_OK;
     }
-    if (m->modules.max_seq_length) {
+    if (m->text.arch.static_kind) {
+        int64_t own = m->text.arch.static_length;
+        if (!own && m->tokenizer) own = emb_tokenizer_truncation(m->tokenizer);
+        if (own) m->max_length = own;
+        m->max_length_from = m->text.arch.static_length ? "config.json: max_length"
+                             : own                      ? "tokenizer.json: truncation"
+                                                        : "static embeddings";
+        if (m->text.arch.static_kind == EMB_STATIC_MODEL2VEC && m->tokenizer)
+            m->median_length = emb_tokenizer_median_length(m->tokenizer);
+    } else if (m->modules.max_seq_length) {
         m->max_length = m->modules.max_seq_length;
         m->max_length_from = "sentence_bert_config.json: max_seq_length";
     } else if (tokenizer && tokenizer < positions) {
@@ -192,6 +221,7 @@ static int32_t decide_max_length(embed_model *m, embed_error *error)
  * token, where it alone sees the others) and the mean of an image's tokens. */
 static int32_t default_pooling(const emb_encoder *e)
 {
+    if (e->arch.static_kind) return EMBED_POOL_MEAN;
     if (e->arch.projection_size) return EMBED_POOL_PROJECTION;
     if (e->arch.pooler == EMB_POOLER_HEAD || e->arch.pooler == EMB_POOLER_LAST)
         return EMBED_POOL_POOLER;
@@ -258,6 +288,7 @@ static int32_t open_parts(embed_model *m, const char *path, const void *data, si
                       : emb_directory_open_memory(&m->dir, data, size, &m->allocator, error);
     if (status == EMBED_OK) status = emb_modules_read(&m->modules, m->dir, &m->allocator, error);
     if (status == EMBED_OK) status = read_config(m, encoder, &config, towers, error);
+    if (status == EMBED_OK) status = read_static(m, &towers[0], error);
     if (status == EMBED_OK && (!encoder || towers[0].hidden_size))
         status = open_tokenizer(m, emb_json_root(config), &towers[0], towers[1].hidden_size > 0,
                                 error);

@@ -25,6 +25,7 @@ struct embed_model {
     int32_t compute;             /* EMBED_COMPUTE_F32 or _BF16 */
     int64_t max_length;          /* tokens a text is cut to by default */
     const char *max_length_from; /* the file that says so */
+    int64_t median_length;       /* of model2vec: characters of a token; texts are cut by it */
     int64_t parameters;          /* numbers in all weights that are used */
     size_t module_bytes;         /* of the modules' weights; the towers count theirs */
     emb_buffer description;

@@ -263,11 +263,13 @@ static int32_t read_entry(const reader *r, int64_t index, emb_config *c)
     if (c->status < 0) return c->status;
     const char *kind = module_type(type);
     if (index == 0) {
-        m->own_pooling = strcmp(kind, "CLIPModel") == 0;
+        m->static_embedding = strcmp(kind, "StaticEmbedding") == 0;
+        m->own_pooling = m->static_embedding || strcmp(kind, "CLIPModel") == 0;
         if (!m->own_pooling && !is_transformer(kind))
             return emb_fail(c->error, EMBED_EUNSUPPORTED,
-                            "%s: module 0: expected a Transformer or CLIPModel, found \"%s\"", c->file,
+                            "%s: module 0: expected a Transformer, CLIPModel or StaticEmbedding, found \"%s\"", c->file,
                             emb_excerpt_of(type, strlen(type)).text);
+        if (strcmp(path, ".") == 0) path = "";
         m->folder = emb_strdup(r->allocator, path, strlen(path));
         return m->folder ? EMBED_OK : no_memory(r->error);
     }
@@ -476,6 +478,14 @@ int32_t emb_modules_load(emb_modules *m, emb_directory *dir, int64_t size, emb_l
         dim = module->out;
     }
     return l->status;
+}
+
+int32_t emb_modules_add_normalize(emb_modules *m, const emb_allocator *a, embed_error *error)
+{
+    m->list = emb_calloc(a, 1, sizeof *m->list);
+    if (!m->list) return no_memory(error);
+    m->list[m->count++].kind = EMB_MODULE_NORMALIZE;
+    return EMBED_OK;
 }
 
 void emb_modules_free(emb_modules *m, const emb_allocator *a)

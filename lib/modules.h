@@ -28,7 +28,8 @@ typedef struct emb_prompt {
 typedef struct emb_modules {
     bool present;                    /* there is a modules.json; otherwise all below are defaults */
     char *folder;                    /* of the Transformer: "" or "0_Transformer" */
-    bool own_pooling; /* CLIPModel: the model pools by itself */
+    bool own_pooling; /* CLIPModel, StaticEmbedding: the model pools by itself */
+    bool static_embedding;
     char *pooling_folder;            /* of the Pooling module; NULL: there is none */
     int32_t pooling[EMB_POOL_MODES]; /* EMBED_POOL_*, concatenated; DEFAULT until the model decides,
                                         where no Pooling module does */
@@ -54,6 +55,8 @@ int32_t emb_modules_read(emb_modules *m, emb_directory *dir, const emb_allocator
  * allocator, error. */
 int32_t emb_modules_load(emb_modules *m, emb_directory *dir, int64_t size,
                          emb_loader *loader);
+/* A Normalize where modules.json does not say what follows. */
+int32_t emb_modules_add_normalize(emb_modules *m, const emb_allocator *a, embed_error *error);
 void emb_modules_free(emb_modules *m, const emb_allocator *a);
 
 const char *emb_prompt_text(const emb_modules *m, const char *name); /* or NULL */

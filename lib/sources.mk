@@ -4,8 +4,8 @@ LIB_SRC := \
   lib/rows.c lib/session.c lib/spans.c lib/texts.c lib/vectors.c \
   lib/base/cpu.c lib/base/memory.c lib/base/status.c lib/base/threads.c lib/base/utf8.c \
   lib/encoder/convolution.c lib/encoder/encoder.c lib/encoder/load.c lib/encoder/pooler.c \
-  lib/encoder/positions.c \
-  lib/encoder/relative.c lib/encoder/tokens.c lib/encoder/weights.c \
+  lib/encoder/positions.c lib/encoder/relative.c lib/encoder/tokens.c lib/encoder/weights.c \
+  lib/encoder/words.c \
   lib/format/directory.c lib/format/json.c lib/format/json_reader.c lib/format/pickle.c \
   lib/format/safetensors.c lib/format/torch_file.c lib/format/zip.c \
   lib/gemm/bf16.c lib/gemm/blas.c lib/gemm/gemm.c lib/gemm/int8.c lib/gemm/packed.c \
@@ -16,7 +16,7 @@ LIB_SRC := \
   lib/models/albert.c lib/models/beit.c lib/models/bert.c lib/models/clip.c lib/models/deberta.c \
   lib/models/dinov2.c lib/models/dinov3.c lib/models/distilbert.c lib/models/electra.c \
   lib/models/gemma3.c lib/models/gpt2.c lib/models/gte.c lib/models/jina.c lib/models/modernbert.c lib/models/nomic_bert.c \
-  lib/models/models.c lib/models/mpnet.c lib/models/qwen3.c lib/models/siglip.c lib/models/vit.c \
+  lib/models/models.c lib/models/mpnet.c lib/models/qwen3.c lib/models/siglip.c lib/models/static.c lib/models/vit.c \
   lib/nn/attention.c lib/nn/device.c lib/nn/linear.c lib/nn/norm.c lib/nn/pooling.c \
   lib/nn/relative.c lib/nn/residual.c \
   lib/text/added_tokens.c lib/text/bpe.c lib/text/charsmap.c lib/text/classes.c \

@@ -87,7 +87,9 @@ static int32_t resolve_tokenizing(embed_session *s, emb_call *c, bool truncate_b
         .max_length = cut ? c->max_length : 0,
         .left = left,
         .strategy = o->strategy,
-        .add_special_tokens = !(o->flags & EMBED_NO_SPECIAL_TOKENS),
+        .add_special_tokens =
+            !(o->flags & EMBED_NO_SPECIAL_TOKENS) && !m->text.arch.static_kind,
+        .leave_unknown_out = m->text.arch.static_kind == EMB_STATIC_MODEL2VEC,
         .replace_invalid = (o->flags & EMBED_REPLACE_INVALID_UTF8) != 0,
     };
     return resolve_prompt(s, c);
@@ -116,6 +118,8 @@ int32_t emb_texts_resolve(embed_session *s, emb_call *c)
                         "the model directory has no tokenizer: it takes token ids alone");
     s->ahead.first = s->ahead.count = 0;
     int32_t status = resolve_tokenizing(s, c, true);
+    if (status == EMBED_OK && c->windows && c->tokenize.leave_unknown_out)
+        return emb_fail(&s->error, EMBED_EUNSUPPORTED, "model2vec cuts texts: it has no windows of them");
     if (status == EMBED_OK && c->windows && c->input->ids)
         return emb_fail(&s->error, EMBED_EKIND, "windows are made of texts, not of token ids");
     return status == EMBED_OK && !c->input->ids ? count_prompt_tokens(s, c) : status;
@@ -126,6 +130,17 @@ int32_t emb_texts_resolve(embed_session *s, emb_call *c)
 static size_t size_of(const char *text, const int64_t *sizes, int64_t i)
 {
     return sizes ? (size_t)sizes[i] : strlen(text);
+}
+
+/* model2vec cuts texts by characters before it does so by tokens. */
+static size_t cut(const embed_model *m, const emb_call *c, const char *text, size_t size)
+{
+    int64_t left = m->median_length * c->tokenize.max_length;
+    size_t at = 0;
+    if (!left) return size;
+    for (; at < size; at++)
+        if (((unsigned char)text[at] & 0xC0) != 0x80 && left-- == 0) break;
+    return at;
 }
 
 /* Text i behind the prompt, and its pair if there are pairs. */
@@ -151,6 +166,7 @@ static int64_t tokenize_text(embed_session *s, const emb_call *c, int64_t i, int
     emb_text text, pair;
     int32_t status = texts_of(c, i, &text, &pair, &s->error);
     if (status < 0) return status;
+    text.size = cut(s->model, c, text.data, text.size);
     emb_token_arrays out = {
         .capacity = s->batch_tokens,
         .ids = s->ids + at,
@@ -338,7 +354,7 @@ int64_t emb_session_tokenize(embed_session *s, const char *text, int64_t size, c
              b = {.data = pair,
                   .size = pair ? size_of(pair, pair_size < 0 ? NULL : &pair_size, 0) : 0};
     a.data = text;
-    a.size = size_of(text, size < 0 ? NULL : &size, 0);
+    a.size = cut(m, &c, text, size_of(text, size < 0 ? NULL : &size, 0));
     return emb_tokenize(m->tokenizer, s->tokenizer_scratch, s->max_text_bytes, emb_model_longest(m),
                         &a, pair ? &b : NULL, &c.tokenize, out, &s->error);
 }

@@ -31,6 +31,7 @@ void emb_encoder_plan(const emb_encoder *e, int64_t max_tokens, int32_t threads,
     int64_t longest = images ? max_tokens : EMB_MIN(max_tokens, emb_max_tokens(a));
     if (images) widest = EMB_MAX(widest, emb_patch_size(a));
     out->x = emb_arena_take(arena, tokens, (size_t)a->hidden_size * number);
+    if (!a->num_hidden_layers) return;
     out->context =
         emb_arena_take(arena, tokens, (size_t)EMB_MAX(e->context_stride, a->embedding_size) * number);
     out->qkv = emb_arena_take(arena, tokens, (size_t)widest * number);

@@ -42,6 +42,8 @@ typedef struct emb_encoder {
     /* texts */
     const emb_tensor *word_embeddings; /* rows are widened as they are looked up: the table stays in
                                           its file */
+    const int32_t *word_rows;  /* [vocab_size]: which row is a token's; NULL: its own */
+    const float *word_weights; /* [vocab_size], or NULL */
     const float *token_type_embeddings; /* [type_vocab_size][embedding_size], or NULL */
     emb_linear embeddings_project; /* without weights where embedding_size = hidden_size */
     emb_linear convolution;        /* [hidden][hidden * arch.convolution] */
@@ -144,6 +146,11 @@ void emb_tokens_plan(const emb_encoder *e, int64_t max_tokens, emb_arena *arena,
                      emb_encoder_scratch *out);
 void emb_tokens_run(const emb_encoder *e, const emb_device *d, const emb_batch *b,
                     emb_encoder_scratch *s);
+
+/* ---- words.c: the table of words -------------------------------------------------------------- */
+
+void emb_words_load(emb_encoder *e, emb_loader *l);
+void emb_words_look_up(const emb_encoder *e, const emb_kernels *k, int32_t id, float *row);
 
 /* ---- convolution.c: a convolution beside the first layer; each does nothing where there is none ---- */
 

@@ -27,11 +27,7 @@ static void load_words(emb_encoder *e, emb_loader *l)
 {
     const emb_architecture *a = &e->arch;
     const emb_names *names = &a->names;
-    const char *words = names->word_embeddings, *tied = names->tied_embeddings;
-    int64_t shape[2] = {a->vocab_size, a->embedding_size};
-    if (tied && !emb_load_find(l, words) && emb_load_find(l, tied)) words = tied;
-    e->word_embeddings = emb_load_tensor(l, words, 2, shape);
-    l->parameters += a->vocab_size * a->embedding_size;
+    emb_words_load(e, l);
     if (names->position_embeddings)
         e->positions = emb_load_floats(l, names->position_embeddings, a->max_position_embeddings,
                                        a->embedding_size);
@@ -216,7 +212,7 @@ static void load_block(emb_encoder *e, emb_loader *l)
 static void load_layers(emb_encoder *e, emb_loader *l)
 {
     const emb_architecture *a = &e->arch;
-    if (l->status < 0) return;
+    if (l->status < 0 || !a->num_hidden_layers) return;
     e->layer_count = a->group_layers ? a->layer_groups * a->group_layers : a->num_hidden_layers;
     e->layers = emb_calloc(l->allocator, (size_t)e->layer_count, sizeof *e->layers);
     if (!e->layers)
@@ -354,7 +350,8 @@ void emb_encoder_free(emb_encoder *e, const emb_allocator *a)
                                    &p->classifier_dense, &p->classifier,
                                    &p->key_value, &p->output, &p->mlp[0], &p->mlp[1]};
     const emb_norm *norms[] = {&e->embeddings_norm, &e->convolution_norm, &e->final_norm, &p->norm};
-    const float *floats[] = {e->positions, e->token_type_embeddings, e->prefix, p->query};
+    emb_free(a, (void *)(uintptr_t)e->word_rows);
+    const float *floats[] = {e->positions, e->token_type_embeddings, e->word_weights, e->prefix, p->query};
     for (int64_t i = 0; i < EMB_COUNT(linears); i++) emb_linear_free(linears[i], a);
     for (int64_t i = 0; i < EMB_COUNT(norms); i++) emb_norm_free(norms[i], a);
     for (int64_t i = 0; i < EMB_COUNT(floats); i++) emb_floats_free(floats[i], a);

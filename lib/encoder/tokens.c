@@ -19,15 +19,13 @@ static void look_up(void *arg, int64_t sequence)
     const emb_batch *b = u->batch;
     int64_t size = e->arch.embedding_size, start = b->starts[sequence];
     int64_t next = e->arch.position_offset, padding = next - 1;
-    float scale = (float)e->arch.embedding_scale;
     for (int64_t t = start; t < b->starts[sequence + 1]; t++) {
         int64_t position = b->ids[t] == padding ? padding : next++;
         float *row = u->out + t * size;
         const float *type = e->token_type_embeddings, *own = e->positions;
         if (type) type += b->type_ids[t] * size;
         if (own) own += position * size;
-        emb_widen_rows(u->kernels, e->word_embeddings, size, b->ids[t], 1, row);
-        for (int64_t i = 0; scale > 0 && i < size; i++) row[i] *= scale;
+        emb_words_look_up(e, u->kernels, b->ids[t], row);
         u->kernels->add_rows_f32(size, row, type, own, row);
     }
 }

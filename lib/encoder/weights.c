@@ -69,7 +69,7 @@ const emb_tensor *emb_load_tensor(emb_loader *l, const char *name, int32_t rank,
                          t->file, t->name, expected.text, emb_shape_of(t->shape, t->rank).text));
         return NULL;
     }
-    if (t->dtype > EMB_F64) {
+    if (t->dtype > EMB_F64 && !(l->whole_numbers && t->dtype == EMB_I8)) {
         fail(l, emb_fail(l->error, EMBED_ETENSOR,
                          "%s: tensor \"%s\": expected F32, F16, BF16 or F64, found %s", t->file,
                          t->name, emb_dtype_name(t->dtype)));
@@ -86,6 +86,9 @@ void emb_widen_rows(const emb_kernels *k, const emb_tensor *t, int64_t columns, 
     case EMB_F16: k->widen_f16(n, t->data + 2 * at, out); break;
     case EMB_BF16: k->widen_bf16(n, t->data + 2 * at, out); break;
     case EMB_F64: k->narrow_f64(n, t->data + 8 * at, out); break;
+    case EMB_I8:
+        for (int64_t i = 0; i < n; i++) out[i] = (float)(int8_t)t->data[at + i];
+        break;
     default: memcpy(out, t->data + 4 * at, 4 * (size_t)n); break;
     }
 }

@@ -18,6 +18,7 @@ typedef struct emb_loader {
     int32_t compute;      /* EMBED_COMPUTE_F32 or _BF16 */
     emb_storage storage;  /* of matrices from here on */
     bool int8;            /* matrices become whole numbers from here on */
+    bool whole_numbers;   /* I8 is a table's type as well as floats are, from here on */
     bool transposed;      /* matrices stand as [in][out] from here on */
     const float *gamma;   /* of the norm right before the next matrix, or NULL: helps int8 */
     embed_error *error;

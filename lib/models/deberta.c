@@ -92,8 +92,7 @@ static void describe_attention(emb_config *c, emb_architecture *a)
     int64_t farthest = emb_config_int(c, "max_relative_positions", -1, -EMB_SIZE_MAX, MAX_RELATIVE);
     read_kinds(c, &c2p, &p2c);
     a->attention_scale = 1 / sqrt((double)(dim * (1 + c2p + p2c))); /* be they relative or not */
-    if (emb_config_int(c, "attention_head_size", dim, 1, EMB_SIZE_MAX) != dim)
-        refuse(c, "attention_head_size", "hidden_size / num_attention_heads", "another");
+    emb_config_int(c, "attention_head_size", dim, dim, dim);
     if (!relative || !(c2p || p2c)) return;
 
     if (farthest < 1) farthest = EMB_MIN(a->max_position_embeddings, MAX_RELATIVE);
@@ -120,9 +119,11 @@ static void describe_convolution(emb_config *c, emb_architecture *a)
     a->convolution_act = emb_config_activation(c, "conv_act", "tanh");
     a->names.convolution = "encoder.conv.conv";
     a->names.convolution_norm = "encoder.conv.LayerNorm";
-    if (size % 2 == 0) refuse(c, "conv_kernel_size", "an odd number", "an even one");
-    if (emb_config_int(c, "conv_groups", 1, 1, EMB_SIZE_MAX) != 1)
-        refuse(c, "conv_groups", "1, which is all that is implemented", "more");
+    emb_config_int(c, "conv_groups", 1, 1, 1);
+    if (size % 2 == 0 && c->status == EMBED_OK)
+        c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
+                             "%s: conv_kernel_size: expected an odd number, found %lld", c->file,
+                             (long long)size);
 }
 
 static void describe(emb_config *c, emb_architecture *a)
@@ -145,8 +146,7 @@ static void describe(emb_config *c, emb_architecture *a)
     describe_attention(c, a);
     describe_convolution(c, a);
     a->classifier_act = emb_config_activation(c, "pooler_hidden_act", "gelu");
-    if (emb_config_int(c, "pooler_hidden_size", a->hidden_size, 1, EMB_SIZE_MAX) != a->hidden_size)
-        refuse(c, "pooler_hidden_size", "hidden_size", "another");
+    emb_config_int(c, "pooler_hidden_size", a->hidden_size, a->hidden_size, a->hidden_size);
 }
 
 const emb_family emb_family_deberta_v2 = {"deberta-v2", describe, NULL};

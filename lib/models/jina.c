@@ -35,7 +35,10 @@ static bool read_gate(emb_config *c, emb_architecture *a, const char *fallback)
             a->no_bias = EMB_NO_BIAS_INTERMEDIATE;
             return true;
         }
-    emb_config_only_string(c, "feed_forward_type", "original");
+    if (strcmp(type, "original") != 0 && c->status == EMBED_OK)
+        c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
+                             "%s: feed_forward_type: expected geglu, reglu or original, found \"%s\"",
+                             c->file, emb_excerpt_of(type, strlen(type)).text);
     return false;
 }
 

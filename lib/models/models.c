@@ -14,6 +14,7 @@ static const emb_family *const families[] = {
     &emb_family_mpnet,
     &emb_family_deberta_v2,
     &emb_family_gpt2,
+    &emb_family_model2vec,
     &emb_family_modernbert,
     &emb_family_nomic_bert,
     &emb_family_gte,

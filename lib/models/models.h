@@ -49,6 +49,7 @@ typedef struct emb_names {
 
     /* texts */
     const char *word_embeddings, *token_type_embeddings;
+    const char *word_rows, *word_weights; /* of each token: its row of word_embeddings, and what that is times */
     const char *tied_embeddings;    /* the head's name under which a tied table may have survived */
     const char *embeddings_project; /* embedding_size -> hidden_size, where they differ */
     const char *convolution, *convolution_norm; /* Conv1d */
@@ -160,6 +161,14 @@ typedef struct emb_image_tokens {
     bool patch_channels_last;   /* a patch is [y][x][channel], not [channel][y][x] */
 } emb_image_tokens;
 
+typedef enum { /* static embeddings: texts have no special tokens, and a text of none a vector of zeros */
+    EMB_STATIC_NONE,
+    EMB_STATIC_SENTENCE_TRANSFORMERS, /* tokenizer.json as it stands, with its truncation */
+    /* a text is first cut to as many characters as static_length tokens of median length have; unknown
+     * tokens are left out */
+    EMB_STATIC_MODEL2VEC
+} emb_static_kind;
+
 /* The description of an encoder: all that the forward pass needs to know of a model. Sizes are
  * positive and bounded. */
 typedef struct emb_architecture {
@@ -182,6 +191,10 @@ typedef struct emb_architecture {
      * counted and have that position themselves; 0: positions are counted from 0 */
     int64_t position_offset;
     double embedding_scale;  /* of word embeddings (Gemma); 0: none */
+    int64_t table_rows;      /* of word_embeddings, where word_rows says which; 0: vocab_size */
+    emb_static_kind static_kind; /* no layers: a text is the mean of its tokens */
+    int64_t static_length;       /* model2vec: tokens that a text is cut to by default */
+    bool static_normalize;       /* model2vec: vectors of length 1 */
     bool causal;             /* a token sees itself and those before it */
     int64_t eos_token_id;    /* of EMB_POOLER_EOS; EMB_EOS_LARGEST: the largest id of the text */
     int64_t padded_length, pad_token_id; /* texts are padded to so many tokens, all seen (SigLIP); 0: no */
@@ -250,6 +263,7 @@ extern const emb_family emb_family_mpnet, emb_family_deberta_v2, emb_family_gpt2
 extern const emb_family emb_family_jina_bert, emb_family_jina_bert_code;
 extern const emb_family emb_family_modernbert, emb_family_nomic_bert, emb_family_new, emb_family_gte;
 extern const emb_family emb_family_qwen3, emb_family_gemma3_text;
+extern const emb_family emb_family_model2vec;
 extern const emb_family emb_family_vit, emb_family_deit, emb_family_beit;
 extern const emb_family emb_family_dinov2, emb_family_dinov2_with_registers, emb_family_dinov3_vit;
 extern const emb_family emb_family_clip, emb_family_clip_text_model, emb_family_clip_vision_model;
@@ -279,6 +293,10 @@ void emb_config_tower(emb_config *config, const char *key, const char *old_key,
                       void (*describe)(emb_config *, emb_architecture *), emb_architecture *out);
 /* CLIP's layers, which are SigLIP's too. */
 extern const emb_names emb_clip_text_names, emb_clip_vision_names;
+
+/* Static embeddings without a config.json; and their sizes, which only the tensors say. */
+void emb_static_describe(emb_architecture *out);
+int32_t emb_static_measure(emb_architecture *a, const emb_weights *weights, embed_error *error);
 
 /* config.json -> a description for each tower, by its model_type; hidden_size 0: no such tower. An
  * unknown model_type is refused with the list of those known. */

@@ -86,7 +86,7 @@ static int32_t load_blocks(const emb_loader *l)
     const emb_json *truncation = emb_json_get(l->json, "truncation");
     const emb_json *padding = emb_json_get(l->json, "padding");
     const char *version = NULL, *direction = NULL, *side = l->config.truncation_side;
-    int64_t length;
+    int64_t length = 0;
     int32_t status = emb_json_read_string(JSON, l->json, "version", "1.0", &version, l->error);
 
     if (status == EMBED_OK && strcmp(version, "1.0")) {
@@ -111,6 +111,7 @@ static int32_t load_blocks(const emb_loader *l)
                         EMB_JSON_FILE ": truncation: direction: expected \"Left\" or \"Right\", found "
                         "\"%s\"", emb_excerpt_of(direction, strlen(direction)).text);
     }
+    l->t->truncation = length;
     l->t->truncates_left = side ? !strcmp(side, "left") : !strcmp(direction, "Left");
     return EMBED_OK;
 }

@@ -36,6 +36,7 @@ void emb_writer_token(emb_writer *w, emb_token token)
 {
     const emb_token_arrays *o = w->out;
     int64_t i = w->count;
+    if (token.id == w->left_out) return;
     emb_writer_special(w, token.id, w->type_id);
     if (w->trims && token.leading + token.trailing > 0) trim(w, &token);
     w->first = false;

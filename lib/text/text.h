@@ -399,6 +399,7 @@ typedef struct emb_writer {
     emb_source source;
     int32_t type_id, sequence;
     bool trims, prefix_space, first;
+    int32_t left_out; /* the id of tokens that are not written; -1: none */
 } emb_writer;
 void emb_writer_special(emb_writer *w, int32_t id, int32_t type_id);
 void emb_writer_token(emb_writer *w, emb_token token);
@@ -423,6 +424,7 @@ struct emb_tokenizer {
     int64_t vocab_size;
     int64_t model_max_length;
     bool truncates_left;
+    int64_t truncation; /* max_length of tokenizer.json's block; 0: none */
     const char *settings_from, *vocabulary_from; /* files */
     void *tables; /* a copy of a block that was not aligned */
     char *class_name;

@@ -290,6 +290,19 @@ static int32_t start(state *s, const emb_tokenizer *t, void *scratch, int64_t ma
     return EMBED_OK;
 }
 
+static int32_t unknown_id(const emb_tokenizer *t)
+{
+    const char *unk = t->model.unk;
+    return unk && t->model.unk_id < 0 ? emb_tokenizer_id(t, unk, strlen(unk)) : t->model.unk_id;
+}
+
+static emb_writer writer_of(const emb_tokenizer *t, const emb_tokenize_options *options,
+                            emb_token_arrays *out)
+{
+    return (emb_writer){.out = out, .trims = t->post.trims, .prefix_space = t->post.prefix_space,
+                        .left_out = options->leave_unknown_out ? unknown_id(t) : -1};
+}
+
 static void start_sequence(emb_writer *w, const emb_template_piece *p, const emb_text *text)
 {
     w->source = source_of(text);
@@ -371,8 +384,7 @@ typedef struct emb_windows {
 /* The window that s->kept holds goes to whoever takes it. */
 static int32_t hand_over(emb_windows *w, bool last)
 {
-    const emb_post_processor *post = &w->s->t->post;
-    emb_writer writer = {.out = w->out, .trims = post->trims, .prefix_space = post->prefix_space};
+    emb_writer writer = writer_of(w->s->t, w->options, w->out);
     emb_window window = {.text_tokens = w->counts[w->member] - w->prefix, .last = last};
     for (int64_t i = 0; i < w->template->count; i++) {
         const emb_template_piece *p = &w->template->pieces[i];
@@ -478,7 +490,7 @@ int64_t emb_tokenize(const emb_tokenizer *t, void *scratch, int64_t max_text_byt
     const emb_template *template = pair ? &t->post.pair : &t->post.single;
     const emb_text *texts[2] = {text, pair};
     int64_t added = options->add_special_tokens ? template->added : 0;
-    emb_writer writer = {.out = out, .trims = t->post.trims, .prefix_space = t->post.prefix_space};
+    emb_writer writer = writer_of(t, options, out);
     state s;
 
     int32_t status = start(&s, t, scratch, max_text_bytes, max_length, texts, options, error);
@@ -500,6 +512,30 @@ int64_t emb_tokenizer_vocab_size(const emb_tokenizer *t)
 int64_t emb_tokenizer_model_max_length(const emb_tokenizer *t)
 {
     return t->model_max_length;
+}
+
+int64_t emb_tokenizer_truncation(const emb_tokenizer *t)
+{
+    return t->truncation;
+}
+
+int64_t emb_tokenizer_median_length(const emb_tokenizer *t)
+{
+    enum { LONGEST = 1024 };
+    int64_t counts[LONGEST + 1] = {0}, tokens = 0, seen = 0, middle[2] = {0, 0};
+    for (int64_t id = 0; id < t->vocab_size; id++) {
+        const char *text = emb_tokenizer_text(t, (int32_t)id);
+        int64_t length = 0;
+        for (; text && *text; text++) length += (*text & 0xC0) != 0x80;
+        if (text) counts[EMB_MIN(length, LONGEST)]++;
+        tokens += text != NULL;
+    }
+    for (int64_t length = 0; length <= LONGEST; length++) {
+        seen += counts[length];
+        for (int i = 0; i < 2; i++) /* of an even number, two are in the middle */
+            if (seen <= (tokens - 1 + i) / 2) middle[i] = length + 1;
+    }
+    return (middle[0] + middle[1]) / 2;
 }
 
 bool emb_tokenizer_truncates_left(const emb_tokenizer *t)

@@ -49,6 +49,9 @@ int32_t emb_tokenizer_id(const emb_tokenizer *t, const char *text, size_t size);
 /* model_max_length of tokenizer_config.json; 0: none (absent, or 1e20 and above). */
 int64_t emb_tokenizer_model_max_length(const emb_tokenizer *t);
 bool emb_tokenizer_truncates_left(const emb_tokenizer *t); /* truncation_side */
+int64_t emb_tokenizer_truncation(const emb_tokenizer *t);  /* tokenizer.json's own; 0: none */
+/* The median length of all tokens in characters, rounded down. */
+int64_t emb_tokenizer_median_length(const emb_tokenizer *t);
 /* The pipeline as a JSON object, for embed_model_describe. */
 void emb_tokenizer_describe(const emb_tokenizer *t, emb_buffer *out);
 
@@ -59,6 +62,7 @@ typedef struct emb_tokenize_options {
     bool left;                /* cut at the left */
     int32_t strategy;         /* EMBED_STRATEGY_* */
     bool add_special_tokens;
+    bool leave_unknown_out; /* what truncation keeps of them */
     /* invalid UTF-8 becomes U+FFFD (offsets are those of the invalid bytes) */
     bool replace_invalid;
 } emb_tokenize_options;

@@ -34,6 +34,11 @@ MODELS = {
                          transformers.MPNetConfig(**{**SIZES, "max_position_embeddings": 300}, num_labels=1)),
     "electra-classifier": (transformers.ElectraForSequenceClassification,
                            transformers.ElectraConfig(**SIZES, embedding_size=12, num_labels=1)),
+    "deberta-classifier": (transformers.DebertaV2ForSequenceClassification,
+                           transformers.DebertaV2Config(**SIZES, relative_attention=True, position_buckets=8,
+                                                        norm_rel_ebd="layer_norm", share_att_key=True,
+                                                        position_biased_input=False, pos_att_type="p2c|c2p",
+                                                        max_relative_positions=16, num_labels=2)),
 }
 
 

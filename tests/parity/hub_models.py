@@ -1,5 +1,5 @@
 """Models whose forward pass is code on the hub, every layer, against the NumPy float64 of
-reference_numpy.py, whose author is not the encoder's.
+reference_numpy.py and reference_jina.py, whose authors are not the encoder's.
 
 The reference's code has no float32 to stand beside us, so the bars are of our own error: its root mean
 square in each layer, relative to that of the state.
@@ -13,6 +13,7 @@ import numpy as np
 
 import hidden
 import models_random
+import models_relative
 import models_rotary
 from reference_hub import HubReference
 
@@ -43,7 +44,8 @@ def main():
     parser.add_argument("--model", action="append")
     parser.add_argument("--cache", default="build/parity/models")
     args = parser.parse_args()
-    models = models_rotary.hub_models(models_random.Shape, models_random.Storage)
+    classes = models_random.Shape, models_random.Storage
+    models = models_rotary.hub_models(*classes) + models_relative.hub_models(*classes)
     results = [check(s, t, args.cache) for s, t in models if not args.model or s.name in args.model]
     print(f"hub_models: {sum(results)} of {len(results)} models: {'PASS' if all(results) else 'FAIL'}")
     return 0 if all(results) else 1

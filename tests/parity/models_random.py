@@ -381,7 +381,7 @@ def as_bytes(array, dtype):
     if dtype == "BF16":
         bits = np.ascontiguousarray(array, dtype="<f4").view("<u4").astype(np.uint64)
         return (((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")).tobytes()
-    kinds = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
+    kinds = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I8": "i1", "I32": "<i4", "I64": "<i8"}
     return np.ascontiguousarray(array, dtype=kinds[dtype]).tobytes()
 
 

@@ -202,8 +202,6 @@ def models(shape, storage):
     plain = storage()
     v3 = {"family": "deberta-v2", "types": 0, "eps": 1e-7}
     gpt2 = {"family": "gpt2", "types": 0, "act": "gelu_new", "eps": 1e-5}
-    gated = (("feed_forward_type", "geglu"),)
-    long = {"positions": 1200, "types": 2}
     return [
         (shape("deberta-v3-base", **v3 | {"hidden": 768, "layers": 12, "heads": 12, "intermediate": 3072},
                vocab=128100, extra=deberta(position_buckets=256)), plain),
@@ -230,6 +228,13 @@ def models(shape, storage):
             ("scale_attn_by_inverse_layer_idx", True),)), plain),
         (shape("gpt2-unscaled", hidden=24, heads=6, vocab=300, positions=130, **gpt2 | {"act": "gelu"}, extra=(
             ("scale_attn_weights", False),)), storage(dtype="BF16", shards=2)),
+    ]  # fmt: skip
+
+
+def hub_models(shape, storage):
+    """The same of JinaBERT, which transformers has no class for."""
+    plain, gated, long = storage(), (("feed_forward_type", "geglu"),), {"positions": 1200, "types": 2}
+    return [
         (shape("jina-small", family="jina", **long, extra=gated), plain),
         (shape("jina-12-heads", family="jina", hidden=96, layers=3, heads=12, intermediate=131, **long,
                extra=(("feed_forward_type", "reglu"),)), storage(prefix=False)),

@@ -11,7 +11,8 @@
 
 static const char *const models[] = {"bert",   "bert-odd", "bert-f16",      "distilbert", "electra",
                                      "vit",    "beit",     "dinov2-swiglu", "dinov3",     "clip",
-                                     "st-dense", "modernbert", "embeddinggemma", "gte-new"};
+                                     "st-dense", "modernbert", "embeddinggemma", "gte-new",
+                                     "deberta-v2", "deberta-v3", "gpt2", "jina", "jina-code"};
 
 static embed_model *open_model(const char *name, const char *isa, int32_t weights)
 {

@@ -237,6 +237,121 @@ static void attention_on_real_threads(void **unused)
     release(b.qkv);
 }
 
+/* ---- what is added to scores ------------------------------------------------------------------ */
+
+enum { REL_HEADS = 3, REL_DIM = 20, REL_TOKENS = 130, REL_SIDE = 9, REL_REACH = 25 };
+
+/* Disentangled: tables of 2 * REL_SIDE rows; a row covers up to three distances. */
+typedef struct {
+    float *keys, *queries, *panels, slopes[REL_HEADS];
+    int32_t rows[2 * REL_REACH + 1];
+    emb_relative_positions relative;
+} relative_case;
+
+static relative_case make_relative(emb_relative_kind kind, bool by_key, bool by_query)
+{
+    const int64_t hidden = REL_HEADS * REL_DIM, rows = 2 * REL_SIDE, padded = 32;
+    const emb_kernels *kernels = emb_kernels_for(NULL);
+    relative_case r = {.keys = numbers(rows * hidden, 1.5f),
+                       .queries = numbers(rows * hidden, 1.5f),
+                       .panels = numbers(padded * hidden, 0),
+                       .slopes = {0.5f, 0.125f, 0.03f}};
+
+    for (int64_t h = 0; h < REL_HEADS; h++)
+        kernels->pack_rows_f32(rows, REL_DIM, r.keys + h * REL_DIM, hidden,
+                               r.panels + h * padded * REL_DIM);
+    for (int64_t d = -REL_REACH; d <= REL_REACH; d++) {
+        const int64_t far = d < 0 ? -d : d, bucket = EMB_MIN(far <= 4 ? far : 4 + (far - 2) / 3, REL_SIDE);
+        r.rows[REL_REACH + d] =
+            (int32_t)EMB_MIN(REL_SIDE + (d < 0 ? -bucket : bucket), 2 * REL_SIDE - 1);
+    }
+    r.relative = (emb_relative_positions){.kind = kind,
+                                          .reach = REL_REACH,
+                                          .table = r.slopes,
+                                          .keys = by_query ? r.panels : NULL,
+                                          .queries = by_key ? r.queries : NULL,
+                                          .table_rows = padded,
+                                          .ld = hidden};
+    return r;
+}
+
+/* The score of a query and a key of one text in double, before softmax. */
+static double exact_score(const relative_case *r, const float *qkv, int64_t ld, int64_t head,
+                          int64_t query, int64_t key)
+{
+    const int64_t hidden = REL_HEADS * REL_DIM, distance = query - key;
+    const int64_t near = EMB_MAX(EMB_MIN(distance, REL_REACH), -REL_REACH);
+    const int64_t at = r->rows[REL_REACH + near] * hidden + head * REL_DIM;
+    const float *q = qkv + query * ld + head * REL_DIM, *k = qkv + key * ld + hidden + head * REL_DIM;
+    double score = 0;
+
+    for (int64_t i = 0; i < REL_DIM; i++) {
+        score += (double)q[i] * (double)k[i];
+        if (r->relative.keys) score += (double)q[i] * (double)r->keys[at + i];
+        if (r->relative.queries) score += (double)k[i] * (double)r->queries[at + i];
+    }
+    score *= 0.125;
+    if (r->relative.kind == EMB_RELATIVE_SLOPES)
+        score -= (double)r->slopes[head] * fabs((double)distance);
+    return score;
+}
+
+static void check_relative(relative_case *r, const float *qkv, int64_t ld, const float *context)
+{
+    const int64_t hidden = REL_HEADS * REL_DIM;
+
+    for (int64_t head = 0; head < REL_HEADS; head++)
+        for (int64_t query = 0; query < REL_TOKENS; query++) {
+            double p[REL_TOKENS], largest = -INFINITY, sum = 0;
+
+            for (int64_t key = 0; key < REL_TOKENS; key++)
+                largest = fmax(largest, p[key] = exact_score(r, qkv, ld, head, query, key));
+            for (int64_t key = 0; key < REL_TOKENS; key++)
+                sum += p[key] = exp(p[key] - largest);
+            for (int64_t i = 0; i < REL_DIM; i++) {
+                double exact = 0;
+                for (int64_t key = 0; key < REL_TOKENS; key++)
+                    exact += p[key] / sum * (double)qkv[key * ld + 2 * hidden + head * REL_DIM + i];
+                assert_true(fabs((double)context[query * hidden + head * REL_DIM + i] - exact) < 6e-5);
+            }
+        }
+}
+
+static void relative_scores_are_accurate(void **unused)
+{
+    static const struct { emb_relative_kind kind; bool by_key, by_query; } kinds[] = {
+        {EMB_RELATIVE_SLOPES, false, false},
+        {EMB_RELATIVE_DISENTANGLED, true, true},
+        {EMB_RELATIVE_DISENTANGLED, true, false},
+        {EMB_RELATIVE_DISENTANGLED, false, true},
+    };
+    const int64_t hidden = REL_HEADS * REL_DIM, ld = 3 * hidden + 7, starts[] = {0, REL_TOKENS};
+    float *qkv = numbers(REL_TOKENS * ld, 2.0f);
+
+    (void)unused;
+    for (int64_t c = 0; c < EMB_COUNT(kinds); c++)
+        for (int32_t threads = 1; threads <= 5; threads += 4) {
+            relative_case r = make_relative(kinds[c].kind, kinds[c].by_key, kinds[c].by_query);
+            const emb_attention a = {.heads = REL_HEADS, .head_dim = REL_DIM, .scale = 0.125f,
+                                     .has_relative = true, .relative_rows = r.relative.table_rows};
+            const size_t scratch = emb_attention_scratch(&a, REL_TOKENS);
+            char *memory = emb_calloc(&emb_libc_allocator, (size_t)threads, scratch);
+            float *context = numbers(REL_TOKENS * hidden, 1.0f);
+            emb_device d = device(threads);
+
+            r.relative.rows = r.rows;
+            emb_attention_run(&d, &a, &r.relative, 1, starts, qkv, qkv + hidden, qkv + 2 * hidden, ld,
+                              context, hidden, memory, scratch);
+            check_relative(&r, qkv, ld, context);
+            release(memory);
+            release(context);
+            release(r.keys);
+            release(r.queries);
+            release(r.panels);
+        }
+    release(qkv);
+}
+
 static void attention_scratch_grows_and_overflows(void **unused)
 {
     const emb_attention a = {.heads = 12, .head_dim = 64, .scale = 0.125f};
@@ -393,6 +508,7 @@ int main(void)
         cmocka_unit_test(attention_is_accurate),
         cmocka_unit_test(attention_is_the_same_in_any_cut),
         cmocka_unit_test(attention_on_real_threads),
+        cmocka_unit_test(relative_scores_are_accurate),
         cmocka_unit_test(attention_scratch_grows_and_overflows),
         cmocka_unit_test(linear_is_the_same_in_any_cut),
         cmocka_unit_test(norm_is_the_same_in_any_cut),

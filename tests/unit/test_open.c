@@ -77,7 +77,8 @@ static void refuse_each(const change *changes, size_t count, bool generic_tokeni
 /* ---- config.json ------------------------------------------------------------------------- */
 
 #define FAMILIES                                                                                   \
-    "bert, roberta, xlm-roberta, camembert, albert, distilbert, electra, mpnet, deberta-v2, gpt2, modernbert, nomic_bert, " \
+    "bert, roberta, xlm-roberta, camembert, albert, distilbert, electra, mpnet, " \
+    "deberta-v2, gpt2, model2vec, modernbert, nomic_bert, " \
     "gte, new, qwen3, gemma3_text, vit, deit, beit, dinov2, dinov2_with_registers, dinov3_vit, clip, " \
     "clip_text_model, clip_vision_model, siglip, siglip_text_model, siglip_vision_model, siglip2, siglip2_vision_model"
 
@@ -193,6 +194,37 @@ static const change configs[] = {
      "\"position_embedding_type\": \"relative_key_query\"", EMBED_EUNSUPPORTED,
      "config.json: position_embedding_type: expected \"absolute\", found "
      "\"relative_key_query\", which is not implemented"},
+    {"deberta-v3", CONFIG, "\"p2c|c2p\"", "\" P2C | p2p\"", EMBED_EUNSUPPORTED,
+     "config.json: pos_att_type: expected c2p or p2c, found \"p2p\""},
+    {"deberta-v3", CONFIG, "\"p2c|c2p\"", "[\"c2p\", 1]", EMBED_EUNSUPPORTED,
+     "config.json: pos_att_type: expected c2p or p2c, found \"\""},
+    {"deberta-v3", CONFIG, "\"layer_norm\"", "\"rms_norm\"", EMBED_EUNSUPPORTED,
+     "config.json: norm_rel_ebd: expected none or layer_norm, found \"rms_norm\""},
+    {"deberta-v3", CONFIG, "\"position_buckets\": 8", "\"position_buckets\": 7", EMBED_EUNSUPPORTED,
+     "config.json: position_buckets: expected an even number below 2 * (max_relative_positions - 1) = "
+     "22, found 7"},
+    {"deberta-v3", CONFIG, "\"position_buckets\": 8", "\"position_buckets\": 22", EMBED_EUNSUPPORTED,
+     "config.json: position_buckets: expected an even number below 2 * (max_relative_positions - 1) = "
+     "22, found 22"},
+    {"deberta-v3", CONFIG, "\"position_buckets\": 8", "\"position_buckets\": 10", EMBED_ETENSOR,
+     "model.safetensors: tensor \"deberta.encoder.rel_embeddings.weight\": expected shape [20, 12], "
+     "found [16, 12]"},
+    {"deberta-v2", CONFIG, "\"conv_kernel_size\": 3", "\"conv_kernel_size\": 4", EMBED_EUNSUPPORTED,
+     "config.json: conv_kernel_size: expected an odd number, found 4"},
+    {"deberta-v2", CONFIG, "\"conv_kernel_size\": 3", "\"conv_kernel_size\": 3, \"conv_groups\": 2",
+     EMBED_EFORMAT, "config.json: line 24: conv_groups: expected an integer from 1 to 1, found 2"},
+    {"gpt2", CONFIG, "\"n_embd\": 12", "\"n_embd\": 15", EMBED_ETENSOR,
+     "model.safetensors: tensor \"transformer.wte.weight\": expected shape [70, 15], found [70, 12]"},
+    {"gpt2", CONFIG, "\"n_inner\": 20", "\"n_inner\": 21", EMBED_ETENSOR,
+     "model.safetensors: tensor \"transformer.h.0.mlp.c_fc.weight\": expected shape [12, 21], found "
+     "[12, 20]"},
+    {"jina", CONFIG, "\"geglu\"", "\"swiglu\"", EMBED_EUNSUPPORTED,
+     "config.json: feed_forward_type: expected geglu, reglu or original, found \"swiglu\""},
+    {"jina", CONFIG, "\"alibi\"", "\"absolute\"", EMBED_EUNSUPPORTED,
+     "config.json: position_embedding_type: expected \"alibi\", found \"absolute\", which is not "
+     "implemented"},
+    {"jina-code", CONFIG, "\"reglu\"", "\"original\"", EMBED_EUNSUPPORTED,
+     "config.json: feed_forward_type: expected geglu or reglu, found \"original\""},
     {"qwen3", CONFIG, "\"rope_theta\": 10000.0", "\"rope_scaling\": {\"rope_type\": \"yarn\"}",
      EMBED_EUNSUPPORTED, "config.json: rope_scaling: rope_type: expected default, linear, ntk or "
      "dynamic, found \"yarn\""},
@@ -256,6 +288,12 @@ static const change weights[] = {
      "7021991845529153390: this may not be a safetensors file"},
     {"bert", WEIGHTS, "\"__metadata__\"", "\"__metadata__", EMBED_EFORMAT,
      "model.safetensors: header: line 1: expected a ':' after the key, found 'format'"},
+    {"static-model2vec", WEIGHTS, "\"I64\"", "\"U64\"", EMBED_ETENSOR,
+     "model.safetensors: tensor \"mapping\": expected I32 or I64, found U64"},
+    {"static-model2vec", WEIGHTS, "\"mapping\"", "\"napping\"", EMBED_ETENSOR,
+     "model.safetensors: tensor \"weights\": expected shape [5], found [50]"},
+    {"static-st", WEIGHTS, "embedding.weight", "embedding.wait__", EMBED_ETENSOR,
+     "model.safetensors: tensor \"embeddings\": expected a table, found no such tensor"},
     {"bert", WEIGHTS, "[90,20]", "[20,90]", EMBED_ETENSOR,
      "model.safetensors: tensor \"bert.embeddings.word_embeddings.weight\": expected "
      "shape [90, 20], found [20, 90]"},
@@ -440,14 +478,14 @@ static const change modules[] = {
      "[{\"path\": \"\", \"type\": \"sentence_transformers.models.Transformer\"}]", EMBED_EFORMAT,
      "modules.json: expected a Pooling module after the Transformer, found none"},
     {"st-dense", MODULES, "models.Transformer", "models.WordEmbeddings", EMBED_EUNSUPPORTED,
-     "modules.json: module 0: expected a Transformer or CLIPModel, found "
+     "modules.json: module 0: expected a Transformer, CLIPModel or StaticEmbedding, found "
      "\"sentence_transformers.models.WordEmbeddings\""},
     {"st-dense", MODULES, "models.Transformer", "models.CLIPModel", EMBED_EUNSUPPORTED,
      "modules.json: module 1: expected Dense, LayerNorm, Normalize or Dropout, found "
      "\"sentence_transformers.models.Pooling\""},
     {"st-dense", MODULES, "sentence_transformers.models.Transformer", "custom_st.Transformer",
      EMBED_EUNSUPPORTED,
-     "modules.json: module 0: expected a Transformer or CLIPModel, found \"custom_st.Transformer\""},
+     "modules.json: module 0: expected a Transformer, CLIPModel or StaticEmbedding, found \"custom_st.Transformer\""},
     {"st-dense", MODULES, "models.Pooling", "models.WeightedLayerPooling", EMBED_EUNSUPPORTED,
      "modules.json: module 1: expected Pooling, found "
      "\"sentence_transformers.models.WeightedLayerPooling\""},
