@@ -6,7 +6,7 @@
 #define NEW_LAYER "layers.%d."
 
 static const emb_names names = {
-    .prefix = "new.",
+    .prefix = "gte.",
     .word_embeddings = "embeddings.word_embeddings.weight",
     .token_type_embeddings = "embeddings.token_type_embeddings.weight",
     .tied_embeddings = "lm_head.decoder.weight",
@@ -24,7 +24,8 @@ static const emb_names names = {
     .classifier = "classifier",
 };
 
-static const emb_names other_names = { /* transformers' own */
+static const emb_names other_names = { /* transformers' own; the prefix is that of the hub's code */
+    .prefix = "new.",
     .query = NEW_LAYER "self_attn.q_proj",
     .key = NEW_LAYER "self_attn.k_proj",
     .value = NEW_LAYER "self_attn.v_proj",

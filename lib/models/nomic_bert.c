@@ -7,7 +7,7 @@
 #define NEW_LAYER "layers.%d."
 
 static const emb_names names = {
-    .prefix = "bert.",
+    .prefix = "nomic_bert.",
     .word_embeddings = "embeddings.word_embeddings.weight",
     .token_type_embeddings = "embeddings.token_type_embeddings.weight",
     .tied_embeddings = "cls.predictions.decoder.weight",
@@ -23,7 +23,8 @@ static const emb_names names = {
     .output_norm = LAYER "norm2",
 };
 
-static const emb_names other_names = { /* transformers' own */
+static const emb_names other_names = { /* transformers' own; the prefix is that of the hub's code */
+    .prefix = "bert.",
     .embeddings_norm = "embeddings.LayerNorm",
     .query = NEW_LAYER "self_attn.q_proj",
     .key = NEW_LAYER "self_attn.k_proj",
@@ -113,7 +114,6 @@ static void describe_hub(emb_config *c, emb_architecture *a)
 
 static void describe_native(emb_config *c, emb_architecture *a)
 {
-    a->names.prefix = "nomic_bert.";
     a->layer_norm_eps = 1e-12;
     a->hidden_act = EMB_ACT_SILU;
     emb_config_layers(c, a);

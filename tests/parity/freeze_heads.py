@@ -34,6 +34,12 @@ MODELS = {
                          transformers.MPNetConfig(**{**SIZES, "max_position_embeddings": 300}, num_labels=1)),
     "electra-classifier": (transformers.ElectraForSequenceClassification,
                            transformers.ElectraConfig(**SIZES, embedding_size=12, num_labels=1)),
+    "modernbert-classifier": (transformers.ModernBertForSequenceClassification,
+                              transformers.ModernBertConfig(**SIZES, num_labels=1, classifier_pooling="mean",
+                                                            local_attention=6, pad_token_id=0, bos_token_id=1,
+                                                            cls_token_id=1, eos_token_id=2, sep_token_id=2)),
+    "gte-classifier": (transformers.GteForSequenceClassification,
+                       transformers.GteConfig(**SIZES, num_labels=2, pad_token_id=0)),
 }
 
 

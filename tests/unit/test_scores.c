@@ -13,6 +13,8 @@ static const struct {
     {"distilbert-classifier", 1, false}, /* sentence_transformers.activation_fn: Identity */
     {"electra-classifier", 1, true},
     {"mpnet-classifier", 1, true},
+    {"modernbert-classifier", 1, true},
+    {"gte-classifier", 2, false},
 };
 
 static float *scores_of(const frozen *f, const embed_input *input, uint32_t flags)
