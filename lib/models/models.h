@@ -278,6 +278,24 @@ void emb_config_image(emb_config *config, emb_architecture *out, int64_t image_s
  * before it, or NULL. */
 void emb_config_tower(emb_config *config, const char *key, const char *old_key,
                       void (*describe)(emb_config *, emb_architecture *), emb_architecture *out);
+/* Names that transformers gives to decoders' tensors: Qwen3, Gemma 3. */
+#define EMB_DECODER_NAMES                                                                          \
+    .prefix = "model.", .word_embeddings = "embed_tokens.weight",                                  \
+    .tied_embeddings = "lm_head.weight", .query = "layers.%d.self_attn.q_proj",                    \
+    .key = "layers.%d.self_attn.k_proj", .value = "layers.%d.self_attn.v_proj",                    \
+    .query_norm = "layers.%d.self_attn.q_norm", .key_norm = "layers.%d.self_attn.k_norm",          \
+    .attention_output = "layers.%d.self_attn.o_proj",                                              \
+    .attention_norm = "layers.%d.input_layernorm", .gate = "layers.%d.mlp.gate_proj",              \
+    .intermediate = "layers.%d.mlp.up_proj", .output = "layers.%d.mlp.down_proj",                  \
+    .final_norm = "norm"
+/* And to those of encoders that came with code of their own: NomicBERT, GTE. */
+#define EMB_GATED_ENCODER_NAMES                                                                    \
+    .query = "layers.%d.self_attn.q_proj", .key = "layers.%d.self_attn.k_proj",                    \
+    .value = "layers.%d.self_attn.v_proj", .attention_output = "layers.%d.self_attn.o_proj",       \
+    .attention_norm = "layers.%d.post_attention_layernorm", .gate = "layers.%d.mlp.gate_proj",     \
+    .intermediate = "layers.%d.mlp.up_proj", .output = "layers.%d.mlp.down_proj",                  \
+    .output_norm = "layers.%d.post_mlp_layernorm"
+
 /* CLIP's layers, which are SigLIP's too. */
 extern const emb_names emb_clip_text_names, emb_clip_vision_names;
 

@@ -4,7 +4,6 @@
 #include "models.h"
 
 #define LAYER "encoder.layers.%d."
-#define NEW_LAYER "layers.%d."
 
 static const emb_names names = {
     .prefix = "nomic_bert.",
@@ -24,17 +23,9 @@ static const emb_names names = {
 };
 
 static const emb_names other_names = { /* transformers' own; the prefix is that of the hub's code */
+    EMB_GATED_ENCODER_NAMES,
     .prefix = "bert.",
     .embeddings_norm = "embeddings.LayerNorm",
-    .query = NEW_LAYER "self_attn.q_proj",
-    .key = NEW_LAYER "self_attn.k_proj",
-    .value = NEW_LAYER "self_attn.v_proj",
-    .attention_output = NEW_LAYER "self_attn.o_proj",
-    .attention_norm = NEW_LAYER "post_attention_layernorm",
-    .gate = NEW_LAYER "mlp.gate_proj",
-    .intermediate = NEW_LAYER "mlp.up_proj",
-    .output = NEW_LAYER "mlp.down_proj",
-    .output_norm = NEW_LAYER "post_mlp_layernorm",
 };
 
 /* What the hub's code has beside the defaults. */
