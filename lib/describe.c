@@ -30,6 +30,7 @@ static void member(emb_buffer *b, const char *key, const char *text)
 
 static void describe_sizes(emb_buffer *b, const emb_architecture *a)
 {
+    int64_t heads = a->num_attention_heads, keys = a->num_key_value_heads;
     const struct {
         const char *key;
         int64_t value;
@@ -37,6 +38,8 @@ static void describe_sizes(emb_buffer *b, const emb_architecture *a)
         {"hidden_size", a->hidden_size},
         {"num_hidden_layers", a->num_hidden_layers},
         {"num_attention_heads", a->num_attention_heads},
+        {"num_key_value_heads", keys == heads ? 0 : keys},
+        {"head_dim", heads * a->head_dim == a->hidden_size ? 0 : a->head_dim},
         {"intermediate_size", a->intermediate_size},
         {"embedding_size", a->embedding_size},
         {"vocab_size", a->vocab_size},

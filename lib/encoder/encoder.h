@@ -26,6 +26,7 @@ typedef struct emb_pooler { /* what has no weights is left out */
     emb_norm norm;
     emb_linear dense, projection;
     emb_linear classifier_dense, classifier;
+    emb_norm classifier_norm;
     /* EMB_POOLER_HEAD */
     const float *query;   /* [hidden]: the learned one, projected */
     emb_linear key_value; /* [2 * part][hidden] */

@@ -269,7 +269,7 @@ static bool load_if_there(emb_loader *l, const char *linear, int64_t out, int64_
 static void load_pooler(emb_encoder *e, emb_loader *l)
 {
     const emb_architecture *a = &e->arch;
-    e->has_pooler = a->pooler != EMB_POOLER_NONE;
+    e->has_pooler = a->pooler != EMB_POOLER_NONE && a->pooler_size;
     if (a->pooler == EMB_POOLER_HEAD) load_pooler_head(e, l);
     load_norm(e, l, a->names.pooler_norm, 0, a->hidden_size, &e->pooler.norm);
     if (a->names.pooler)
@@ -282,20 +282,24 @@ static void load_pooler(emb_encoder *e, emb_loader *l)
     if (!a->num_labels) return;
     int64_t in = a->names.classifier_dense ? a->hidden_size : a->pooler_size;
     if (a->names.classifier_dense)
-        emb_load_linear(l, a->names.classifier_dense, in, in, true, a->classifier_act,
+        emb_load_linear(l, a->names.classifier_dense, in, in,
+                        !(a->no_bias & EMB_NO_BIAS_CLASSIFIER_DENSE), a->classifier_act,
                         &e->pooler.classifier_dense);
     else if (!e->has_pooler && l->status == EMBED_OK)
         l->status = emb_fail(l->error, EMBED_ETENSOR,
                              "%s: expected the pooler that the classifier stands on, found no tensor "
                              "\"%s.weight\"", emb_weights_name(l->weights), a->names.pooler);
+    load_norm(e, l, a->names.classifier_norm, 0, in, &e->pooler.classifier_norm);
     emb_load_linear(l, a->names.classifier, a->num_labels, in, true, EMB_ACT_NONE,
                     &e->pooler.classifier);
 }
 
-/* Checkpoints of another spelling: all names in use that have one take it. */
-static void choose_names(emb_encoder *e, const emb_loader *l)
+/* Checkpoints of another spelling: another prefix, and all names in use that have one take it. */
+static void choose_names(emb_encoder *e, emb_loader *l)
 {
     const emb_names *other = e->arch.other_names;
+    if (other && other->prefix && !emb_load_find(l, e->arch.names.word_embeddings))
+        l->prefix = other->prefix;
     if (!other || emb_load_find(l, member(emb_layer_name(e, e->arch.names.query, 0).text, "weight").text) ||
         !emb_load_find(l, member(emb_layer_name(e, other->query, 0).text, "weight").text))
         return;
@@ -349,9 +353,10 @@ void emb_encoder_free(emb_encoder *e, const emb_allocator *a)
     const emb_linear *linears[] = {&e->embeddings_project, &e->convolution, &e->patches, &p->dense, &p->projection,
                                    &p->classifier_dense, &p->classifier,
                                    &p->key_value, &p->output, &p->mlp[0], &p->mlp[1]};
-    const emb_norm *norms[] = {&e->embeddings_norm, &e->convolution_norm, &e->final_norm, &p->norm};
-    emb_free(a, (void *)(uintptr_t)e->word_rows);
+    const emb_norm *norms[] = {&e->embeddings_norm, &e->convolution_norm, &e->final_norm, &p->norm,
+                               &p->classifier_norm};
     const float *floats[] = {e->positions, e->token_type_embeddings, e->word_weights, e->prefix, p->query};
+    emb_free(a, (void *)(uintptr_t)e->word_rows);
     for (int64_t i = 0; i < EMB_COUNT(linears); i++) emb_linear_free(linears[i], a);
     for (int64_t i = 0; i < EMB_COUNT(norms); i++) emb_norm_free(norms[i], a);
     for (int64_t i = 0; i < EMB_COUNT(floats); i++) emb_floats_free(floats[i], a);

@@ -81,6 +81,8 @@ void emb_pooler_finish(const emb_encoder *e, const emb_device *d, int64_t count,
     int64_t h = e->arch.hidden_size, size = e->arch.pooler_size;
     if (what == EMB_OUT_SCORES && p->classifier_dense.weight.data) {
         emb_linear_run(d, &p->classifier_dense, count, rows, h, s->qkv, h);
+        if (p->classifier_norm.gamma)
+            emb_norm_run(d, &p->classifier_norm, count, h, s->qkv, NULL, NULL, s->qkv);
         emb_linear_run(d, last, count, s->qkv, h, out, e->arch.num_labels);
         return;
     }

@@ -125,7 +125,7 @@ static float frequency(const emb_rope *rope, int64_t dim, int64_t tokens, int64_
     if (emb_has_own_angles(rope, tokens))
         theta *= power(rope->factor * (double)tokens / (double)rope->trained - (rope->factor - 1),
                        d / (d - 2));
-    float turn = 1 / (float)power(theta, (double)exponent);
+    float turn = i ? 1 / (float)power(theta, (double)exponent) : 1;
     if (rope->scaling == EMB_ROPE_LINEAR) return turn / (float)rope->factor;
     if (rope->scaling == EMB_ROPE_NTK) return turn / (float)power(rope->factor, 2 / d);
     return turn;

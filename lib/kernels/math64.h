@@ -6,7 +6,7 @@
 
 double emb_exp64(double x); /* |x| <= 700 */
 double emb_log64(double x); /* x > 0, normal */
-double emb_sin64(double x); /* |x| <= 1e5 */
+double emb_sin64(double x); /* |x| <= 1.6e6; within 2e-8 of it up to 2^28 */
 double emb_cos64(double x);
 
 #endif

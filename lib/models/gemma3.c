@@ -5,26 +5,11 @@
 
 #include <math.h>
 
-#define LAYER "layers.%d."
-
 static const emb_names names = {
-    .prefix = "model.",
-    .word_embeddings = "embed_tokens.weight",
-    .tied_embeddings = "lm_head.weight",
-    .query = LAYER "self_attn.q_proj",
-    .key = LAYER "self_attn.k_proj",
-    .value = LAYER "self_attn.v_proj",
-    .query_norm = LAYER "self_attn.q_norm",
-    .key_norm = LAYER "self_attn.k_norm",
-    .attention_output = LAYER "self_attn.o_proj",
-    .attention_norm = LAYER "input_layernorm",
-    .attention_post_norm = LAYER "post_attention_layernorm",
-    .gate = LAYER "mlp.gate_proj",
-    .intermediate = LAYER "mlp.up_proj",
-    .output = LAYER "mlp.down_proj",
-    .output_norm = LAYER "pre_feedforward_layernorm",
-    .output_post_norm = LAYER "post_feedforward_layernorm",
-    .final_norm = "norm",
+    EMB_DECODER_NAMES,
+    .attention_post_norm = "layers.%d.post_attention_layernorm",
+    .output_norm = "layers.%d.pre_feedforward_layernorm",
+    .output_post_norm = "layers.%d.post_feedforward_layernorm",
 };
 
 static void describe_attention(emb_config *c, emb_architecture *a)

@@ -3,10 +3,9 @@
 #include "models.h"
 
 #define LAYER "encoder.layer.%d."
-#define NEW_LAYER "layers.%d."
 
 static const emb_names names = {
-    .prefix = "new.",
+    .prefix = "gte.",
     .word_embeddings = "embeddings.word_embeddings.weight",
     .token_type_embeddings = "embeddings.token_type_embeddings.weight",
     .tied_embeddings = "lm_head.decoder.weight",
@@ -24,16 +23,9 @@ static const emb_names names = {
     .classifier = "classifier",
 };
 
-static const emb_names other_names = { /* transformers' own */
-    .query = NEW_LAYER "self_attn.q_proj",
-    .key = NEW_LAYER "self_attn.k_proj",
-    .value = NEW_LAYER "self_attn.v_proj",
-    .attention_output = NEW_LAYER "self_attn.o_proj",
-    .attention_norm = NEW_LAYER "post_attention_layernorm",
-    .gate = NEW_LAYER "mlp.gate_proj",
-    .intermediate = NEW_LAYER "mlp.up_proj",
-    .output = NEW_LAYER "mlp.down_proj",
-    .output_norm = NEW_LAYER "post_mlp_layernorm",
+static const emb_names other_names = { /* transformers' own; the prefix is that of the hub's code */
+    EMB_GATED_ENCODER_NAMES,
+    .prefix = "new.",
 };
 
 static void describe(emb_config *c, emb_architecture *a)

@@ -79,7 +79,7 @@ typedef struct emb_names {
     const char *pooler;      /* Linear; may be missing from the weights */
     const char *pooler_head; /* SigLIP's attention pooling: what stands before ".probe" */
     /* a sequence-classification head: of pooler_output, or of the first token through a Linear of its own */
-    const char *classifier, *classifier_dense;
+    const char *classifier, *classifier_dense, *classifier_norm;
     const char *projection;  /* pooler_output to the space that texts and images share */
 } emb_names;
 
@@ -88,7 +88,7 @@ typedef enum { /* what pooler_output is made of, by pooler_norm and then pooler 
     EMB_POOLER_CLS,     /* the first token of last_hidden_state */
     EMB_POOLER_EOS,     /* the first token of id eos_token_id (CLIP's texts) */
     EMB_POOLER_LAST,    /* the last token (SigLIP's texts) */
-    EMB_POOLER_PATCHES, /* the mean of the patches */
+    EMB_POOLER_PATCHES, /* the mean of the patches, or of a text's tokens */
     EMB_POOLER_HEAD     /* attention of a learned query over all tokens */
 } emb_pooler_kind;
 
@@ -112,6 +112,7 @@ enum { /* emb_architecture.no_bias: Linears of a layer that have none */
     EMB_NO_BIAS_MLP = EMB_NO_BIAS_INTERMEDIATE | EMB_NO_BIAS_OUTPUT,
     EMB_NO_BIAS_PATCHES = 1 << 6,
     EMB_NO_BIAS_EMBEDDINGS = 1 << 7, /* embeddings_project */
+    EMB_NO_BIAS_CLASSIFIER_DENSE = 1 << 8,
     EMB_NO_BIAS_LAYER =
         EMB_NO_BIAS_QKV | EMB_NO_BIAS_ATTENTION_OUTPUT | EMB_NO_BIAS_MLP
 };
@@ -220,10 +221,10 @@ typedef struct emb_architecture {
 
     emb_pooler_kind pooler;
     emb_activation pooler_act;
-    int64_t pooler_size;     /* numbers in pooler_output */
+    int64_t pooler_size;     /* numbers in pooler_output; 0: what is pooled goes to the classifier alone */
     int64_t projection_size; /* 0: no projection */
     int64_t num_labels;      /* of the classifier; 0: the checkpoint has none */
-    emb_activation classifier_act; /* between classifier_dense and classifier */
+    emb_activation classifier_act; /* between classifier_dense and classifier (or its norm) */
     emb_activation score_act;      /* of the labels: SIGMOID or NONE */
 } emb_architecture;
 
@@ -291,6 +292,24 @@ void emb_config_image(emb_config *config, emb_architecture *out, int64_t image_s
  * before it, or NULL. */
 void emb_config_tower(emb_config *config, const char *key, const char *old_key,
                       void (*describe)(emb_config *, emb_architecture *), emb_architecture *out);
+/* Names that transformers gives to decoders' tensors: Qwen3, Gemma 3. */
+#define EMB_DECODER_NAMES                                                                          \
+    .prefix = "model.", .word_embeddings = "embed_tokens.weight",                                  \
+    .tied_embeddings = "lm_head.weight", .query = "layers.%d.self_attn.q_proj",                    \
+    .key = "layers.%d.self_attn.k_proj", .value = "layers.%d.self_attn.v_proj",                    \
+    .query_norm = "layers.%d.self_attn.q_norm", .key_norm = "layers.%d.self_attn.k_norm",          \
+    .attention_output = "layers.%d.self_attn.o_proj",                                              \
+    .attention_norm = "layers.%d.input_layernorm", .gate = "layers.%d.mlp.gate_proj",              \
+    .intermediate = "layers.%d.mlp.up_proj", .output = "layers.%d.mlp.down_proj",                  \
+    .final_norm = "norm"
+/* And to those of encoders that came with code of their own: NomicBERT, GTE. */
+#define EMB_GATED_ENCODER_NAMES                                                                    \
+    .query = "layers.%d.self_attn.q_proj", .key = "layers.%d.self_attn.k_proj",                    \
+    .value = "layers.%d.self_attn.v_proj", .attention_output = "layers.%d.self_attn.o_proj",       \
+    .attention_norm = "layers.%d.post_attention_layernorm", .gate = "layers.%d.mlp.gate_proj",     \
+    .intermediate = "layers.%d.mlp.up_proj", .output = "layers.%d.mlp.down_proj",                  \
+    .output_norm = "layers.%d.post_mlp_layernorm"
+
 /* CLIP's layers, which are SigLIP's too. */
 extern const emb_names emb_clip_text_names, emb_clip_vision_names;
 

@@ -20,7 +20,20 @@ static const emb_names names = {
     .output = LAYER "mlp.Wo",
     .output_norm = LAYER "mlp_norm",
     .final_norm = "final_norm",
+    .classifier = "classifier",
+    .classifier_dense = "head.dense",
+    .classifier_norm = "head.norm",
 };
+
+/* The head of a cross-encoder. */
+static void describe_classifier(emb_config *c, emb_architecture *a)
+{
+    const char *pooling = emb_config_string(c, "classifier_pooling", "cls");
+    a->pooler = strcmp(pooling, "mean") == 0 ? EMB_POOLER_PATCHES : EMB_POOLER_CLS;
+    if (a->pooler == EMB_POOLER_CLS) emb_config_only_string(c, "classifier_pooling", "cls");
+    a->classifier_act = emb_config_activation(c, "classifier_activation", "gelu");
+    if (!emb_config_bool(c, "classifier_bias", false)) a->no_bias |= EMB_NO_BIAS_CLASSIFIER_DENSE;
+}
 
 static void describe_layers(emb_config *c, emb_architecture *a)
 {
@@ -50,6 +63,7 @@ static void describe(emb_config *c, emb_architecture *a)
     a->embedding_size = a->hidden_size;
     a->max_position_embeddings = emb_config_size(c, "max_position_embeddings", 8192);
     describe_layers(c, a);
+    describe_classifier(c, a);
 }
 
 const emb_family emb_family_modernbert = {"modernbert", describe, NULL};

@@ -4,10 +4,9 @@
 #include "models.h"
 
 #define LAYER "encoder.layers.%d."
-#define NEW_LAYER "layers.%d."
 
 static const emb_names names = {
-    .prefix = "bert.",
+    .prefix = "nomic_bert.",
     .word_embeddings = "embeddings.word_embeddings.weight",
     .token_type_embeddings = "embeddings.token_type_embeddings.weight",
     .tied_embeddings = "cls.predictions.decoder.weight",
@@ -23,17 +22,10 @@ static const emb_names names = {
     .output_norm = LAYER "norm2",
 };
 
-static const emb_names other_names = { /* transformers' own */
+static const emb_names other_names = { /* transformers' own; the prefix is that of the hub's code */
+    EMB_GATED_ENCODER_NAMES,
+    .prefix = "bert.",
     .embeddings_norm = "embeddings.LayerNorm",
-    .query = NEW_LAYER "self_attn.q_proj",
-    .key = NEW_LAYER "self_attn.k_proj",
-    .value = NEW_LAYER "self_attn.v_proj",
-    .attention_output = NEW_LAYER "self_attn.o_proj",
-    .attention_norm = NEW_LAYER "post_attention_layernorm",
-    .gate = NEW_LAYER "mlp.gate_proj",
-    .intermediate = NEW_LAYER "mlp.up_proj",
-    .output = NEW_LAYER "mlp.down_proj",
-    .output_norm = NEW_LAYER "post_mlp_layernorm",
 };
 
 /* What the hub's code has beside the defaults. */
@@ -113,7 +105,6 @@ static void describe_hub(emb_config *c, emb_architecture *a)
 
 static void describe_native(emb_config *c, emb_architecture *a)
 {
-    a->names.prefix = "nomic_bert.";
     a->layer_norm_eps = 1e-12;
     a->hidden_act = EMB_ACT_SILU;
     emb_config_layers(c, a);

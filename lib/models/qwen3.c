@@ -3,24 +3,9 @@
  * of each query and key too; rotary positions, a gated MLP. */
 #include "models.h"
 
-#define LAYER "layers.%d."
-
 static const emb_names names = {
-    .prefix = "model.",
-    .word_embeddings = "embed_tokens.weight",
-    .tied_embeddings = "lm_head.weight",
-    .query = LAYER "self_attn.q_proj",
-    .key = LAYER "self_attn.k_proj",
-    .value = LAYER "self_attn.v_proj",
-    .query_norm = LAYER "self_attn.q_norm",
-    .key_norm = LAYER "self_attn.k_norm",
-    .attention_output = LAYER "self_attn.o_proj",
-    .attention_norm = LAYER "input_layernorm",
-    .gate = LAYER "mlp.gate_proj",
-    .intermediate = LAYER "mlp.up_proj",
-    .output = LAYER "mlp.down_proj",
-    .output_norm = LAYER "post_attention_layernorm",
-    .final_norm = "norm",
+    EMB_DECODER_NAMES,
+    .output_norm = "layers.%d.post_attention_layernorm",
 };
 
 /* All layers see everything before them, unless the config asks for windows in the last ones. */

@@ -39,6 +39,12 @@ MODELS = {
                                                         norm_rel_ebd="layer_norm", share_att_key=True,
                                                         position_biased_input=False, pos_att_type="p2c|c2p",
                                                         max_relative_positions=16, num_labels=2)),
+    "modernbert-classifier": (transformers.ModernBertForSequenceClassification,
+                              transformers.ModernBertConfig(**SIZES, num_labels=1, classifier_pooling="mean",
+                                                            local_attention=6, pad_token_id=0, bos_token_id=1,
+                                                            cls_token_id=1, eos_token_id=2, sep_token_id=2)),
+    "gte-classifier": (transformers.GteForSequenceClassification,
+                       transformers.GteConfig(**SIZES, num_labels=2, pad_token_id=0)),
 }
 
 

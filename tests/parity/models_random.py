@@ -59,6 +59,9 @@ class Shape:
     @property
     def room(self):
         """Tokens of the longest text."""
+        rope = dict(self.extra).get("rope_parameters", {})
+        if rope.get("rope_type") == "dynamic":
+            return int(self.positions * rope["factor"])
         return self.positions - (self.pad + 1 if self.family in ROBERTAS else 0)
 
 

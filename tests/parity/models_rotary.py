@@ -67,7 +67,7 @@ def make_stacked_layer(weights, shape, index, length):
     up_bias = has(shape, "mlp_bias") or has(shape, "mlp_fc1_bias")
     down_bias = gte or has(shape, "mlp_bias") or has(shape, "mlp_fc2_bias")
     norm_bias = not modern or has(shape, "norm_bias")
-    small = 0.25 if not modern else 0.6
+    small = 0.25 if not modern else 0.4
     if modern and index:
         length = norm(weights, at + first, hidden, norm_bias)
     linear(weights, at + qkv, 3 * hidden, hidden, 1 / length, attention_bias)

@@ -14,6 +14,8 @@ static const struct {
     {"electra-classifier", 1, true},
     {"mpnet-classifier", 1, true},
     {"deberta-classifier", 2, false},
+    {"modernbert-classifier", 1, true},
+    {"gte-classifier", 2, false},
 };
 
 static float *scores_of(const frozen *f, const embed_input *input, uint32_t flags)
