@@ -145,9 +145,11 @@ static void check_case(const emb_tokenizer *t, const emb_json *c, const char *li
         *pair = emb_json_text(emb_json_get(c, "pair"));
     assert_true(emb_json_to_int(emb_json_get(c, "max_length"), &max_length));
     assert_true(emb_json_to_int(emb_json_get(c, "strategy"), &strategy));
-    emb_tokenize_options o = {max_length, emb_json_is(emb_json_get(c, "left"), EMB_JSON_TRUE),
-                              (int32_t)strategy,
-                              emb_json_is(emb_json_get(c, "special"), EMB_JSON_TRUE), false};
+    emb_tokenize_options o = {
+        .max_length = max_length,
+        .left = emb_json_is(emb_json_get(c, "left"), EMB_JSON_TRUE),
+        .strategy = (int32_t)strategy,
+        .add_special_tokens = emb_json_is(emb_json_get(c, "special"), EMB_JSON_TRUE)};
     emb_text a = {.data = text, .size = strlen(text)},
         b = {.data = pair, .size = pair ? strlen(pair) : 0};
 
