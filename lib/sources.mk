@@ -25,7 +25,8 @@ LIB_SRC := \
   lib/text/load_model.c lib/text/load_vocab.c lib/text/token_model.c lib/text/normal_forms.c lib/text/normal_tables.c \
   lib/text/normalize.c lib/text/normalizers.c lib/text/pattern.c lib/text/postprocess.c \
   lib/text/pretokenize.c lib/text/regex.c lib/text/regex_compile.c lib/text/regex_parse.c \
-  lib/text/regex_sets.c lib/text/regex_tables.c lib/text/sentencepiece.c lib/text/step_tables.c \
+  lib/text/regex_sets.c lib/text/regex_tables.c lib/text/sentencepiece.c \
+  lib/text/sentencepiece_text.c lib/text/step_tables.c \
   lib/text/strings.c lib/text/tokenizer.c lib/text/unicode.c lib/text/unicode_tables.c \
   lib/text/unigram.c lib/text/wordpiece.c
 # Kernels of one instruction set: the file's suffix names the flags it is compiled with.

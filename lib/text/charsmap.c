@@ -6,6 +6,7 @@
 #include "normal_tables.h"
 
 #define MOST_CLUSTER 6 /* bytes that a cluster must stay below */
+#define MOST_ENTRY   32 /* characters of an entry; real ones have 3 */
 
 /* ---- opening ------------------------------------------------------------------------ */
 
@@ -124,24 +125,53 @@ static size_t unit_offset(uint32_t unit)
     return (size_t)(unit >> 10) << ((unit & 0x200) >> 6);
 }
 
+/* One byte further from a place in the table. entry: a text ends there. false: none begins so. */
+static bool walk(const emb_charsmap *m, char byte, size_t *at, bool *entry)
+{
+    *at ^= (uint8_t)byte;
+    if (*at >= m->units_count) return false;
+    uint32_t unit = m->units[*at];
+    if (!byte || (unit & 0x800000FF) != (uint8_t)byte) return false;
+    *at ^= unit_offset(unit);
+    *entry = unit & 0x100;
+    return !*entry || *at < m->units_count;
+}
+
+/* Where the replacement of the entry that ends at `at` stands. */
+static bool place_of(const emb_charsmap *m, size_t at, size_t *place)
+{
+    *place = m->units[at] & 0x7FFFFFFF;
+    return *place < m->pool_size && ((uint8_t)m->pool[*place] & 0xC0) != 0x80;
+}
+
 /* The shortest entry that begins text: where in the pool its replacement stands. */
 static bool lookup(const emb_charsmap *m, const char *text, size_t size, size_t *place)
 {
     if (m->units_count == 0) return false;
     size_t at = unit_offset(m->units[0]);
-    for (size_t i = 0; i < size && text[i]; i++) {
-        at ^= (uint8_t)text[i];
-        if (at >= m->units_count) return false;
-        uint32_t unit = m->units[at];
-        if ((unit & 0x800000FF) != (uint8_t)text[i]) return false;
-        at ^= unit_offset(unit);
-        if (unit & 0x100) {
-            if (at >= m->units_count) return false;
-            *place = m->units[at] & 0x7FFFFFFF;
-            return *place < m->pool_size && ((uint8_t)m->pool[*place] & 0xC0) != 0x80;
-        }
+    bool entry = false;
+    for (size_t i = 0; i < size; i++) {
+        if (!walk(m, text[i], &at, &entry)) return false;
+        if (entry) return place_of(m, at, place);
     }
     return false;
+}
+
+size_t emb_charsmap_longest(const emb_charsmap *m, const emb_char *in, size_t count, size_t *place)
+{
+    size_t longest = 0, found, at = m->units_count ? unit_offset(m->units[0]) : 0;
+    bool entry = false;
+    char text[4];
+    for (size_t i = 0; i < EMB_MIN(count, MOST_ENTRY) && m->units_count; i++) {
+        int size = emb_utf8_encode(in[i].code, text);
+        for (int k = 0; k < size; k++) {
+            if (!walk(m, text[k], &at, &entry)) return longest;
+        }
+        if (!entry || !place_of(m, at, &found)) continue;
+        *place = found;
+        longest = i + 1;
+    }
+    return longest;
 }
 
 /* ---- clusters ----------------------------------------------------------------------- */

@@ -30,4 +30,8 @@ void emb_charsmap_close(emb_charsmap *m);
 size_t emb_charsmap_apply(const emb_charsmap *m, const emb_char *in, size_t count, emb_char *out,
                           size_t capacity);
 
+/* As SentencePiece itself looks: how many characters the longest entry that begins in[0..count)
+ * has, 0 for none; place: of its replacement in m->pool. */
+size_t emb_charsmap_longest(const emb_charsmap *m, const emb_char *in, size_t count, size_t *place);
+
 #endif

@@ -217,6 +217,26 @@ static int32_t deberta_v2(const emb_loader *l, emb_buffer *out)
     return status;
 }
 
+/* Without an "<unk>" in front, SentencePiece would take the mark that the text begins with away. */
+static int32_t siglip(const emb_loader *l, emb_buffer *out)
+{
+    const emb_sentencepiece *m = &l->spm;
+    if (m->byte_fallback || m->treat_whitespace_as_suffix) {
+        return emb_fail(l->error, EMBED_EUNSUPPORTED, "%s: %s is not supported", l->class->spm_name,
+                        m->byte_fallback ? "byte_fallback" : "treat_whitespace_as_suffix");
+    }
+    emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":["
+                      "{\"type\":\"SiglipText\",\"lowercase\":%s},{\"type\":\"Prepend\","
+                      "\"prepend\":", yes(l->config.lower));
+    emb_buffer_json(out, l->config.named[EMB_UNK].token.content);
+    emb_buffer_printf(out, "},{\"type\":\"SentencePiece\",\"add_dummy_prefix\":%s,"
+                      "\"remove_extra_whitespaces\":%s,\"escape_whitespaces\":%s}]},"
+                      "\"model\":{\"unk_id\":%lld}}", yes(m->add_dummy_prefix),
+                      yes(m->remove_extra_whitespaces), yes(m->escape_whitespaces),
+                      (long long)m->unk_id);
+    return EMBED_OK;
+}
+
 /* ---- the table --------------------------------------------------------------------------------- */
 
 #define T(text)  {.content = text}
@@ -286,6 +306,9 @@ static const emb_tokenizer_class classes[] = {
      .named = {[EMB_EOS] = T("</s>"), [EMB_UNK] = T("<unk>"), [EMB_PAD] = T("<pad>")},
      .single = "A e", .pair = "A e B e", .spm_name = "spiece.model", .spm_behind = "x",
      .spm_extra = true},
+    {.name = "SiglipTokenizer", .model = &emb_token_model_unigram, .pipeline = siglip,
+     .named = {[EMB_EOS] = T("</s>"), [EMB_UNK] = T("<unk>"), [EMB_PAD] = T("</s>")},
+     .single = "A e", .pair = "A e B e", .spm_name = "spiece.model", .spm_alone = true},
     {.name = "XLNetTokenizer", .model = &emb_token_model_unigram, .pipeline = xlnet,
      .extra = xlnet_extra, .spm_name = "spiece.model",
      .named = {[EMB_BOS] = T("<s>"), [EMB_EOS] = T("</s>"), [EMB_UNK] = T("<unk>"),
@@ -311,7 +334,8 @@ static const char *const of_model_type[][2] = {
     {"xlm-roberta", "XLMRobertaTokenizer"}, {"gte", "XLMRobertaTokenizer"},
     {"camembert", "CamembertTokenizer"}, {"albert", "AlbertTokenizer"},
     {"deberta-v2", "DebertaV2Tokenizer"}, {"t5", "T5Tokenizer"}, {"mt5", "T5Tokenizer"},
-    {"xlnet", "XLNetTokenizer"},
+    {"xlnet", "XLNetTokenizer"}, {"siglip", "SiglipTokenizer"},
+    {"siglip_text_model", "SiglipTokenizer"},
 };
 
 static const char *const as_it_stands[] = {"PreTrainedTokenizer", "TokenizersBackend",
@@ -390,7 +414,7 @@ static int32_t set_extra(emb_loader *l)
     const emb_class_token plain = {.content = ""};
     int32_t status = EMBED_OK;
     if (l->config.extra_given) return EMBED_OK;
-    for (int64_t i = 0; i < l->spm.count && status == EMBED_OK; i++) {
+    for (int64_t i = 0; i < l->spm.count && !l->class->spm_alone && status == EMBED_OK; i++) {
         const emb_sp_piece *p = &l->spm.pieces[i];
         bool control = p->type == EMB_SP_CONTROL;
         if (!control && p->type != EMB_SP_USER_DEFINED) continue;
@@ -486,6 +510,7 @@ int32_t emb_class_post_processor(emb_loader *l)
     int32_t status = read_template(l, &p->single, c->single ? c->single : "c A s");
     if (status == EMBED_OK) status = read_template(l, &p->pair, c->pair ? c->pair : "c A s B:1 s:1");
     p->trims = c->trims;
+    p->once = c->spm_alone;
     if (status < 0 || c->pipeline != byte_level) return status;
     status = option(l, "trim_offsets", c->trims, &p->trims);
     return status < 0 ? status : option(l, "add_prefix_space", false, &p->prefix_space);

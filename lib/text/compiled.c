@@ -160,7 +160,7 @@ int32_t emb_tables_merges(const emb_tables *t, emb_bpe *m, embed_error *error)
     return EMBED_OK;
 }
 
-int32_t emb_tables_unigram(const emb_tables *t, emb_token_model *m, bool byte_fallback,
+int32_t emb_tables_unigram(const emb_tables *t, emb_token_model *m, int flags,
                            embed_error *error)
 {
     size_t count = count_of(t, EMB_TABLE_SCORES, sizeof(double));
@@ -174,7 +174,7 @@ int32_t emb_tables_unigram(const emb_tables *t, emb_token_model *m, bool byte_fa
         .bytes_count = t->bytes[EMB_TABLE_TEXTS], .longest = t->numbers[EMB_NUMBER_LONGEST],
         .probe = t->numbers[EMB_NUMBER_PROBE], .unk_id = t->numbers[EMB_NUMBER_UNK]};
     if (starts != count + 1) return wrong(error, "vocab: sizes that do not agree");
-    int32_t status = emb_unigram_open_tables(&m->unigram, &u, byte_fallback, WHERE,
+    int32_t status = emb_unigram_open_tables(&m->unigram, &u, flags, WHERE,
                                              m->vocab.allocator, error);
     if (status == EMBED_OK) m->unk_id = (int32_t)u.unk_id;
     return status;
@@ -258,8 +258,9 @@ int32_t emb_tokenizer_stores(const emb_tokenizer *t, const emb_tokenizer_files *
     }
     if (t->model.unigram) put_unigram(&tables, &t->model);
     else put_vocabulary(&tables, &t->model);
-    if (files->tokenizer_json) status = empty_json(files, &out->tokenizer_json, a, error);
-    else if (files->sentencepiece) {
+    if (!strcmp(t->vocabulary_from, EMB_JSON_FILE)) {
+        status = empty_json(files, &out->tokenizer_json, a, error);
+    } else if (files->sentencepiece) {
         status = emb_sentencepiece_rest(files->sentencepiece, files->sentencepiece_size, &rest, error);
     }
     set(&tables, EMB_TABLE_SENTENCEPIECE, rest.data, rest.size, 1);

@@ -30,7 +30,7 @@ void emb_tables_write(const emb_tables *t, emb_buffer *out);
  * or where it is used. m is to be freed whatever the result. */
 int32_t emb_tables_vocabulary(const emb_tables *t, emb_token_model *m, embed_error *error);
 int32_t emb_tables_merges(const emb_tables *t, emb_bpe *m, embed_error *error);
-int32_t emb_tables_unigram(const emb_tables *t, emb_token_model *m, bool byte_fallback,
+int32_t emb_tables_unigram(const emb_tables *t, emb_token_model *m, int flags,
                            embed_error *error);
 
 #endif

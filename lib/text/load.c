@@ -169,6 +169,13 @@ static int32_t load_post_processor(emb_loader *l)
     return status;
 }
 
+/* The class takes nothing of tokenizer.json. */
+static void forget_json(emb_loader *l)
+{
+    l->json = NULL;
+    l->pieces.texts.size = l->pieces.pieces.size = 0;
+}
+
 /* ---- open ----------------------------------------------------------------------------------------- */
 
 static int32_t load(emb_loader *l)
@@ -177,6 +184,7 @@ static int32_t load(emb_loader *l)
     int32_t status = open_tables(l);
     if (status == EMBED_OK) status = load_documents(l);
     if (status == EMBED_OK) status = emb_class_choose(l);
+    if (status == EMBED_OK && l->class && l->class->spm_alone) forget_json(l);
     if (status == EMBED_OK) status = check_files(l);
     if (status == EMBED_OK && l->class) status = emb_class_apply(l);
     if (status == EMBED_OK) status = set_padding(l);

@@ -67,6 +67,7 @@ typedef struct emb_tokenizer_class {
     const char *spm_name, *spm_front, *spm_behind;
     int32_t spm_skip;
     bool spm_extra;    /* `extra` besides the control pieces of the file */
+    bool spm_alone;    /* SentencePiece itself is the reference: tokenizer.json is not looked at */
     /* What stands round a text and a pair: c cls, s sep, b bos, e eos, A, B; after a colon type
      * ids. NULL: that of the file. */
     const char *single, *pair;

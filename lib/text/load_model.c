@@ -123,6 +123,33 @@ static int64_t find_unknown(const emb_loader *l)
     return l->class->unknown_of_spm && l->spm.count ? l->spm.unk_id : l->class->unknown_fallback;
 }
 
+/* What the class puts before each text, as SentencePiece normalizes it: its tokens are dropped. */
+static int32_t set_dropped(const emb_loader *l)
+{
+    const emb_steps *steps = &l->t->normalizers;
+    const emb_step *last = &steps->items[steps->count - 1];
+    const emb_added_token *unk = &l->config.named[EMB_UNK].token;
+    emb_source source = {.data = unk->content, .size = unk->size};
+    emb_char in[EMB_MAX_AFFIX], out[EMB_MAX_AFFIX];
+    char text[4 * EMB_MAX_AFFIX];
+    size_t count = 0, size = 0;
+    for (size_t at = 0; at < source.size && count < EMB_MAX_AFFIX; at += in[count++].size) {
+        in[count] = emb_source_next(&source, at);
+    }
+    count = last->kind->normalize(last, NULL, in, count, out, EMB_MAX_AFFIX);
+    if (unk->size > EMB_MAX_AFFIX || count > EMB_MAX_AFFIX) {
+        return emb_fail(l->error, EMBED_EUNSUPPORTED,
+                        EMB_CONFIG_FILE ": unk_token: expected at most %d bytes, found more",
+                        EMB_MAX_AFFIX);
+    }
+    for (size_t i = 0; i < count; i++) {
+        size += (size_t)emb_utf8_encode(out[i].code, text + size);
+    }
+    l->t->model.dropped = emb_strdup(l->a, text, size);
+    l->t->model.dropped_size = size;
+    return l->t->model.dropped ? EMBED_OK : emb_load_out_of_memory(l);
+}
+
 static int32_t load_unigram(emb_loader *l, const emb_json *v)
 {
     int64_t unk_id = FIND_UNKNOWN;
@@ -134,15 +161,20 @@ static int32_t load_unigram(emb_loader *l, const emb_json *v)
     }
     if (status == EMBED_OK) status = emb_json_read_bool(EMB_JSON_FILE, v, "byte_fallback", false,
                                                         &byte_fallback, l->error);
+    int flags = byte_fallback ? EMB_UNIGRAM_BYTE_FALLBACK : 0;
+    if (l->class && l->class->spm_alone) {
+        if (status == EMBED_OK) status = set_dropped(l);
+        flags |= EMB_UNIGRAM_SINGLE;
+    }
     if (status == EMBED_OK && l->tables.kind) {
-        return emb_tables_unigram(&l->tables, &l->t->model, byte_fallback, l->error);
+        return emb_tables_unigram(&l->tables, &l->t->model, flags, l->error);
     }
     if (status == EMBED_OK) status = emb_load_pieces(l);
     if (status < 0) return status;
     if (unk_id == FIND_UNKNOWN) unk_id = find_unknown(l);
     l->t->model.unk_id = (int32_t)unk_id;
     return emb_unigram_open(&l->t->model.unigram, emb_piece_list(&l->pieces), l->pieces.count,
-                            unk_id, byte_fallback,
+                            unk_id, flags,
                             l->json ? EMB_JSON_FILE ": model" : l->t->vocabulary_from, l->a,
                             l->error);
 }

@@ -235,8 +235,13 @@ static int32_t read_spm(const emb_loader *l, emb_piece_texts *p)
     int32_t status = add_own_all(l, p, l->class->spm_front);
     for (int64_t i = l->class->spm_skip; i < m->count && status == EMBED_OK; i++) {
         const emb_sp_piece *piece = &m->pieces[i];
+        bool chosen = !l->class->spm_alone || piece->type == EMB_SP_NORMAL;
+        if (l->class->spm_alone && piece->type == EMB_SP_USER_DEFINED) {
+            return emb_fail(l->error, EMBED_EUNSUPPORTED, "%s: pieces[%lld]: pieces that the "
+                            "user defined are not supported", l->t->vocabulary_from, (long long)i);
+        }
         status = add_scored(l, p, l->t->vocabulary_from, piece->text, piece->size,
-                            (double)piece->score);
+                            chosen ? (double)piece->score : EMB_UNIGRAM_NEVER);
     }
     return status < 0 ? status : add_own_all(l, p, l->class->spm_behind);
 }

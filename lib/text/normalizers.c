@@ -190,6 +190,38 @@ static int32_t load_precompiled(emb_step *s, const emb_json *v, const emb_loadin
     return emb_charsmap_open_base64(s->charsmap, text, strlen(text), l->file, l->a, l->error);
 }
 
+static int32_t refuse_in_file(const char *type, const emb_loading *l)
+{
+    if (strcmp(l->file, "tokenizer.json")) return EMBED_OK;
+    return emb_fail(l->error, EMBED_EUNSUPPORTED, "%s: " WHAT ": type: \"%s\" is not supported",
+                    l->file, type);
+}
+
+static int32_t load_siglip(emb_step *s, const emb_json *v, const emb_loading *l)
+{
+    int32_t status = refuse_in_file("SiglipText", l);
+    if (status < 0) return status;
+    return emb_json_read_bool(l->file, v, "lowercase", true, &s->siglip.lower, l->error);
+}
+
+static int32_t load_sentencepiece(emb_step *s, const emb_json *v, const emb_loading *l)
+{
+    int32_t status = refuse_in_file("SentencePiece", l);
+    if (status < 0) return status;
+    s->spm.charsmap = emb_calloc(l->a, 1, sizeof *s->spm.charsmap);
+    if (!s->spm.charsmap) return emb_fail(l->error, EMBED_ENOMEM, "%s: out of memory", l->file);
+    const struct { const char *key; bool *value; } flags[] = {
+        {"add_dummy_prefix", &s->spm.dummy_prefix},
+        {"remove_extra_whitespaces", &s->spm.removes_spaces},
+        {"escape_whitespaces", &s->spm.escapes}};
+    for (int i = 0; i < EMB_COUNT(flags) && status == EMBED_OK; i++) {
+        status = emb_json_read_bool(l->file, v, flags[i].key, true, flags[i].value, l->error);
+    }
+    if (status < 0 || !l->charsmap) return status;
+    return emb_charsmap_open(s->spm.charsmap, l->charsmap, l->charsmap_size, l->file, l->a,
+                             l->error);
+}
+
 static size_t nfd(const emb_step *s, emb_room *room, const emb_char *in, size_t count,
                   emb_char *out, size_t capacity)
 {
@@ -231,7 +263,16 @@ static void free_charsmap(emb_step *s, const emb_allocator *a)
     emb_free(a, s->charsmap);
 }
 
+static void free_sentencepiece(emb_step *s, const emb_allocator *a)
+{
+    if (s->spm.charsmap) emb_charsmap_close(s->spm.charsmap);
+    emb_free(a, s->spm.charsmap);
+}
+
 static const emb_step_kind kinds[] = {
+    {.type = "SiglipText", .load = load_siglip, .normalize = emb_siglip_text},
+    {.type = "SentencePiece", .load = load_sentencepiece, .normalize = emb_sentencepiece_text,
+     .free = free_sentencepiece},
     {.type = "Lowercase", .normalize = lowercase},
     {.type = "NFC", .normalize = nfc},
     {.type = "NFD", .normalize = nfd},

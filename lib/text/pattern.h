@@ -23,6 +23,12 @@ static inline bool emb_is_space(uint32_t code)
     return emb_unicode_flags(code) & EMB_UNICODE_SPACE;
 }
 
+/* Normalizers of classes (sentencepiece_text.c). */
+size_t emb_siglip_text(const emb_step *s, emb_room *room, const emb_char *in, size_t count,
+                       emb_char *out, size_t capacity);
+size_t emb_sentencepiece_text(const emb_step *s, emb_room *room, const emb_char *in, size_t count,
+                              emb_char *out, size_t capacity);
+
 /* {"String": ...} or {"Regex": ...}; what: the component, for messages. */
 int32_t emb_pattern_load(emb_pattern *p, const emb_json *v, const char *what, const emb_loading *l);
 int32_t emb_pattern_regex(emb_pattern *p, const char *text, const char *what, const emb_loading *l);

@@ -40,6 +40,7 @@ void emb_writer_token(emb_writer *w, emb_token token)
     emb_writer_special(w, token.id, w->type_id);
     if (w->trims && token.leading + token.trailing > 0) trim(w, &token);
     w->first = false;
+    w->last = token.id;
     if (i >= o->capacity) return;
     if (o->word_ids) o->word_ids[i] = token.word;
     if (o->sequence_ids) o->sequence_ids[i] = w->sequence;

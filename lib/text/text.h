@@ -98,6 +98,8 @@ typedef struct emb_step { /* a component with its options */
         struct { bool left, right; } strip;
         struct { uint32_t *codes; size_t count; } text;        /* Prepend, Replace */
         struct emb_charsmap *charsmap;                         /* Precompiled */
+        struct { struct emb_charsmap *charsmap; bool dummy_prefix, removes_spaces, escapes; } spm;
+        struct { bool lower; } siglip;
         struct { emb_behavior behavior; bool invert; } split;  /* Split, Punctuation, Digits */
         struct { int scheme; bool split; } metaspace;
         struct { bool prefix_space, use_regex; } byte_level;
@@ -300,6 +302,8 @@ typedef struct emb_token_model {
     int64_t ids;          /* of entry_of_id */
     emb_bpe bpe;
     struct emb_unigram *unigram; /* has the vocabulary then */
+    char *dropped;     /* what a class puts before each text of a Unigram, or NULL */
+    size_t dropped_size;
     bool borrowed;     /* entry_of_id and merges are tables of a file */
     emb_trim *trims;   /* by id; NULL: offsets are not trimmed */
     int64_t trims_count;
@@ -390,6 +394,7 @@ typedef struct emb_template {
 typedef struct emb_post_processor {
     emb_template single, pair;
     bool trims, prefix_space; /* trim_offsets, add_prefix_space */
+    bool once; /* a special token is not added after itself */
 } emb_post_processor;
 
 typedef struct emb_writer {
@@ -400,6 +405,7 @@ typedef struct emb_writer {
     int32_t type_id, sequence;
     bool trims, prefix_space, first;
     int32_t left_out; /* the id of tokens that are not written; -1: none */
+    int32_t last; /* id of the sequence's last token; -1: none */
 } emb_writer;
 void emb_writer_special(emb_writer *w, int32_t id, int32_t type_id);
 void emb_writer_token(emb_writer *w, emb_token token);

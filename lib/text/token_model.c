@@ -53,6 +53,7 @@ void emb_token_model_free(emb_token_model *m, const emb_allocator *a)
     emb_strings_free(&m->vocab);
     emb_free(a, m->unk);
     emb_free(a, m->prefix);
+    emb_free(a, m->dropped);
     if (!m->borrowed) {
         emb_free(a, m->bpe.merges);
         emb_free(a, m->entry_of_id);
@@ -163,23 +164,49 @@ static void unigram_token(emb_words *w, int32_t id, const emb_char *first, const
     emb_sink_push(w->sink, token);
 }
 
+static int64_t count_tokens(emb_unigram_walk walk)
+{
+    emb_unigram_token t;
+    int64_t count = 0;
+    while (emb_unigram_next(&walk, &t)) count++;
+    return count;
+}
+
+/* Tokens of what the class puts before each text. */
+static int32_t count_dropped(emb_words *w, int64_t *count)
+{
+    const emb_token_model *m = w->model;
+    emb_unigram_walk walk;
+    int32_t status = emb_unigram_start(&walk, m->unigram, w->engine, m->dropped, m->dropped_size,
+                                       w->error);
+    *count = status < 0 ? 0 : count_tokens(walk);
+    return status;
+}
+
 static int32_t unigram_word(emb_words *w, const emb_char *chars, size_t count)
 {
     size_t size = 0, at = 0, byte = 0; /* chars[at] begins at this byte */
+    int64_t dropped = 0;
     emb_unigram_walk walk;
     emb_unigram_token t;
 
+    if (w->model->dropped) {
+        int32_t status = count_dropped(w, &dropped);
+        if (status < 0) return status;
+    }
     for (size_t i = 0; i < count; i++) {
         if (chars[i].code < 0x80) w->bytes[size++] = (char)chars[i].code;
         else size += (size_t)emb_utf8_encode(chars[i].code, w->bytes + size);
     }
     int32_t status = emb_unigram_start(&walk, w->model->unigram, w->engine, w->bytes, size,
                                        w->error);
+    if (dropped && status == EMBED_OK && count_tokens(walk) < dropped) dropped = 0;
     while (status == EMBED_OK && emb_unigram_next(&walk, &t)) {
         while (byte < t.begin) byte += emb_utf8_size(chars[at++].code);
         size_t last = at, end = byte + emb_utf8_size(chars[at].code);
         while (end < t.end) end += emb_utf8_size(chars[++last].code);
-        unigram_token(w, t.id, &chars[at], &chars[last]);
+        if (dropped > 0) dropped--;
+        else unigram_token(w, t.id, &chars[at], &chars[last]);
     }
     w->word++;
     return status;

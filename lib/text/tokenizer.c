@@ -309,6 +309,13 @@ static void start_sequence(emb_writer *w, const emb_template_piece *p, const emb
     w->type_id = p->type_id;
     w->sequence = p->sequence;
     w->first = true;
+    w->last = -1;
+}
+
+static void add_special_token(const state *s, emb_writer *w, const emb_template_piece *p)
+{
+    if (s->t->post.once && w->last == p->id) return;
+    emb_writer_special(w, p->id, p->type_id);
 }
 
 /* Write the template, tokenizing each sequence into the arrays where it stands. */
@@ -319,7 +326,7 @@ static int32_t write_whole(state *s, const emb_template *template, const emb_tex
     for (int64_t i = 0; i < template->count && status == EMBED_OK; i++) {
         const emb_template_piece *p = &template->pieces[i];
         if (p->sequence < 0) {
-            if (add_special) emb_writer_special(w, p->id, p->type_id);
+            if (add_special) add_special_token(s, w, p);
             continue;
         }
         start_sequence(w, p, texts[p->sequence]);
@@ -350,7 +357,7 @@ static int32_t write_cut(state *s, const emb_template *template, const emb_text 
     for (int64_t i = 0; i < template->count; i++) {
         const emb_template_piece *p = &template->pieces[i];
         if (p->sequence < 0) {
-            if (add_special) emb_writer_special(w, p->id, p->type_id);
+            if (add_special) add_special_token(s, w, p);
             continue;
         }
         start_sequence(w, p, texts[p->sequence]);

@@ -26,7 +26,7 @@ struct emb_unigram {
     int32_t unk_id;
     double unk_score;
     int32_t fallback[256]; /* ids of <0x00> ... <0xFF>; -1: none */
-    bool byte_fallback, borrowed; /* borrowed: the arrays are the caller's */
+    bool byte_fallback, single, borrowed; /* borrowed: the arrays are the caller's */
 };
 
 /* ---- the trie ----------------------------------------------------------------------- */
@@ -191,7 +191,7 @@ static bool allocate(emb_unigram *u, size_t bytes, int64_t count)
 /* What the arrays say of all bytes. */
 static void finish(emb_unigram *u, double lowest)
 {
-    u->unk_score = lowest - UNK_PENALTY;
+    u->unk_score = u->single ? (double)((float)lowest - (float)UNK_PENALTY) : lowest - UNK_PENALTY;
     for (uint32_t c = 0; c < 256; c++) {
         static const char hex[] = "0123456789ABCDEF";
         const char name[] = {'<', '0', 'x', hex[c >> 4], hex[c & 15], '>'};
@@ -229,8 +229,8 @@ static int32_t fill(emb_unigram *u, const emb_unigram_piece *pieces, const char 
 }
 
 int32_t emb_unigram_open(emb_unigram **unigram, const emb_unigram_piece *pieces, int64_t count,
-                         int64_t unk_id, bool byte_fallback, const char *where,
-                         const emb_allocator *a, embed_error *error)
+                         int64_t unk_id, int flags, const char *where, const emb_allocator *a,
+                         embed_error *error)
 {
     size_t total;
     *unigram = NULL;
@@ -241,7 +241,8 @@ int32_t emb_unigram_open(emb_unigram **unigram, const emb_unigram_piece *pieces,
     u->allocator = *a;
     u->count = count;
     u->unk_id = (int32_t)unk_id;
-    u->byte_fallback = byte_fallback;
+    u->byte_fallback = flags & EMB_UNIGRAM_BYTE_FALLBACK;
+    u->single = flags & EMB_UNIGRAM_SINGLE;
     status = allocate(u, total, count) ? fill(u, pieces, where, error)
                                        : emb_fail(error, EMBED_ENOMEM, "%s: no memory", where);
     if (status < 0) {
@@ -295,7 +296,7 @@ static bool is_sound(const emb_unigram_tables *t, double *lowest)
 }
 
 int32_t emb_unigram_open_tables(emb_unigram **unigram, const emb_unigram_tables *t,
-                                bool byte_fallback, const char *where, const emb_allocator *a,
+                                int flags, const char *where, const emb_allocator *a,
                                 embed_error *error)
 {
     double lowest = 0;
@@ -313,7 +314,8 @@ int32_t emb_unigram_open_tables(emb_unigram **unigram, const emb_unigram_tables 
         .ids = (int32_t *)(uintptr_t)t->ids, .scores = (double *)(uintptr_t)t->scores,
         .starts = (uint32_t *)(uintptr_t)t->starts, .bytes = (char *)(uintptr_t)t->bytes,
         .count = (int64_t)t->count, .nodes = (uint32_t)t->nodes, .longest = (uint32_t)t->longest,
-        .unk_id = (int32_t)t->unk_id, .byte_fallback = byte_fallback, .borrowed = true};
+        .unk_id = (int32_t)t->unk_id, .byte_fallback = flags & EMB_UNIGRAM_BYTE_FALLBACK,
+        .single = flags & EMB_UNIGRAM_SINGLE, .borrowed = true};
     finish(u, lowest);
     *unigram = u;
     return EMBED_OK;
@@ -376,8 +378,10 @@ static inline size_t length_of(const emb_unigram *u, int32_t id)
     return id < 0 ? (size_t)~id : (size_t)(u->starts[id + 1] - u->starts[id] - 1);
 }
 
-static inline void offer(node *n, double score, int32_t id)
+/* The sum of two floats in double, rounded once, is their sum in float. */
+static inline void offer(node *n, double score, int32_t id, bool single)
 {
+    if (single) score = (double)(float)score;
     if (n->id != UNREACHED && !(score > n->score)) return;
     n->score = score;
     n->id = id;
@@ -406,8 +410,8 @@ static bool forward(const emb_unigram *u, node *ring, int32_t *path, const char 
         size_t stop = EMB_MIN(size, at + u->longest);
         for (size_t end = at + 1; to; end++) {
             int32_t id = id_of(u, to);
-            if (id >= 0) {
-                offer(&ring[end & mask], u->scores[id] + before, id);
+            if (id >= 0 && u->scores[id] != EMB_UNIGRAM_NEVER) {
+                offer(&ring[end & mask], u->scores[id] + before, id, u->single);
                 single = single || end == at + n;
             }
             if (end >= stop) break;
@@ -415,7 +419,7 @@ static bool forward(const emb_unigram *u, node *ring, int32_t *path, const char 
         }
         if (single) continue;
         if (u->unk_id < 0) return false;
-        offer(&ring[(at + n) & mask], u->unk_score + before, ~(int32_t)n);
+        offer(&ring[(at + n) & mask], u->unk_score + before, ~(int32_t)n, u->single);
     }
     path[size] = ring[size & mask].id;
     return true;

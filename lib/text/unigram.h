@@ -3,6 +3,8 @@
 #ifndef EMB_UNIGRAM_H
 #define EMB_UNIGRAM_H
 
+#include <float.h>
+
 #include "../base/base.h"
 
 typedef struct emb_unigram_piece {
@@ -15,12 +17,18 @@ typedef struct emb_unigram_piece {
 
 typedef struct emb_unigram emb_unigram;
 
+/* A score: no text becomes this piece, but its text has this id. */
+#define EMB_UNIGRAM_NEVER ((double)FLT_MAX)
+
+enum { EMB_UNIGRAM_BYTE_FALLBACK = 1, EMB_UNIGRAM_SINGLE = 2 };
+
 /* ids are indices of pieces; of equal texts the last gives the id. unk_id -1: none; a text that
- * needs it is then refused. byte_fallback: "<0x41>" and so on for unknown bytes, when all the bytes
- * of the run are in the vocabulary. where: what messages call the file. */
+ * needs it is then refused. EMB_UNIGRAM_BYTE_FALLBACK: "<0x41>" and so on for unknown bytes, when all
+ * the bytes of the run are in the vocabulary; EMB_UNIGRAM_SINGLE: scores add up in single precision,
+ * as SentencePiece has it. where: what messages call the file. */
 int32_t emb_unigram_open(emb_unigram **unigram, const emb_unigram_piece *pieces, int64_t count,
-                         int64_t unk_id, bool byte_fallback, const char *where,
-                         const emb_allocator *a, embed_error *error);
+                         int64_t unk_id, int flags, const char *where, const emb_allocator *a,
+                         embed_error *error);
 void emb_unigram_free(emb_unigram *u);
 
 /* The arrays of an open model, and a model over arrays that stay with the caller. They may come
@@ -39,7 +47,7 @@ typedef struct emb_unigram_tables {
 } emb_unigram_tables;
 emb_unigram_tables emb_unigram_as_tables(const emb_unigram *u);
 int32_t emb_unigram_open_tables(emb_unigram **unigram, const emb_unigram_tables *tables,
-                                bool byte_fallback, const char *where, const emb_allocator *a,
+                                int flags, const char *where, const emb_allocator *a,
                                 embed_error *error);
 int64_t emb_unigram_count(const emb_unigram *u);
 int32_t emb_unigram_id(const emb_unigram *u, const char *text, size_t size);   /* or -1 */

@@ -236,7 +236,7 @@ static void classes(void **state)
     static const struct { const char *name, *tokens; } cases[] = {
         {"BertTokenizer", ""}, {"RobertaTokenizerFast", ""}, {"CLIPTokenizer", ""},
         {"XLMRobertaTokenizer", ""}, {"T5Tokenizer", ""}, {"XLNetTokenizer", ""},
-        {"DebertaV2Tokenizer", ""}, {"CamembertTokenizer", ""},
+        {"DebertaV2Tokenizer", ""}, {"CamembertTokenizer", ""}, {"SiglipTokenizer", ""},
         {"MPNetTokenizer", ", \"cls_token\": \"[CLS]\", \"sep_token\": \"[SEP]\""},
         {"AlbertTokenizer", ", \"cls_token\": \"<s>\", \"sep_token\": \"</s>\""}};
     for (int64_t i = 0; i < EMB_COUNT(cases); i++) {
@@ -264,6 +264,35 @@ static void classes(void **state)
         emb_tokenizer_free(t);
         free_store(&store);
     }
+}
+
+/* SentencePiece's own rules: what transformers 5.23 says of this file. */
+static void siglip(void **state)
+{
+    (void)state;
+    static const struct { const char *text, *pair; int64_t count; int32_t ids[6]; } cases[] = {
+        {"ab a", NULL, 4, {3, 5, 3, 2}}, {"  A.B! \xE3\x80\x80" "b", NULL, 5, {3, 5, 0, 5, 2}},
+        {"b</s>", NULL, 2, {5, 2}}, {"a</s>b", NULL, 4, {3, 2, 5, 2}}, {"", NULL, 1, {2}},
+        {"c\xE2\x96\x81" "a<unk>b", NULL, 4, {3, 0, 5, 2}}, {"\xE2\x96\x81 ...", NULL, 1, {2}},
+        {"\xCE\xA3" "a \xCE\xB1\xCE\xA3", NULL, 3, {4, 0, 2}}, {"a", "b</s>", 4, {3, 2, 5, 2}}};
+    emb_tokenizer_files f = {
+        .tokenizer_class = "SiglipTokenizer", .sentencepiece = spm, .sentencepiece_size = sizeof spm - 1,
+        .tokenizer_json = "{}", .tokenizer_json_size = 2};
+    emb_tokenizer *t = open_files(&f);
+    void *scratch = aligned_alloc(64, (emb_tokenizer_scratch_size(t, MOST, 64) + 63) / 64 * 64);
+    for (int64_t i = 0; i < EMB_COUNT(cases); i++) {
+        int32_t ids[8];
+        emb_token_arrays out = {.capacity = 8, .ids = ids};
+        emb_tokenize_options o = {.add_special_tokens = true};
+        emb_text a = {.data = cases[i].text, .size = strlen(cases[i].text)}, b = {.data = cases[i].pair};
+        if (b.data) b.size = strlen(b.data);
+        int64_t n = emb_tokenize(t, scratch, MOST, 64, &a, b.data ? &b : NULL, &o, &out, NULL);
+        if (n != cases[i].count || memcmp(ids, cases[i].ids, (size_t)n * sizeof *ids)) {
+            fail_msg("\"%s\": other tokens", cases[i].text);
+        }
+    }
+    free(scratch);
+    emb_tokenizer_free(t);
 }
 
 /* ---- the block ------------------------------------------------------------------------------ */
@@ -337,7 +366,8 @@ static void failing_allocations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pipelines), cmocka_unit_test(classes), cmocka_unit_test(the_block),
+        cmocka_unit_test(pipelines), cmocka_unit_test(classes), cmocka_unit_test(siglip),
+        cmocka_unit_test(the_block),
         cmocka_unit_test(failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
