@@ -153,12 +153,12 @@ static const char *path_after(const char *path, const char *key)
 /* The key of a value that is skipped is the last one kept. */
 static bool hand_over(pass *p, emb_json_event event)
 {
-    const key_mark *last =
-        (const key_mark *)(void *)(p->keys.data + p->keys.size - sizeof(key_mark));
     char key[32];
+    key_mark last;
     if (p->keys.failed || p->texts.failed) return out_of_memory(p);
-    size_t size = EMB_MIN(last->size, sizeof key - 1);
-    memcpy(key, p->texts.data + last->offset, size);
+    memcpy(&last, p->keys.data + p->keys.size - sizeof last, sizeof last);
+    size_t size = EMB_MIN(last.size, sizeof key - 1);
+    memcpy(key, p->texts.data + last.offset, size);
     key[size] = '\0';
     return p->read(p->user, key, &p->reader, event) >= 0;
 }
