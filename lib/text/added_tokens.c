@@ -263,7 +263,8 @@ static int32_t append(patterns *p, const emb_added_token *t, int32_t token, cons
                         emb_excerpt_of(t->content, t->size).text);
     }
     for (size_t i = 0; i < count; i++) {
-        emb_buffer_add(&p->codes, &chars[i].code, sizeof chars[i].code);
+        uint32_t code = chars[i].code;
+        emb_buffer_add(&p->codes, &code, sizeof code);
     }
     p->ends[p->count] = p->codes.size / sizeof(uint32_t);
     p->tokens[p->count++] = token;

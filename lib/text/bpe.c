@@ -127,7 +127,7 @@ static int32_t no_unknown(const emb_words *w, const emb_char *c)
 {
     return emb_fail(w->error, EMBED_EMISSING,
                     "text: byte %zu: a character that is not in the vocabulary, and neither is the "
-                    "unknown token \"%s\"", c->start,
+                    "unknown token \"%s\"", (size_t)c->start,
                     emb_excerpt_of(w->model->unk, strlen(w->model->unk)).text);
 }
 
@@ -302,7 +302,8 @@ static void plan(emb_words *w, emb_arena *arena, size_t chars)
 {
     w->capacity = (int64_t)chars + 4;
     w->symbols = emb_arena_take(arena, chars + 4, sizeof *w->symbols);
-    w->heap = emb_arena_take(arena, chars + 4, 3 * sizeof *w->heap);
+    /* a merge takes one pair off and puts two on: never more than twice the symbols */
+    w->heap = emb_arena_take(arena, chars + 4, 2 * sizeof *w->heap);
     w->bytes = emb_arena_take(arena, w->model->vocab.longest + 4, 1);
 }
 

@@ -10,8 +10,9 @@ emb_char emb_source_next(const emb_source *s, size_t at)
 {
     emb_char c = {.start = at};
     const char *p = at < s->prefix_size ? s->prefix + at : s->data + (at - s->prefix_size);
-    int n = emb_utf8_decode(p, (at < s->prefix_size ? s->prefix_size : s->size) - at, &c.code);
-    if (n < 0) c.code = 0xFFFD;
+    uint32_t code = 0;
+    int n = emb_utf8_decode(p, (at < s->prefix_size ? s->prefix_size : s->size) - at, &code);
+    c.code = n < 0 ? 0xFFFD : code;
     c.size = (uint32_t)(n < 0 ? -n : n);
     return c;
 }

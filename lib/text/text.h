@@ -10,12 +10,14 @@
 
 /* ---- source: a prompt and a text as one sequence of code points (normalize.c) ------------- */
 
-/* A code point and the bytes of the source that it came from. */
+/* A code point and the bytes of the source that it came from. Pieces are held as these: they are as
+ * small as can be. */
 typedef struct emb_char {
-    uint32_t code;
-    uint32_t size; /* at most 4 */
-    size_t start;  /* in prefix + text */
+    uint64_t code : 21;
+    uint64_t size : 3;   /* at most 4 */
+    uint64_t start : 40; /* in prefix + text */
 } emb_char;
+#define EMB_MOST_SOURCE_BYTES ((size_t)1 << 40)
 
 typedef struct emb_source {
     const char *prefix, *data;

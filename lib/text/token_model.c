@@ -129,7 +129,7 @@ static int32_t word(emb_words *w, const emb_char *chars, size_t count)
     if (id < 0) {
         return emb_fail(w->error, EMBED_EMISSING,
                         "text: byte %zu: a word that is not in the vocabulary, and neither is the "
-                        "unknown token \"%s\"", chars->start,
+                        "unknown token \"%s\"", (size_t)chars->start,
                         emb_excerpt_of(m->unk, strlen(m->unk)).text);
     }
     emb_words_token(w, id, chars, &chars[count - 1]);
@@ -144,7 +144,8 @@ const emb_token_model_kind emb_token_model_wordlevel = {"WordLevel", plan, word}
 static void unigram_plan(emb_words *w, emb_arena *arena, size_t chars)
 {
     size_t bytes = 0;
-    if (!emb_mul(chars, 4, &bytes)) arena->failed = true;
+    if (!emb_mul(chars, 2, &bytes) || !emb_add(bytes, 256, &bytes)) arena->failed = true;
+    w->capacity = (int64_t)EMB_MIN(bytes, INT64_MAX);
     w->bytes = emb_arena_take(arena, bytes, 1);
     w->engine = emb_arena_take(arena, emb_unigram_scratch_size(w->model->unigram, bytes), 1);
 }
@@ -195,6 +196,7 @@ static int32_t unigram_word(emb_words *w, const emb_char *chars, size_t count)
         if (status < 0) return status;
     }
     for (size_t i = 0; i < count; i++) {
+        if (size + 4 > (size_t)w->capacity) return emb_words_too_long(w, chars[i].start);
         if (chars[i].code < 0x80) w->bytes[size++] = (char)chars[i].code;
         else size += (size_t)emb_utf8_encode(chars[i].code, w->bytes + size);
     }

@@ -26,28 +26,36 @@ typedef struct state { /* of one call */
     embed_error *error;
 } state;
 
-/* A piece may become longer: half as much again is what canonical decomposition can do. */
-static size_t piece_capacity(int64_t max_text_bytes)
+/* Characters of a piece: no more than its bytes, unless a normalizer makes it longer. Half as much
+ * again is what canonical decomposition can do. */
+static size_t piece_capacity(const emb_tokenizer *t, int64_t max_text_bytes)
 {
-    return (size_t)max_text_bytes + (size_t)max_text_bytes / 2 + 64;
+    bool grows = t->normalizers.count > 0 || t->reader.strip;
+    return (size_t)max_text_bytes + (grows ? (size_t)max_text_bytes / 2 : 0) + 64;
 }
 
 static void plan_pieces(state *s, const emb_tokenizer *t, emb_arena *arena)
 {
-    s->piece_size = piece_capacity(s->max_text_bytes);
+    s->piece_size = piece_capacity(t, s->max_text_bytes);
     for (int i = 0; i < 1 + (t->normalizers.count > 0); i++) {
         s->pieces[i] = emb_arena_take(arena, s->piece_size, sizeof *s->pieces[i]);
     }
     if (t->added.normal.count) {
         s->piece_matches = emb_arena_take(arena, s->piece_size, sizeof *s->piece_matches);
     }
+    /* normalizers work one after another, and before all that follows: in the same memory */
+    size_t from = arena->used, most = from;
     for (int i = 0; i < t->normalizers.count; i++) {
+        arena->used = from;
         emb_room_plan(&s->rooms[0][i], &t->normalizers.items[i], arena, s->piece_size);
+        most = EMB_MAX(most, arena->used);
     }
+    arena->used = from;
     for (int i = 0; i < t->pre_tokenizers.count; i++) {
         emb_room_plan(&s->rooms[1][i], &t->pre_tokenizers.items[i], arena, s->piece_size);
     }
     t->model.kind->plan(&s->words, arena, s->piece_size);
+    arena->used = EMB_MAX(most, arena->used);
 }
 
 static void plan(state *s, const emb_tokenizer *t, emb_arena *arena, int64_t max_text_bytes,
@@ -259,7 +267,7 @@ static int32_t check_utf8(const char *what, const char *text, size_t size, embed
 static int32_t check_text(const emb_text *text, const char *what, embed_error *error)
 {
     size_t total;
-    if (!emb_add(text->size, text->prefix_size, &total)) {
+    if (!emb_add(text->size, text->prefix_size, &total) || total >= EMB_MOST_SOURCE_BYTES) {
         return emb_fail(error, EMBED_ERANGE, "%s: too long", what);
     }
     int32_t status = check_utf8("prompt", text->prefix, text->prefix_size, error);

@@ -59,8 +59,10 @@ def build_probe(folder):
 class Probe:
     """Our tokenizer of a directory."""
     program = None
+    compiled = False  # vocabularies stored as tables, and opened from them
 
     def __init__(self, folder, *args):
+        args = args or ("compiled",) * self.compiled
         self.process = subprocess.Popen([self.program, folder, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def encode(self, inputs, flags=0, max_length=0, strategy=0):

@@ -1,5 +1,5 @@
 /* Tokenizes records from standard input for tokens.py. argv: a directory, then "lower" for
- * lowercase_first. Record: flags, max_length, strategy (int32 each), size and bytes of the text,
+ * lowercase_first, or "compiled" for a vocabulary stored as tables and opened from them. Record: flags, max_length, strategy (int32 each), size and bytes of the text,
  * and of the pair if flag 1. Answer: status or count (int64), then on success ids, type ids, word
  * ids, sequence ids (int32) and offsets. */
 #include <stdio.h>
@@ -47,6 +47,21 @@ static char *take_text(size_t *size)
     return text;
 }
 
+/* The same tokenizer, from the tables of its vocabulary. */
+static int32_t open_again(emb_tokenizer **t, emb_tokenizer_files f, embed_error *error)
+{
+    static emb_tokenizer_store store;
+    int32_t status = emb_tokenizer_stores(*t, &f, &store, &emb_libc_allocator, error);
+    emb_tokenizer_free(*t);
+    if (status < 0) return status;
+    f.vocab_txt = f.vocab_json = f.merges_txt = f.sentencepiece = NULL;
+    f.tokenizer_json = store.tokenizer_json.size ? store.tokenizer_json.data : NULL;
+    f.tokenizer_json_size = store.tokenizer_json.size;
+    f.tables = store.tables.data;
+    f.tables_size = store.tables.size;
+    return emb_tokenizer_open(t, &f, &emb_libc_allocator, error);
+}
+
 int main(int argc, char **argv)
 {
     embed_error error = EMBED_ERROR_INIT;
@@ -72,7 +87,10 @@ int main(int argc, char **argv)
     char *config = slurp(argv[1], "config.json", &config_size);
     char *at = config ? strstr(config, "\"model_type\"") : NULL;
     if (at && sscanf(at, "\"model_type\" : \"%63[^\"]", type) == 1) f.model_type = type;
-    if (emb_tokenizer_open(&t, &f, &emb_libc_allocator, &error) < 0) {
+    int32_t status = emb_tokenizer_open(&t, &f, &emb_libc_allocator, &error);
+    bool compiled = argc > 2 && !strcmp(argv[2], "compiled");
+    if (status == EMBED_OK && compiled) status = open_again(&t, f, &error);
+    if (status < 0) {
         fprintf(stderr, "%d %s\n", (int)error.status, error.message);
         return 1;
     }

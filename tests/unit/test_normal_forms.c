@@ -18,7 +18,9 @@ static size_t decode(const char *text, size_t size, emb_char *out)
     size_t count = 0;
     for (size_t at = 0; at < size; at += out[count++].size) {
         out[count].start = at;
-        out[count].size = (uint32_t)emb_utf8_decode(text + at, size - at, &out[count].code);
+        uint32_t code = 0;
+        out[count].size = (uint32_t)emb_utf8_decode(text + at, size - at, &code);
+        out[count].code = code;
     }
     return count;
 }
