@@ -1,5 +1,5 @@
-/* What the largest models of DeBERTa-v2 have beside their first layer: a convolution along the text of what
- * enters it, which joins what comes out of it. */
+/* What the largest models of DeBERTa-v2 have beside their first layer: a convolution along the
+ * text of what enters it, which joins what comes out of it. */
 #include "encoder.h"
 
 void emb_convolution_load(emb_encoder *e, emb_loader *l)
@@ -27,8 +27,8 @@ typedef struct gathering {
     const emb_encoder_scratch *scratch;
 } gathering;
 
-/* neighbours[token][hidden][size]: each number of a token between those of the tokens around it, zero
- * beyond the ends of the text. */
+/* neighbours[token][hidden][size]: each number of a token between those of the tokens around it,
+ * zero beyond the ends of the text. */
 static void gather(void *arg, int64_t sequence)
 {
     const gathering *g = arg;

@@ -1,5 +1,5 @@
-/* What layers add to their scores (nn/relative.c): tables that weights become at opening, and those of
- * one pass. */
+/* What layers add to their scores (nn/relative.c): tables that weights become at opening, and
+ * those of one pass. */
 #include <math.h>
 
 #include "../kernels/math64.h"
@@ -16,7 +16,7 @@ static float *take_table(const emb_encoder *e, emb_loader *l, int64_t n)
     return table;
 }
 
-/* ---- grids of patches ------------------------------------------------------------------------- */
+/* ---- grids of patches ------------------------------------------------------------------------ */
 
 /* BEiT's table [distances][heads] in the order that emb_relative_positions reads. */
 static const float *load_grid(const emb_encoder *e, emb_loader *l, const char *tensor)
@@ -66,10 +66,10 @@ static const float *fit_grid(const emb_encoder *e, const float *table, const emb
     return s->relative;
 }
 
-/* ---- distances along a text ---------------------------------------------------------------------- */
+/* ---- distances along a text ------------------------------------------------------------------ */
 
-/* T5's buckets of a distance from query to key: exact up to a quarter of them on either side, then by
- * its logarithm up to reach. */
+/* T5's buckets of a distance from query to key: exact up to a quarter of them on either side,
+ * then by its logarithm up to reach. */
 static int64_t bucket_of(int64_t distance, int64_t buckets, int64_t reach)
 {
     int64_t half = buckets / 2, exact = half / 2, n = distance < 0 ? -distance : distance, bucket = n;
@@ -93,10 +93,10 @@ static void load_distances(emb_encoder *e, emb_loader *l)
     e->relative.table = table;
 }
 
-/* ---- ALiBi ---------------------------------------------------------------------------------------- */
+/* ---- ALiBi ----------------------------------------------------------------------------------- */
 
-/* Slopes of n heads, n a power of two, are 2^(-8 i / n), i = 1 .. n. Of another number of heads, those of
- * the power of two below, then every other one of the power of two above. */
+/* Slopes of n heads, n a power of two, are 2^(-8 i / n), i = 1 .. n. Of another number of heads,
+ * those of the power of two below, then every other one of the power of two above. */
 static void make_slopes(emb_encoder *e, emb_loader *l)
 {
     const double ln2 = 0.693147180559945309417;
@@ -110,10 +110,10 @@ static void make_slopes(emb_encoder *e, emb_loader *l)
     e->relative.table = slopes;
 }
 
-/* ---- disentangled attention ------------------------------------------------------------------------- */
+/* ---- disentangled attention ------------------------------------------------------------------ */
 
-/* DeBERTa's bucket of a distance, which it computes in float: exact up to half of the buckets, then by the
- * logarithm, so that max_relative_positions - 1 is in the last but one. */
+/* DeBERTa's bucket of a distance, which it computes in float: exact up to half of the buckets,
+ * then by the logarithm, so that max_relative_positions - 1 is in the last but one. */
 static int64_t log_bucket(int64_t distance, int64_t buckets, int64_t farthest)
 {
     int64_t middle = buckets / 2;
@@ -142,7 +142,8 @@ static void make_rows(emb_encoder *e, emb_loader *l)
     }
 }
 
-/* embeddings[rows][hidden] through a Linear of layer i, in float whatever the layers are computed in. */
+/* embeddings[rows][hidden] through a Linear of layer i, in float whatever the layers are
+ * computed in. */
 static float *project(const emb_encoder *e, emb_loader *l, const char *pattern, int64_t i,
                       const float *embeddings, int64_t rows)
 {
@@ -202,7 +203,7 @@ static void load_disentangled(emb_encoder *e, emb_loader *l)
     make_rows(e, l);
 }
 
-/* ---- all of them -------------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 void emb_relative_load(emb_encoder *e, emb_loader *l)
 {

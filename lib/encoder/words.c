@@ -1,5 +1,5 @@
-/* Tables of word vectors: their rows stay in the file, and are widened as they are looked up. Those of static
- * embeddings may be shared by several tokens, and be weighted. */
+/* Tables of word vectors: their rows stay in the file, and are widened as they are looked up.
+ * Those of static embeddings may be shared by several tokens, and be weighted. */
 #include "encoder.h"
 
 /* Numbers from 0 to rows - 1, one of each token. */
@@ -12,7 +12,8 @@ static const int32_t *load_rows(const emb_encoder *e, emb_loader *l, int64_t row
     if (!out && l->status == EMBED_OK)
         l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for the rows of tokens");
     if (out && !wide && (!t || t->dtype != EMB_I32))
-        l->status = emb_fail(l->error, EMBED_ETENSOR, "%s: tensor \"%s\": expected I32 or I64, found %s",
+        l->status = emb_fail(l->error, EMBED_ETENSOR,
+                             "%s: tensor \"%s\": expected I32 or I64, found %s",
                              emb_weights_name(l->weights), e->arch.names.word_rows,
                              t ? emb_dtype_name(t->dtype) : "none");
     for (int64_t i = 0; out && l->status == EMBED_OK && i < n; i++) {
@@ -22,7 +23,8 @@ static const int32_t *load_rows(const emb_encoder *e, emb_loader *l, int64_t row
         if (!wide) row = narrow;
         if (row < 0 || row >= rows)
             l->status = emb_fail(l->error, EMBED_ETENSOR,
-                                 "%s: tensor \"%s\": token %lld: expected a row from 0 to %lld, found %lld",
+                                 "%s: tensor \"%s\": token %lld: expected a row from 0 to %lld, "
+                                 "found %lld",
                                  t->file, t->name, (long long)i, (long long)rows - 1, (long long)row);
         out[i] = (int32_t)row;
     }
@@ -41,7 +43,8 @@ void emb_words_load(emb_encoder *e, emb_loader *l)
     l->whole_numbers = false;
     l->parameters += shape[0] * shape[1];
     if (names->word_rows) e->word_rows = load_rows(e, l, shape[0]);
-    if (names->word_weights) e->word_weights = emb_load_floats(l, names->word_weights, a->vocab_size, 0);
+    if (names->word_weights)
+        e->word_weights = emb_load_floats(l, names->word_weights, a->vocab_size, 0);
 }
 
 void emb_words_look_up(const emb_encoder *e, const emb_kernels *k, int32_t id, float *row)

@@ -1,6 +1,7 @@
-/* DeBERTa-v2 and v3: transformers' models/deberta_v2/modeling_deberta_v2.py, DebertaV2Model. BERT's layers
- * with disentangled attention: scores of a query with the embedding of a key's distance, and of a key with
- * that of its query's. The largest of v2 add a convolution of the embeddings behind the first layer. */
+/* DeBERTa-v2 and v3: transformers' models/deberta_v2/modeling_deberta_v2.py, DebertaV2Model.
+ * BERT's layers with disentangled attention: scores of a query with the embedding of a key's
+ * distance, and of a key with that of its query's. The largest of v2 add a convolution of the
+ * embeddings behind the first layer. */
 #include <math.h>
 
 #include "models.h"
@@ -36,7 +37,8 @@ static void refuse(emb_config *c, const char *key, const char *expected, const c
                              c->file, key, expected, emb_excerpt_of(found, strlen(found)).text);
 }
 
-/* "|" stands between words, in any case and with any spaces around them. The next word of *text, or false. */
+/* "|" stands between words, in any case and with any spaces around them. The next word of *text,
+ * or false. */
 static bool next_word(const char **text, char word[32])
 {
     const char *from = *text + strspn(*text, " "), *end = from + strcspn(from, "|");

@@ -1,5 +1,5 @@
-/* GPT-2: transformers' models/gpt2/modeling_gpt2.py, GPT2Model. A decoder of pre-norm layers with learned
- * positions; its weights stand the other way round than a Linear's (Conv1D). */
+/* GPT-2: transformers' models/gpt2/modeling_gpt2.py, GPT2Model. A decoder of pre-norm layers
+ * with learned positions; its weights stand the other way round than a Linear's (Conv1D). */
 #include "models.h"
 
 #define LAYER "h.%d."

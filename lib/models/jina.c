@@ -1,7 +1,8 @@
 /* JinaBERT v2: the code of jinaai/jina-bert-implementation (English and other languages), and of
- * jinaai/jina-bert-v2-qk-post-norm (programs). BERT's layers with ALiBi in place of positions and gated MLPs;
- * the model of programs has norms of whole queries and keys, and adds a layer's input twice. transformers has
- * no class for it: what stands here is held against tests/parity/reference_jina.py. */
+ * jinaai/jina-bert-v2-qk-post-norm (programs). BERT's layers with ALiBi in place of positions
+ * and gated MLPs; the model of programs has norms of whole queries and keys, and adds a layer's
+ * input twice. transformers has no class for it: what stands here is held against
+ * tests/parity/reference_jina.py. */
 #include "models.h"
 
 #define LAYER "encoder.layer.%d."
@@ -73,7 +74,8 @@ static void describe_code(emb_config *c, emb_architecture *a)
     describe(c, a);
     if (!read_gate(c, a, "geglu") && c->status == EMBED_OK)
         c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
-                             "%s: feed_forward_type: expected geglu or reglu, found \"original\"", c->file);
+                             "%s: feed_forward_type: expected geglu or reglu, found \"original\"",
+                             c->file);
     a->gate_last = true;
     a->norm_whole = true;
     a->names.query_norm = LAYER "attention.self.layer_norm_q";

@@ -1,6 +1,7 @@
-/* Static embeddings: a text is the mean of its tokens' rows of a table, which no layer changes. Two kinds of
- * directory hold them: that of sentence-transformers' StaticEmbedding, which modules.json names and which has no
- * config.json, and that of model2vec (its model.py, StaticModel). Of one that is both, modules.json decides. */
+/* Static embeddings: a text is the mean of its tokens' rows of a table, which no layer changes.
+ * Two kinds of directory hold them: that of sentence-transformers' StaticEmbedding, which
+ * modules.json names and which has no config.json, and that of model2vec (its model.py,
+ * StaticModel). Of one that is both, modules.json decides. */
 #include "models.h"
 
 enum { LONGEST = 32768, MODEL2VEC_LONGEST = 512 }; /* tokens of a text; by default */
@@ -31,8 +32,8 @@ static const emb_tensor *find(const emb_weights *w, const char *name, int32_t ra
     const emb_tensor *t = emb_weights_find(w, name);
     if (t && (t->rank != rank || t->shape[0] < 1 || t->shape[0] > EMB_SIZE_MAX ||
               t->shape[rank - 1] < 1 || t->shape[rank - 1] > EMB_SIZE_MAX)) {
-        emb_fail(error, EMBED_ETENSOR, "%s: tensor \"%s\": expected %d dimensions, found shape %s", t->file,
-                 t->name, (int)rank, emb_shape_of(t->shape, t->rank).text);
+        emb_fail(error, EMBED_ETENSOR, "%s: tensor \"%s\": expected %d dimensions, found shape %s",
+                 t->file, t->name, (int)rank, emb_shape_of(t->shape, t->rank).text);
         return NULL;
     }
     if (!t)

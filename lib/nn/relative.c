@@ -1,5 +1,6 @@
-/* What is added to the scores of a head: by the distance between two tokens (along a text, or across a
- * grid of patches), and in disentangled attention by what stands at either end of it too. */
+/* What is added to the scores of a head: by the distance between two tokens (along a text, or
+ * across a grid of patches), and in disentangled attention by what stands at either end of it
+ * too. */
 #include "nn.h"
 
 /* BEiT: row[1 + height * width] of one query. */
@@ -40,7 +41,7 @@ static void slope_row(const emb_relative_positions *r, int64_t head, int64_t que
         row[key] = -r->table[head] * (float)(key < query ? query - key : key - query);
 }
 
-/* ---- disentangled attention ------------------------------------------------------------------- */
+/* ---- disentangled attention ------------------------------------------------------------------ */
 
 /* The row of the tables that a query and the key so far before it read. */
 static int64_t row_of(const emb_relative_positions *r, int64_t distance)
@@ -85,7 +86,7 @@ static void disentangled_rows(const emb_relative_head *h, int64_t query, int64_t
         disentangled_row(h, query + i, first, s->by_query + i * s->span, s->added + i * s->ld);
 }
 
-/* ---- all of them ------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 emb_relative_scratch emb_relative_plan(int64_t table_rows, int64_t block, int64_t tokens,
                                        emb_arena *arena)
