@@ -92,17 +92,17 @@ static void slow_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t ld
     (void)m, (void)n, (void)k, (void)a, (void)lda, (void)w, (void)c, (void)ldc;
     spin(4000);
 }
-static void slow_pairs(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+static void slower_pairs(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
                        const uint16_t *w, float *c, int64_t ldc)
 {
     (void)m, (void)n, (void)k, (void)a, (void)lda, (void)w, (void)c, (void)ldc;
-    spin(4000);
+    spin(8000);
 }
 static void quick_pairs(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
                         const uint16_t *w, float *c, int64_t ldc)
 {
     (void)m, (void)n, (void)k, (void)a, (void)lda, (void)w, (void)c, (void)ldc;
-    spin(1000);
+    spin(500);
 }
 
 static void the_probe_decides(void **unused)
@@ -115,7 +115,7 @@ static void the_probe_decides(void **unused)
     kernels.gemm_f32 = slow_f32;
     kernels.gemm_bf16_pairs = quick_pairs;
     assert_int_equal(emb_bf16_check(&kernels, false, &emb_libc_allocator, &error), EMBED_OK);
-    kernels.gemm_bf16_pairs = slow_pairs;
+    kernels.gemm_bf16_pairs = slower_pairs;
     assert_int_equal(emb_bf16_check(&kernels, false, &emb_libc_allocator, &error),
                      EMBED_EUNSUPPORTED);
     assert_int_equal(emb_bf16_check(&kernels, true, &emb_libc_allocator, &error), EMBED_OK);
