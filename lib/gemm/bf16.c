@@ -50,8 +50,8 @@ typedef struct {
     double f32, bf16;
 } speeds;
 
-/* The middle one of some rounds, in the order of what bf16 gains: whatever else the machine does comes
- * and goes between rounds, or over both kinds of one. */
+/* The middle one of some rounds, in the order of what bf16 gains: whatever else the machine does
+ * comes and goes between rounds, or over both kinds of one. */
 static speeds measure(const emb_kernels *kernels, probe *p)
 {
     speeds rounds[ROUNDS];
