@@ -8,8 +8,8 @@
 
 typedef struct emb_gemm emb_gemm; /* a backend: a constant table, see gemm.c */
 
-/* What floats are stored as; f16 and bf16 (with the packed backend alone) are rounded when a matrix is
- * filled, and widened exactly by the product. Pairs of bf16 are for native dot products. */
+/* What floats are stored as; f16 and bf16 (with the packed backend alone) are rounded when a matrix
+ * is filled, and widened exactly by the product. Pairs of bf16 are for native dot products. */
 typedef enum {
     EMB_STORED_F32, EMB_STORED_F16, EMB_STORED_BF16, EMB_STORED_BF16_PAIRS
 } emb_storage;
@@ -55,8 +55,8 @@ void emb_int8_fill(const emb_kernels *kernels, emb_matrix *matrix, int64_t first
 void emb_int8_run(const emb_kernels *kernels, const emb_matrix *w, int64_t first, int64_t count,
                   int64_t m, const emb_rows_i8 *a, const float *bias, float *c, int64_t ldc);
 
-/* Native bf16 dot products: EMBED_EUNSUPPORTED where kernels have none or, unless always, where they
- * are not 1.5x as fast as floats, which takes a millisecond or two to measure. */
+/* Native bf16 dot products: EMBED_EUNSUPPORTED where kernels have none or, unless always, where
+ * they are not 1.5x as fast as floats, which takes a millisecond or two to measure. */
 int32_t emb_bf16_check(const emb_kernels *kernels, bool always, const emb_allocator *allocator,
                        embed_error *error);
 

@@ -1,5 +1,5 @@
-/* What a vector is for AVX2: eight floats. Shared by the files of its kernels; vector.h says what each of
- * these does. */
+/* What a vector is for AVX2: eight floats. Shared by the files of its kernels; vector.h says what
+ * each of these does. */
 #ifndef EMB_AVX2_H
 #define EMB_AVX2_H
 

@@ -1,6 +1,6 @@
-/* The product of bf16 numbers for AVX-512 with BF16: one instruction multiplies 32 pairs of them and adds
- * these by twos. It has an order and a rounding of its own, and takes denormals for zeros: this is the one
- * kernel that is no other's equal, and only runs where it is asked for by name. */
+/* The product of bf16 numbers for AVX-512 with BF16: one instruction multiplies 32 pairs of them
+ * and adds these by twos. It has an order and a rounding of its own, and takes denormals for zeros:
+ * this is the one kernel that is no other's equal, and only runs where it is asked for by name. */
 #include "kernels.h"
 
 #if !defined(__AVX512BF16__) || !defined(__AVX512BW__) || !defined(__AVX512VL__)
@@ -64,6 +64,7 @@ void emb_gemm_bf16_pairs_avx512bf16(int64_t m, int64_t n, int64_t k, const float
             const operands o = {c + row * ldc, ldc, at > 0};
 
             round_block(rows, size, a + row * lda + at, lda, rounded);
-            dot_products(&o, rows, n, (size + 1) / 2, rounded, BLOCK * 2, w + at * EMB_PANEL, panel);
+            dot_products(&o, rows, n, (size + 1) / 2, rounded, BLOCK * 2, w + at * EMB_PANEL,
+                         panel);
         }
 }

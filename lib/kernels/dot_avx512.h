@@ -1,11 +1,11 @@
-/* Products for AVX-512 by an instruction that multiplies neighbouring numbers of four bytes and adds them to
- * one sum: int8 by fours, bf16 by twos. Weights are panels [groups][16] of four bytes. A file of kernels
- * includes this once, after it has said
+/* Products for AVX-512 by an instruction that multiplies neighbouring numbers of four bytes and
+ * adds them to one sum: int8 by fours, bf16 by twos. Weights are panels [groups][16] of four bytes.
+ * A file of kernels includes this once, after it has said
  *   total              sixteen sums
  *   DOT(sums, a, w)    sums += a * w, a the same four bytes in every lane
  *   operands           a struct: what these look at
  *   start(o, row, column, last)
- *                      the sums of sixteen columns before anything is added; last: those that there are
+ *                      the sums of sixteen columns before anything is added; last: those there are
  *   finish(o, row, column, last, sums)
  *                      takes them to where results go */
 #ifndef EMB_DOT_AVX512_H
@@ -13,8 +13,8 @@
 
 enum { PANELS = 3, ROWS = 12, SUMS = 24 /* at most, of one tile: the registers that hold them */ };
 
-/* Neighbouring panels, and what to fetch while they are read: next moves on by step bytes with each row
- * of a panel. */
+/* Neighbouring panels, and what to fetch while they are read: next moves on by step bytes with each
+ * row of a panel. */
 typedef struct {
     const operands *o;
     const char *a, *w;
@@ -55,8 +55,8 @@ INLINE void tile(const int rows, const int panels, const block *b, int64_t row)
 INLINE void tile_rows(int64_t rows, const int panels, const block *b, int64_t row)
 {
     switch (rows) {
-#define CASE(rows)                                                 \
-    case rows:                                                     \
+#define CASE(rows)                                             \
+    case rows:                                                 \
         if (rows * panels <= SUMS) tile(rows, panels, b, row); \
         break;
     CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)

@@ -1,5 +1,6 @@
 /* The int8 kernels for AVX2: bytes are widened to 16 bits, the products of which are added by twos,
- * exactly. (The instruction that multiplies bytes saturates.) AVX-512 without VNNI uses these too. */
+ * exactly. (The instruction that multiplies bytes saturates.) AVX-512 without VNNI uses these too.
+ * */
 #include "int8_avx2.h"
 
 INLINE float fold_most(vec x)

@@ -1,5 +1,5 @@
-/* The int8 product for AVX2 with VNNI (CPUs without AVX-512): one instruction multiplies 32 pairs of bytes
- * and adds them by fours, in 32 bits that wrap but never saturate. */
+/* The int8 product for AVX2 with VNNI (CPUs without AVX-512): one instruction multiplies 32 pairs
+ * of bytes and adds them by fours, in 32 bits that wrap but never saturate. */
 #include "int8_avx2.h"
 
 #if !defined(__AVXVNNI__)

@@ -1,5 +1,5 @@
-/* The int8 kernels for AVX-512 with VNNI: one instruction multiplies 64 pairs of bytes and adds them
- * by fours, in 32 bits that wrap but never saturate. */
+/* The int8 kernels for AVX-512 with VNNI: one instruction multiplies 64 pairs of bytes and adds
+ * them by fours, in 32 bits that wrap but never saturate. */
 #include "int8.h"
 #include "kernels.h"
 

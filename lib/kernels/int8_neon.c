@@ -1,5 +1,6 @@
-/* The int8 kernels for NEON. Bytes of activations less 128 have a sign, as weights have, and two products
- * of such bytes fit into 16 bits: at most 2 * 128 * 127. They are added by twos in 32 bits. */
+/* The int8 kernels for NEON. Bytes of activations less 128 have a sign, as weights have, and two
+ * products of such bytes fit into 16 bits: at most 2 * 128 * 127. They are added by twos in 32
+ * bits. */
 #include "int8_neon.h"
 
 INLINE float fold_least(vec x) { return vminvq_f32(x); }

@@ -1,5 +1,5 @@
-/* The int8 product for NEON with dot products: one instruction multiplies 16 pairs of signed bytes and
- * adds them by fours. Bytes of activations are taken less 128. */
+/* The int8 product for NEON with dot products: one instruction multiplies 16 pairs of signed bytes
+ * and adds them by fours. Bytes of activations are taken less 128. */
 #include "int8_neon.h"
 
 #if !defined(__ARM_FEATURE_DOTPROD)

@@ -1,5 +1,5 @@
-/* The int8 product for NEON with matrix products of bytes: one instruction multiplies two rows of eight
- * with two columns of eight. A row without another goes by dot products. */
+/* The int8 product for NEON with matrix products of bytes: one instruction multiplies two rows of
+ * eight with two columns of eight. A row without another goes by dot products. */
 #include "int8_neon.h"
 
 #if !defined(__ARM_FEATURE_MATMUL_INT8)

@@ -51,8 +51,8 @@ typedef struct emb_kernels {
     void (*gemm_bf16)(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
                       const uint16_t *w, float *c, int64_t ldc);
     /* the same by native dot products of bf16, to which a is rounded; w is panels
-     * [ceil(n/16)][ceil(k/2)][16][2] of bf16, 64-byte aligned. Close to the others, but not the same
-     * bits everywhere; NULL where the CPU has none */
+     * [ceil(n/16)][ceil(k/2)][16][2] of bf16, 64-byte aligned. Close to the others, but not the
+     * same bits everywhere; NULL where the CPU has none */
     void (*gemm_bf16_pairs)(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
                             const uint16_t *w, float *c, int64_t ldc);
     /* panels from rows: w = panels of b^T where b is [n][k] (row-major, ldb); the same layout as
@@ -132,8 +132,8 @@ typedef struct emb_kernels {
     void (*look_up_u8)(int64_t n, const uint8_t *x, const float *table, float *y);
 } emb_kernels;
 
-/* The table of an instruction set, by name ("c", "avx2", "avx512", "neon"; NULL: the best of this CPU).
- * NULL: not built in, or this CPU has it not. The tables are constants. */
+/* The table of an instruction set, by name ("c", "avx2", "avx512", "neon"; NULL: the best of this
+ * CPU). NULL: not built in, or this CPU has it not. The tables are constants. */
 const emb_kernels *emb_kernels_for(const char *isa);
 /* Name of the index-th instruction set built in, worst first; NULL past the last. */
 const char *emb_kernels_name(int64_t index);

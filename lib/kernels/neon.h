@@ -1,5 +1,5 @@
-/* What a vector is for NEON: four floats. Shared by the files of NEON's kernels; vector.h says what each
- * of these does. */
+/* What a vector is for NEON: four floats. Shared by the files of NEON's kernels; vector.h says what
+ * each of these does. */
 #ifndef EMB_NEON_H
 #define EMB_NEON_H
 

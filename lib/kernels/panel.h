@@ -1,6 +1,6 @@
-/* Products panel by panel, in tiles of some rows and the sixteen columns of one panel, for instruction
- * sets whose registers hold no more. A file of kernels includes this once, after it has said what a
- * vector is (vec, WIDTH) and
+/* Products panel by panel, in tiles of some rows and the sixteen columns of one panel, for
+ * instruction sets whose registers hold no more. A file of kernels includes this once, after it has
+ * said what a vector is (vec, WIDTH) and
  *   ROWS                   of a tile at most, up to 6: those whose sums registers hold
  *   from_f32(p), from_f16(p), from_bf16(p)
  *                          WIDTH weights stored as that, widened exactly
@@ -90,7 +90,8 @@ INLINE void gemm(widen_fn *const from, int64_t m, int64_t n, int64_t k, const fl
     if (m < 1) return;
     for (int64_t column = 0; column < n; column += EMB_PANEL)
         for (int64_t start = 0; start < k; start += length) {
-            const int64_t columns = EMB_MIN(n - column, EMB_PANEL), size = EMB_MIN(k - start, length);
+            const int64_t columns = EMB_MIN(n - column, EMB_PANEL);
+            const int64_t size = EMB_MIN(k - start, length);
             block b = {.w = w, .k = size, .add = start > 0, .next = w + AHEAD * row};
 
             if (from != from_f32 && m > BATCH) {

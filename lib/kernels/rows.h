@@ -1,6 +1,6 @@
 /* Kernels that reduce a row, in one body for every vector width: EMB_LANES partial sums are VECTORS
- * vectors, in double twice as many. A file of kernels includes this once, after vector.h, and has said
- * besides what a vector is
+ * vectors, in double twice as many. A file of kernels includes this once, after vector.h, and has
+ * said besides what a vector is
  *   keep(x, left, other)        x, with other in the lanes past the end
  *   sum_of(x), largest_of(x)    its lanes folded by halves
  *   dvec                        WIDTH / 2 doubles

@@ -21,8 +21,8 @@ INLINE vec positive(vec x) { return most(x, set(0.0f)); } /* 0 for NaN */
 
 /* ---- functions of math.h --------------------------------------------------------------- */
 
-/* p 2^n rounded once, t = n + EMB_ROUND, -152 < n < 129; a macro where the CPU has an instruction for it.
- * In two exact halves, so that only the last product overflows or rounds a denormal. */
+/* p 2^n rounded once, t = n + EMB_ROUND, -152 < n < 129; a macro where the CPU has an instruction
+ * for it. In two exact halves, so that only the last product overflows or rounds a denormal. */
 #ifndef times_power
 INLINE vec times_power(vec p, vec t)
 {
