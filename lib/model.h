@@ -27,6 +27,9 @@ struct embed_model {
     const char *max_length_from; /* the file that says so */
     int64_t parameters;          /* numbers in all weights that are used */
     size_t module_bytes;         /* of the modules' weights; the towers count theirs */
+    bool saves;                  /* opened for embed_model_save, with what it needs: */
+    emb_pieces pieces;
+    emb_tokenizer_store stored; /* the tokenizer */
     emb_buffer description;
     char *warnings[EMB_MAX_WARNINGS];
     int64_t warning_count;

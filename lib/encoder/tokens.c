@@ -27,6 +27,7 @@ static void look_up(void *arg, int64_t sequence)
         if (type) type += b->type_ids[t] * size;
         if (own) own += position * size;
         emb_widen_rows(u->kernels, e->word_embeddings, size, b->ids[t], 1, row);
+        emb_round(u->kernels, e->words_stored, size, row);
         for (int64_t i = 0; scale > 0 && i < size; i++) row[i] *= scale;
         u->kernels->add_rows_f32(size, row, type, own, row);
     }

@@ -36,7 +36,7 @@ fi
 
 "$PARITY_PYTHON" "$here/versions.py" || exit 2
 failed=
-for check in ${*:-tokens.py pipelines.py text_engines.py reference_numpy.py hidden.py image_decode.py image_preprocess.py images.py vit_tiny.py sentence.py recipes.py safetensors_check.py}; do
+for check in ${*:-tokens.py pipelines.py text_engines.py reference_numpy.py hidden.py image_decode.py image_preprocess.py images.py vit_tiny.py sentence.py recipes.py safetensors_check.py single_file.py}; do
     [ -f "$here/$check" ] || continue
     echo "== $check"
     "$PARITY_PYTHON" "$here/$check" || failed="$failed $check"
