@@ -1,5 +1,5 @@
-/* Golden inputs: a few texts and an image of our own, encoded when a single-file model is written and again
- * by embed_verify, wherever the file has come to. */
+/* Golden inputs: a few texts and an image of our own, encoded when a single-file model is written
+ * and again by embed_verify, wherever the file has come to. */
 #include <math.h>
 
 #include "golden.h"
@@ -37,8 +37,10 @@ static void make_texts(emb_golden *g)
 {
     static const char *const texts[EMB_GOLDEN_TEXTS] = {
         "The quick brown fox jumps over the lazy dog.",
-        "Na\xC3\xAFve caf\xC3\xA9s in Z\xC3\xBCrich: 3,141.59 & counting\xE2\x80\xA6 \xE2\x82\xAC\x32!",
-        "\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E \xD1\x80\xD1\x83\xD1\x81\xD1\x81\xD0\xBA\xD0\xB8\xD0\xB9 "
+        "Na\xC3\xAFve caf\xC3\xA9s in Z\xC3\xBCrich: "
+        "3,141.59 & counting\xE2\x80\xA6 \xE2\x82\xAC\x32!",
+        "\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E "
+        "\xD1\x80\xD1\x83\xD1\x81\xD1\x81\xD0\xBA\xD0\xB8\xD0\xB9 "
         "\xF0\x9F\x99\x82",
         "",
     };
@@ -57,12 +59,15 @@ static void make_image(emb_golden *g, const embed_model *m)
         const int64_t channel = raw ? i % 3 : i / (height * width);
         const int64_t at = raw ? i / 3 : i % (height * width), y = at / width, x = at % width;
         const uint32_t noise = (uint32_t)i * UINT32_C(2654435761) >> 28;
-        const uint8_t byte = (uint8_t)((x * (channel + 2) + y * 3 + (x / 8 + y / 8) % 2 * 64 + noise) % 256);
+        const int64_t slope = x * (channel + 2) + y * 3, square = (x / 8 + y / 8) % 2 * 64;
+        const uint8_t byte = (uint8_t)((slope + square + noise) % 256);
         const float value = (float)byte / 128.0f - 1.0f;
         if (raw) emb_buffer_add(&g->pixels, &byte, sizeof byte);
         else emb_buffer_add(&g->pixels, &value, sizeof value);
     }
-    g->image = (embed_image){.data = g->pixels.data, .width = (int32_t)width, .height = (int32_t)height,
+    g->image = (embed_image){.data = g->pixels.data,
+                             .width = (int32_t)width,
+                             .height = (int32_t)height,
                              .format = raw ? EMBED_IMAGE_RGB : EMBED_IMAGE_PIXEL_VALUES};
     const int64_t shapes[2][3] = {{3, height, width}, {height, width, 3}};
     memcpy(g->shape, shapes[raw], sizeof g->shape);
@@ -79,7 +84,8 @@ static int32_t note_failure(void *failed, int64_t index, int32_t status, const c
 }
 
 /* Encode a set; inputs that the model cannot take are no part of it. */
-static int32_t make_vectors(embed_session *s, emb_golden *g, emb_golden_set *set, emb_buffer *vectors)
+static int32_t make_vectors(embed_session *s, emb_golden *g, emb_golden_set *set,
+                            emb_buffer *vectors)
 {
     bool failed[EMB_GOLDEN_TEXTS] = {false};
     embed_encode_options o = EMBED_ENCODE_OPTIONS_INIT;
@@ -174,8 +180,9 @@ int64_t emb_golden_tensors(const emb_golden *g, emb_tensor tensors[EMB_GOLDEN_TE
 
 static int32_t wrong(const emb_tensor *t, const char *expected, embed_error *error)
 {
-    return emb_fail(error, EMBED_EFORMAT, "%s: tensor \"%s\": expected %s, found %s of shape %s", t->file,
-                    t->name, expected, emb_dtype_name(t->dtype),
+    return emb_fail(error, EMBED_EFORMAT,
+                    "%s: tensor \"%s\": expected %s, found %s of shape %s", t->file, t->name, expected,
+                    emb_dtype_name(t->dtype),
                     emb_shape_of(t->shape, t->rank).text);
 }
 
@@ -229,11 +236,13 @@ static int32_t read_ids(emb_golden *g, const emb_tensor *t, embed_error *error)
 static int32_t read_image(emb_golden *g, const embed_model *m, embed_error *error)
 {
     const emb_tensor *t = emb_directory_tensor(m->dir, IMAGE);
-    if (!t || t->rank != 3 || (t->dtype != EMB_U8 && t->dtype != EMB_F32) || g->images.input.count != 1)
+    if (!t || t->rank != 3 || (t->dtype != EMB_U8 && t->dtype != EMB_F32) ||
+        g->images.input.count != 1)
         return t ? wrong(t, "one image", error)
                  : emb_fail(error, EMBED_EFORMAT, "tensor \"" IMAGE "\": expected it, found none");
     const bool raw = t->dtype == EMB_U8;
-    const int64_t height = t->shape[!raw], width = t->shape[!raw + 1], channels = t->shape[raw ? 2 : 0];
+    const int64_t height = t->shape[!raw], width = t->shape[!raw + 1];
+    const int64_t channels = t->shape[raw ? 2 : 0];
     if (channels != 3 || height < 1 || width < 1 || height > EMB_MAX_SIDE || width > EMB_MAX_SIDE ||
         (!raw && !is_aligned(t)))
         return wrong(t, "one image of three channels", error);
@@ -295,8 +304,8 @@ static int32_t verify_set(embed_session *s, const emb_golden_set *set, embed_ver
     o.flags = 0;
     if (dim < 0) return (int32_t)dim;
     if (dim != set->dim)
-        return emb_fail(&s->error, EMBED_EFORMAT, "golden vectors: expected %lld numbers, found %lld",
-                        (long long)dim, (long long)set->dim);
+        return emb_fail(&s->error, EMBED_EFORMAT,
+                        "golden vectors: expected %lld numbers, found %lld", (long long)dim, (long long)set->dim);
     float *rows = emb_alloc(&s->model->allocator, (size_t)(set->input.count * dim), sizeof *rows);
     if (!rows) return out_of_memory(&s->error);
     int32_t status = emb_session_encode(s, &set->input, &o, rows, dim);

@@ -18,7 +18,8 @@ typedef struct emb_golden {
     const char *text[EMB_GOLDEN_TEXTS];
     int64_t offsets[2];
     embed_image image;
-    int64_t shape[3]; /* of image.data: [height][width][3] of RGB, [3][height][width] of pixel values */
+    /* of image.data: [height][width][3] of RGB, [3][height][width] of pixel values */
+    int64_t shape[3];
     emb_buffer ids, pixels, made[2]; /* ours, where they were made */
     emb_json_document *document;     /* of texts that were read */
 } emb_golden;

@@ -1,5 +1,5 @@
-/* Writing a single-file model: its header, weights as they are used, golden inputs, and what else is a
- * file. docs/file_format.md is what comes out. */
+/* Writing a single-file model: its header, weights as they are used, golden inputs, and what else
+ * is a file. docs/file_format.md is what comes out. */
 #include "save.h"
 
 #include <stdio.h>
@@ -55,7 +55,8 @@ static const emb_piece *pieces_of(const saving *s, size_t *count)
     return (const emb_piece *)(const void *)s->m->pieces.list.data;
 }
 
-/* Two modules of one folder have the same weights: a name is written once. data leads back to the piece. */
+/* Two modules of one folder have the same weights: a name is written once. data leads back to the
+ * piece. */
 static void add_pieces(saving *s)
 {
     size_t count;
@@ -117,8 +118,8 @@ static int32_t add_file(saving *s, const char *name, const char *text, size_t si
 /* Does the tokenizer as it is stored stand for this file? */
 static bool is_vocabulary(const embed_model *m, const char *name)
 {
-    static const char *const files[] = {"tokenizer.json", EMB_TABLES_FILE, "vocab.txt", "vocab.json",
-                                        "merges.txt", "sentencepiece.bpe.model", "spiece.model",
+    static const char *const files[] = {"tokenizer.json", EMB_TABLES_FILE, "vocab.txt",
+                                        "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model",
                                         "spm.model"};
     const size_t folder = strlen(m->modules.folder);
     if (!m->tokenizer || strncmp(name, m->modules.folder, folder) != 0) return false;
@@ -135,7 +136,8 @@ static int32_t add_tokenizer(saving *s, const char *file, const emb_buffer *text
     if (!text->size) return EMBED_OK;
     emb_buffer_init(&name, s->a);
     emb_buffer_printf(&name, "%s%s%s", folder, *folder ? "/" : "", file);
-    int32_t status = name.failed ? out_of_memory(s) : add_file(s, name.data, text->data, text->size);
+    int32_t status =
+        name.failed ? out_of_memory(s) : add_file(s, name.data, text->data, text->size);
     emb_buffer_free(&name);
     return status;
 }
@@ -146,8 +148,8 @@ static int32_t add_files(saving *s)
     const char *name, *text;
     size_t size;
     int32_t status = add_tokenizer(s, "tokenizer.json", &s->m->stored.tokenizer_json);
-    for (int64_t i = 0; status == EMBED_OK && emb_directory_asked(s->m->dir, i, &name, &text, &size);
-         i++)
+    for (int64_t i = 0;
+         status == EMBED_OK && emb_directory_asked(s->m->dir, i, &name, &text, &size); i++)
         if (!strstr(name, ".safetensors.index.json") && !is_vocabulary(s->m, name))
             status = add_file(s, name, text, size);
     return status;
@@ -172,13 +174,15 @@ static int32_t collect(saving *s)
     if (status == EMBED_OK)
         status = add_metadata(s, EMB_FORMAT_KEY, EMB_FORMAT_VERSION, strlen(EMB_FORMAT_VERSION));
     if (status == EMBED_OK) status = add_metadata(s, EMB_WEIGHTS_KEY, kind, strlen(kind));
-    if (status == EMBED_OK) status = add_metadata(s, EMB_SHAPES_KEY, s->shapes.data, s->shapes.size);
+    if (status == EMBED_OK)
+        status = add_metadata(s, EMB_SHAPES_KEY, s->shapes.data, s->shapes.size);
     if (status == EMBED_OK)
         status = add_metadata(s, EMB_PARAMETERS_KEY, parameters, strlen(parameters));
     if (status == EMBED_OK) status = add_metadata(s, EMB_WRITER_KEY, writer, strlen(writer));
     if (status == EMBED_OK && s->tensors.failed) status = out_of_memory(s);
     if (status == EMBED_OK)
-        qsort(s->metadata.data, s->metadata.size / sizeof(emb_metadata), sizeof(emb_metadata), by_key);
+        qsort(s->metadata.data, s->metadata.size / sizeof(emb_metadata), sizeof(emb_metadata),
+              by_key);
     return status;
 }
 
@@ -193,7 +197,8 @@ static int32_t put(saving *s, const void *data, size_t size)
         const embed_save_options *o = s->options;
         status = s->write(s->user, at, (int64_t)n);
         if (status != EMBED_OK) /* a host's mistake would otherwise be success */
-            return emb_fail(s->error, status < 0 ? status : EMBED_EIO, "the model could not be written");
+            return emb_fail(s->error, status < 0 ? status : EMBED_EIO,
+                            "the model could not be written");
         s->done += (int64_t)n;
         if (o->progress && o->progress(o->progress_user, s->done, s->total))
             return emb_fail(s->error, EMBED_ECANCELED, "canceled by the progress callback");
@@ -241,7 +246,8 @@ static int32_t write_all(saving *s)
     int32_t status = header.failed ? out_of_memory(s) : EMBED_OK;
     if (status == EMBED_OK && header.size > EMB_HEADER_LIMIT)
         status = emb_fail(s->error, EMBED_EUNSUPPORTED,
-                          "header: expected at most %d bytes, found %zu", EMB_HEADER_LIMIT, header.size);
+                          "header: expected at most %d bytes, found %zu", EMB_HEADER_LIMIT,
+                          header.size);
     if (status == EMBED_OK) status = put(s, header.data, header.size);
     for (int64_t i = 0; i < count && status == EMBED_OK; i++)
         status = i < s->piece_count ? put_piece(s, (const emb_piece *)(const void *)t[i].data)

@@ -1,5 +1,6 @@
-/* Pieces: weights as layers compute with them, each a tensor of a single-file model. One description of
- * what a matrix consists of serves to find its pieces there and to note them for writing. */
+/* Pieces: weights as layers compute with them, each a tensor of a single-file model. One
+ * description of what a matrix consists of serves to find its pieces there and to note them for
+ * writing. */
 #include <stdio.h>
 
 #include "weights.h"
@@ -29,7 +30,8 @@ void emb_made(emb_loader *l)
     l->making--;
 }
 
-const float *emb_load_made(emb_loader *l, const char *name, int64_t rows, int64_t columns, float *made)
+const float *emb_load_made(emb_loader *l, const char *name, int64_t rows, int64_t columns,
+                           float *made)
 {
     const int64_t shape[] = {rows, columns};
     const void *data = made;
@@ -37,8 +39,8 @@ const float *emb_load_made(emb_loader *l, const char *name, int64_t rows, int64_
     return data;
 }
 
-/* The tensor that a piece becomes: of its own shape, or where that is no whole number of EMB_ALIGNs,
- * flat and longer. false: too large. */
+/* The tensor that a piece becomes: of its own shape, or where that is no whole number of
+ * EMB_ALIGNs, flat and longer. false: too large. */
 static bool shape_piece(emb_tensor *t, emb_dtype dtype, int32_t rank, const int64_t *shape,
                         size_t *numbers)
 {
@@ -97,7 +99,8 @@ static void note_piece(emb_loader *l, const char *name, const emb_piece *piece)
     emb_buffer_add(&l->pieces->names, "", 1);
     emb_buffer_add(&l->pieces->list, &p, sizeof p);
     if (l->pieces->names.failed || l->pieces->list.failed)
-        emb_load_failed(l, emb_fail(l->error, EMBED_ENOMEM, "out of memory for the names of weights"));
+        emb_load_failed(l, emb_fail(l->error, EMBED_ENOMEM,
+                                    "out of memory for the names of weights"));
 }
 
 void emb_load_piece(emb_loader *l, const char *name, const char *what, emb_dtype dtype, int32_t rank,
@@ -141,13 +144,14 @@ void emb_matrix_pieces(emb_loader *l, const char *name, bool has_factors, bool h
     }
     if (n > whole) {
         const int64_t shape[] = {(n - whole + panel - 1) / panel, k, panel};
-        emb_load_piece(l, name, whole ? ".exact" : "", stored[m->storage], 3, shape, n - whole, k, &floats);
+        emb_load_piece(l, name, whole ? ".exact" : "", stored[m->storage], 3, shape, n - whole, k,
+                       &floats);
     }
     if (has_bias) emb_load_piece(l, name, ".bias", EMB_F32, 1, &n, 1, n, &bias);
     if (!l->prepared || l->status < 0) return;
     m->int8 = (emb_panels_i8){(int8_t *)(uintptr_t)data, (float *)(uintptr_t)scales,
                               (int32_t *)(uintptr_t)sums};
     m->factors = factors;
-    m->data = (float *)(uintptr_t)(n > whole ? floats : scales); /* where there are none, not NULL */
+    m->data = (float *)(uintptr_t)(n > whole ? floats : scales); /* never NULL */
     linear->bias = bias;
 }

@@ -1,5 +1,5 @@
-/* The header of a safetensors file that is being written: tensors lie one after another in the order
- * given, from a multiple of 64 bytes on. */
+/* The header of a safetensors file that is being written: tensors lie one after another in the
+ * order given, from a multiple of 64 bytes on. */
 #include <stdio.h>
 
 #include "safetensors.h"

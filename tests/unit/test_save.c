@@ -1,6 +1,6 @@
 /* Single-file models: every frozen model, saved with every kind of weights, gives the bits of the
- * directory; the same bytes each time; golden vectors; files that are not what they say; writing that
- * fails. */
+ * directory; the same bytes each time; golden vectors; files that are not what they say; writing
+ * that fails. */
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
