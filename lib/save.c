@@ -150,7 +150,7 @@ static int32_t add_files(saving *s)
     int32_t status = add_tokenizer(s, "tokenizer.json", &s->m->stored.tokenizer_json);
     for (int64_t i = 0;
          status == EMBED_OK && emb_directory_asked(s->m->dir, i, &name, &text, &size); i++)
-        if (!strstr(name, ".safetensors.index.json") && !is_vocabulary(s->m, name))
+        if (!strstr(name, ".index.json") && !is_vocabulary(s->m, name))
             status = add_file(s, name, text, size);
     return status;
 }
