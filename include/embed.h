@@ -121,13 +121,16 @@ enum { /* embed_open_options.gemm */
 };
 
 enum { /* embed_open_options.weights: what the layers compute with, whatever the file holds */
-    EMBED_WEIGHTS_DEFAULT = 0, /* f32 */
+    EMBED_WEIGHTS_DEFAULT = 0, /* f32; of a single-file model that embed_model_save wrote, what it was
+                                * saved with, and nothing else can be asked of it */
     EMBED_WEIGHTS_F32 = 1,     /* widened exactly */
     EMBED_WEIGHTS_F16 = 2,     /* rounded while opening (above 65504 to infinity), used as floats: half
-                                * the memory, and faster for short inputs */
+                                * the memory, and faster for short inputs. Word embeddings are rounded as
+                                * they are looked up */
     EMBED_WEIGHTS_BF16 = 3,    /* the same with fewer digits and the range of f32 */
     EMBED_WEIGHTS_INT8 = 4     /* whole numbers, rounded while opening: smaller and faster, close to f32
-                                * but not the same (docs/numerics.md); the same bits everywhere too */
+                                * but not the same (docs/numerics.md); the same bits everywhere too.
+                                * Word embeddings as for f16 */
 };
 
 enum { /* embed_open_options.compute: what the layers' products are made of */
@@ -143,8 +146,9 @@ enum { /* embed_open_options.compute: what the layers' products are made of */
 enum { /* embed_open_options.flags */
     EMBED_OPEN_READ = 1 << 0, /* read weights into memory instead of mapping the file. (A mapped file
                               * that another process cuts short ends the process with SIGBUS.) */
-    EMBED_OPEN_NO_ENCODER = 1 << 1 /* tokenizer and image preprocessing alone: config.json and weights
-                                    * are not read and may be missing */
+    EMBED_OPEN_NO_ENCODER = 1 << 1, /* tokenizer and image preprocessing alone: config.json and weights
+                                     * are not read and may be missing */
+    EMBED_OPEN_TO_SAVE = 1 << 2 /* keep what embed_model_save needs */
 };
 
 typedef struct embed_open_options {
@@ -165,10 +169,11 @@ typedef struct embed_open_options {
  * single-file model. On failure *model is NULL and error, if given, says why. */
 EMBED_API int32_t embed_model_open(const char *path, const embed_open_options *options,
                                    embed_model **model, embed_error *error);
-/* The same for a single-file model in memory: a safetensors file whose __metadata__ holds the text
- * of config.json, tokenizer.json, modules.json, "1_Pooling/config.json"... under those names, and
- * tensors of a module folder under "2_Dense/linear.weight"... data stays valid and unchanged until
- * embed_model_free. */
+/* The same for a single-file model in memory: what embed_model_save wrote, used where it lies if data is
+ * aligned to EMBED_WORKSPACE_ALIGN (else copied); or a safetensors file of plain tensors whose
+ * __metadata__ holds the text of config.json, tokenizer.json, modules.json, "1_Pooling/config.json"...
+ * under those names, and tensors of a module folder under "2_Dense/linear.weight"... data stays valid
+ * and unchanged until embed_model_free. */
 EMBED_API int32_t embed_model_open_memory(const void *data, size_t size,
                                           const embed_open_options *options, embed_model **model,
                                           embed_error *error);
@@ -199,7 +204,10 @@ enum { /* embed_model_info */
     EMBED_INFO_PREFIX_TOKENS = 22,    /* of an image, before its patches: [CLS], distillation, registers */
     EMBED_INFO_WEIGHTS = 23,          /* EMBED_WEIGHTS_* that the layers compute with */
     EMBED_INFO_NUM_LABELS = 24,       /* of the sequence-classification head; 0: the model has none */
-    EMBED_INFO_COMPUTE = 25           /* EMBED_COMPUTE_F32 or EMBED_COMPUTE_BF16 */
+    EMBED_INFO_COMPUTE = 25,          /* EMBED_COMPUTE_F32 or EMBED_COMPUTE_BF16 */
+    EMBED_INFO_FILE_FORMAT = 26,      /* version of the single file's format; 0: its tensors are plain ones */
+    EMBED_INFO_FILE_BYTES = 27,       /* of the single file; 0: a directory */
+    EMBED_INFO_GOLDEN = 28            /* inputs that embed_verify encodes */
 };
 /* A number about the model, or EMBED_EINVAL for an unknown question. */
 EMBED_API int64_t embed_model_info(const embed_model *model, int32_t what);
@@ -485,6 +493,42 @@ EMBED_API int32_t embed_pixel_sizes(embed_session *session, const embed_input *i
 EMBED_API int32_t embed_pixel_values(embed_session *session, const embed_input *input,
                                      const embed_encode_options *options, float *pixels,
                                      int64_t height, int64_t width);
+
+/* ---- Single-file models ------------------------------------------------------------ */
+
+/* Takes the next size bytes of a file. 0, or a negative status, which ends the writing. */
+typedef int32_t (*embed_write_fn)(void *user, const void *data, int64_t size);
+
+enum { /* embed_save_options.flags */
+    EMBED_SAVE_NO_GOLDEN = 1 << 0 /* nothing for embed_verify */
+};
+typedef struct embed_save_options {
+    uint32_t struct_size;
+    uint32_t flags; /* EMBED_SAVE_* */
+    embed_progress_fn progress; /* of bytes */
+    void *progress_user;
+} embed_save_options;
+#define EMBED_SAVE_OPTIONS_INIT {sizeof(embed_save_options), 0, 0, 0}
+
+/* Write a model that was opened with EMBED_OPEN_TO_SAVE as a single file, from its first byte to its last:
+ * weights as the layers use them (embed_open_options.weights), which opening then takes as they lie;
+ * configuration, tokenizer and modules; and golden inputs with their vectors. The same model gives the
+ * same bytes. The file is a safetensors file too (docs/file_format.md). */
+EMBED_API int32_t embed_model_save(const embed_model *model, embed_write_fn write, void *write_user,
+                                   const embed_save_options *options, embed_error *error);
+
+typedef struct embed_verification {
+    uint32_t struct_size;
+    uint32_t reserved;
+    int64_t inputs;    /* golden inputs */
+    int64_t different; /* of them, those whose vector has not the same bits here */
+    double largest;    /* difference of two numbers; NaN: one of them is no number */
+    double cosine;     /* the smallest, of a vector and the golden one */
+} embed_verification;
+#define EMBED_VERIFICATION_INIT {sizeof(embed_verification), 0, 0, 0, 0, 0}
+/* Encode the golden inputs of a single-file model again, and compare with the vectors that were made
+ * when it was written. EMBED_EMISSING: the model brings none. */
+EMBED_API int32_t embed_verify(embed_session *session, embed_verification *found);
 
 /* ---- Helpers on vectors, usable on their own ---------------------------------- */
 

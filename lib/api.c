@@ -2,6 +2,8 @@
  * vectors that need no model are in vectors.c.) */
 #include <stdio.h>
 
+#include "golden.h"
+#include "save.h"
 #include "session.h"
 
 /* ---- options structs --------------------------------------------------------------- */
@@ -82,7 +84,10 @@ static int32_t open_model(const char *path, const void *data, size_t size,
     *model = NULL;
     if (!path && !data) return emb_fail(error, EMBED_EINVAL, "expected a path or data, found NULL");
     int32_t status = COPY(options, given, error);
-    if (status == EMBED_OK) status = check_flags(options.flags, EMBED_OPEN_READ | EMBED_OPEN_NO_ENCODER, "options", error);
+    if (status == EMBED_OK)
+        status = check_flags(options.flags,
+                             EMBED_OPEN_READ | EMBED_OPEN_NO_ENCODER | EMBED_OPEN_TO_SAVE, "options",
+                             error);
     if (status < 0) return status;
     if (!options.alloc != !options.free)
         return emb_fail(error, EMBED_EINVAL, "options: alloc and free: expected both or none");
@@ -147,6 +152,9 @@ int64_t embed_model_info(const embed_model *m, int32_t what)
     case EMBED_INFO_PATCH_SIZE: return image->image.patch_height;
     case EMBED_INFO_NUM_LABELS: return m->text.arch.num_labels;
     case EMBED_INFO_PREFIX_TOKENS: return image->image.prefix;
+    case EMBED_INFO_FILE_FORMAT: return emb_directory_prepared(m->dir) ? EMB_FORMAT : 0;
+    case EMBED_INFO_FILE_BYTES: return emb_directory_bytes(m->dir);
+    case EMBED_INFO_GOLDEN: return emb_golden_count(m);
     default: return EMBED_EINVAL;
     }
 }
@@ -223,6 +231,32 @@ void embed_session_free(embed_session *session) { emb_session_free(session); }
 const char *embed_session_error(const embed_session *session)
 {
     return session ? emb_session_error((embed_session *)(uintptr_t)session)->message : "";
+}
+
+/* ---- single-file models ---------------------------------------------------------------------- */
+
+int32_t embed_model_save(const embed_model *model, embed_write_fn write, void *write_user,
+                         const embed_save_options *given, embed_error *error)
+{
+    embed_save_options options;
+    if (!model || !write)
+        return emb_fail(error, EMBED_EINVAL, "model and write: expected both, found NULL");
+    int32_t status = COPY(options, given, error);
+    if (status == EMBED_OK) status = check_flags(options.flags, EMBED_SAVE_NO_GOLDEN, "options", error);
+    return status < 0 ? status : emb_model_save(model, write, write_user, &options, error);
+}
+
+int32_t embed_verify(embed_session *s, embed_verification *given)
+{
+    embed_verification found;
+    if (!s) return EMBED_EINVAL;
+    embed_error *error = emb_session_error(s);
+    if (!given) return emb_fail(error, EMBED_EINVAL, "found: expected where to put it, found NULL");
+    int32_t status = COPY(found, given, error);
+    if (status < 0) return status;
+    status = emb_golden_verify(s, &found);
+    memcpy(given, &found, EMB_MIN(given->struct_size, sizeof found));
+    return status;
 }
 
 /* ---- calls ------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 /* The recipe in use, as a JSON object: what `embed info` shows. */
-#include "model.h"
+#include "golden.h"
 
 static const char *pooling_name(int32_t pooling)
 {
@@ -62,6 +62,17 @@ static void describe_sizes(emb_buffer *b, const emb_architecture *a)
                       emb_activation_name(a->hidden_act), a->layer_norm_eps);
     if (images)
         emb_buffer_printf(b, ",\"takes_any_image_size\":%s", a->image.any_size ? "true" : "false");
+}
+
+/* What a single-file model is beside the model. */
+static void describe_file(emb_buffer *b, const embed_model *m)
+{
+    const char *writer = emb_directory_metadata(m->dir, EMB_WRITER_KEY);
+    if (!emb_directory_prepared(m->dir)) return;
+    emb_buffer_printf(b, ",\"file\":{\"format\":%d,\"bytes\":%lld,\"golden\":%lld", EMB_FORMAT,
+                      (long long)emb_directory_bytes(m->dir), (long long)emb_golden_count(m));
+    if (writer) member(b, "writer", writer);
+    emb_buffer_printf(b, "}");
 }
 
 static void describe_modules(emb_buffer *b, const emb_modules *m)
@@ -129,6 +140,7 @@ bool emb_model_describe(embed_model *m)
     member(b, "gemm", emb_gemm_name(m->gemm));
     member(b, "weights", emb_weights_kind_name(m->weights_kind));
     member(b, "compute", m->compute == EMBED_COMPUTE_BF16 ? "bf16" : "f32");
+    describe_file(b, m);
     emb_buffer_printf(b, ",\"parameters\":%lld,\"weight_bytes\":%zu,\"warnings\":[",
                       (long long)m->parameters, emb_model_weight_bytes(m));
     for (int64_t i = 0; i < m->warning_count; i++) {

@@ -60,6 +60,34 @@ static int32_t choose_kernels(embed_model *m, const embed_open_options *o, embed
     return status < 0 ? status : emb_gemm_for(m->gemm_kind, &m->gemm, error);
 }
 
+/* A single-file model has its weights laid out, for one kind of them. */
+static int32_t choose_prepared(embed_model *m, const embed_open_options *o, embed_error *error)
+{
+    const char *kind = emb_directory_prepared(m->dir);
+    const char *asked = o->weights ? emb_weights_kind_name(o->weights) : kind;
+    int32_t found = EMBED_WEIGHTS_F32;
+    if (!kind) return EMBED_OK;
+    while (found <= EMBED_WEIGHTS_INT8 && strcmp(kind, emb_weights_kind_name(found)) != 0) found++;
+    if (found > EMBED_WEIGHTS_INT8)
+        return emb_fail(error, EMBED_EFORMAT,
+                        EMB_WEIGHTS_KEY ": expected f32, f16, bf16 or int8, found \"%s\"",
+                        emb_excerpt_of(kind, strlen(kind)).text);
+    if (strcmp(asked, kind) != 0)
+        return emb_fail(error, EMBED_EUNSUPPORTED,
+                        "weights: expected %s, which is what the file was converted to, found %s: "
+                        "open the directory that it was made of",
+                        kind, asked);
+    if (m->gemm_kind == EMBED_GEMM_BLAS)
+        return emb_fail(error, EMBED_EUNSUPPORTED,
+                        "gemm: expected packed, for which the file's weights are laid out, found "
+                        "blas");
+    if (m->compute != EMBED_COMPUTE_F32)
+        return emb_fail(error, EMBED_EUNSUPPORTED,
+                        "compute: expected f32, for which the file's weights are laid out, found bf16");
+    m->weights_kind = found;
+    return EMBED_OK;
+}
+
 /* config.json, the document of which stays open for what else is asked of it, and what it says of the
  * towers. Without an encoder (no tower wanted) it may be missing, or of a family that nobody knows. */
 static int32_t read_config(embed_model *m, bool encoder, emb_json_document **document,
@@ -90,9 +118,19 @@ static int32_t read_config(embed_model *m, bool encoder, emb_json_document **doc
 static int32_t read_static(embed_model *m, emb_architecture *a, embed_error *error)
 {
     emb_weights *weights;
+    emb_json_document *shapes = NULL;
+    embed_error local = EMBED_ERROR_INIT; /* for the status, when the caller wants no message */
+    if (!error) error = &local;
     if (!a->static_kind) return EMBED_OK;
     int32_t status = emb_directory_weights(m->dir, m->modules.folder, &weights, error);
-    if (status == EMBED_OK) status = emb_static_measure(a, weights, error);
+    const char *text = emb_directory_prepared(m->dir)
+                           ? emb_directory_metadata(m->dir, EMB_SHAPES_KEY) : NULL;
+    if (status == EMBED_OK && text) {
+        shapes = emb_json_parse(EMB_SHAPES_KEY, text, strlen(text), NULL, &m->allocator, error);
+        if (!shapes) status = error->status;
+    }
+    if (status == EMBED_OK) status = emb_static_measure(a, weights, emb_json_root(shapes), error);
+    emb_json_free(shapes);
     if (status == EMBED_OK && a->static_normalize && !m->modules.present)
         status = emb_modules_add_normalize(&m->modules, &m->allocator, error);
     return status;
@@ -123,6 +161,17 @@ static int32_t open_processor(embed_model *m, const emb_json *config, embed_erro
         if (status < 0) return status;
     }
     return EMBED_OK;
+}
+
+/* For a single-file model, where what comes after the tables is aligned too. */
+static int32_t store_tokenizer(embed_model *m, const emb_tokenizer_files *files, embed_error *error)
+{
+    static const char zeros[EMB_ALIGN];
+    emb_buffer *tables = &m->stored.tables;
+    int32_t status = emb_tokenizer_stores(m->tokenizer, files, &m->stored, &m->allocator, error);
+    if (status < 0) return status;
+    emb_buffer_add(tables, zeros, (EMB_ALIGN - tables->size % EMB_ALIGN) % EMB_ALIGN);
+    return tables->failed ? emb_fail(error, EMBED_ENOMEM, "out of memory for the tokenizer") : status;
 }
 
 static int32_t open_tokenizer(embed_model *m, const emb_json *config, const emb_architecture *arch,
@@ -158,7 +207,14 @@ static int32_t open_tokenizer(embed_model *m, const emb_json *config, const emb_
                                             files[i].size, error);
         if (status < 0) return status;
     }
-    bool vocabulary = f.tokenizer_json || f.vocab_txt || f.vocab_json || f.sentencepiece;
+    if (emb_directory_prepared(m->dir)) {
+        const char *tables;
+        int32_t status = emb_directory_text(m->dir, m->modules.folder, EMB_TABLES_FILE, &tables,
+                                            &f.tables_size, error);
+        if (status < 0) return status;
+        f.tables = tables;
+    }
+    bool vocabulary = f.tables || f.tokenizer_json || f.vocab_txt || f.vocab_json || f.sentencepiece;
     if (!vocabulary && !arch->hidden_size) return EMBED_OK;
     if (!vocabulary)
         return warn(m, error,
@@ -170,6 +226,8 @@ static int32_t open_tokenizer(embed_model *m, const emb_json *config, const emb_
         error->message[0] = '\0';
         return warn(m, error, "%s: texts cannot be encoded, images and token ids can", why);
     }
+    if (status == EMBED_OK && m->saves)
+        status = store_tokenizer(m, &f, error);
     if (status < 0) return status;
     int64_t vocab = emb_tokenizer_vocab_size(m->tokenizer);
     if (arch->hidden_size && vocab > arch->vocab_size)
@@ -243,6 +301,18 @@ static int32_t load_tower(emb_encoder *e, const emb_architecture *arch, emb_load
     return emb_encoder_load(e, arch, loader);
 }
 
+/* Of a single-file model, what its writer counted: some of the numbers are in tables made of them. */
+static void count_parameters(embed_model *m, int64_t of_modules)
+{
+    const char *text = emb_directory_metadata(m->dir, EMB_PARAMETERS_KEY);
+    m->parameters = m->text.parameters + m->image.parameters + of_modules;
+    if (!emb_directory_prepared(m->dir) || !text || strspn(text, "0123456789") != strlen(text) ||
+        strlen(text) > 15)
+        return;
+    m->parameters = 0;
+    for (; *text; text++) m->parameters = 10 * m->parameters + (*text - '0');
+}
+
 static int32_t load_weights(embed_model *m, const emb_architecture towers[2], embed_error *error)
 {
     emb_weights *weights;
@@ -250,6 +320,8 @@ static int32_t load_weights(embed_model *m, const emb_architecture towers[2], em
     if (status < 0) return status;
     emb_loader loader = {
         .weights = weights,
+        .prepared = emb_directory_prepared(m->dir) != NULL,
+        .pieces = m->saves && m->compute == EMBED_COMPUTE_F32 ? &m->pieces : NULL,
         .kernels = m->kernels,
         .gemm = m->gemm,
         .weights_kind = m->weights_kind,
@@ -267,8 +339,8 @@ static int32_t load_weights(embed_model *m, const emb_architecture towers[2], em
     status = emb_modules_load(&m->modules, m->dir, pooled_size(e, m->modules.pooling[0]), &loader);
     if (status < 0) return status;
     m->module_bytes = loader.bytes;
-    m->parameters = m->text.parameters + m->image.parameters + loader.parameters;
-    emb_directory_release(m->dir);
+    count_parameters(m, loader.parameters);
+    if (!m->saves) emb_directory_release(m->dir);
     if (m->image.arch.hidden_size && !m->has_processor)
         return warn(m, error, "no preprocessor_config.json: pixel values can be encoded, images "
                               "cannot");
@@ -286,6 +358,7 @@ static int32_t open_parts(embed_model *m, const char *path, const void *data, si
         status = path ? emb_directory_open(&m->dir, path, !(o->flags & EMBED_OPEN_READ),
                                            &m->allocator, error)
                       : emb_directory_open_memory(&m->dir, data, size, &m->allocator, error);
+    if (status == EMBED_OK) status = choose_prepared(m, o, error);
     if (status == EMBED_OK) status = emb_modules_read(&m->modules, m->dir, &m->allocator, error);
     if (status == EMBED_OK) status = read_config(m, encoder, &config, towers, error);
     if (status == EMBED_OK) status = read_static(m, &towers[0], error);
@@ -310,6 +383,10 @@ int32_t emb_model_open(embed_model **out, const char *path, const void *data, si
     embed_model *m = emb_calloc(&a, 1, sizeof *m);
     if (!m) return emb_fail(error, EMBED_ENOMEM, "out of memory for a model");
     m->allocator = a;
+    m->saves = (o->flags & EMBED_OPEN_TO_SAVE) != 0;
+    emb_pieces_init(&m->pieces, &m->allocator);
+    emb_buffer_init(&m->stored.tokenizer_json, &m->allocator);
+    emb_buffer_init(&m->stored.tables, &m->allocator);
     emb_buffer_init(&m->description, &m->allocator);
     int32_t status = open_parts(m, path, data, size, o, error);
     if (status < 0) {
@@ -331,6 +408,9 @@ void emb_model_free(embed_model *m)
     emb_modules_free(&m->modules, &a);
     emb_tokenizer_free(m->tokenizer);
     emb_directory_free(m->dir);
+    emb_pieces_free(&m->pieces);
+    emb_buffer_free(&m->stored.tokenizer_json);
+    emb_buffer_free(&m->stored.tables);
     emb_buffer_free(&m->description);
     for (int64_t i = 0; i < m->warning_count; i++) emb_free(&a, m->warnings[i]);
     emb_free(&a, m);

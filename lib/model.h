@@ -28,6 +28,9 @@ struct embed_model {
     int64_t median_length;       /* of model2vec: characters of a token; texts are cut by it */
     int64_t parameters;          /* numbers in all weights that are used */
     size_t module_bytes;         /* of the modules' weights; the towers count theirs */
+    bool saves;                  /* opened for embed_model_save, with what it needs: */
+    emb_pieces pieces;
+    emb_tokenizer_store stored; /* the tokenizer */
     emb_buffer description;
     char *warnings[EMB_MAX_WARNINGS];
     int64_t warning_count;

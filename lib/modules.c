@@ -463,6 +463,7 @@ int32_t emb_modules_load(emb_modules *m, emb_directory *dir, int64_t size, emb_l
                                     m->pooling_folder, (long long)size,
                                     (long long)m->pooling_dimension);
     int64_t dim = m->pooling_count * size;
+    m->in_place = l->prepared;
     for (int64_t i = 0; i < m->count && l->status == EMBED_OK; i++) {
         emb_module *module = &m->list[i];
         if (module->kind == EMB_MODULE_NORMALIZE) module->in = module->out = dim;
@@ -492,9 +493,9 @@ void emb_modules_free(emb_modules *m, const emb_allocator *a)
 {
     for (int64_t i = 0; i < m->count; i++) {
         emb_free(a, m->list[i].folder);
-        emb_linear_free(&m->list[i].dense, a);
-        emb_linear_free(&m->list[i].residual, a);
-        emb_norm_free(&m->list[i].norm, a);
+        emb_linear_free(&m->list[i].dense, m->in_place ? NULL : a);
+        emb_linear_free(&m->list[i].residual, m->in_place ? NULL : a);
+        emb_norm_free(&m->list[i].norm, m->in_place ? NULL : a);
     }
     for (int64_t i = 0; i < m->prompt_count; i++) {
         emb_free(a, m->prompts[i].name);

@@ -38,6 +38,7 @@ typedef struct emb_modules {
     bool include_prompt;
     emb_module *list;
     int64_t count;
+    bool in_place;          /* weights lie in a single-file model */
     int64_t max_seq_length; /* 0: not given */
     bool do_lower_case;
     int64_t truncate_dim; /* 0: none */

@@ -1,13 +1,14 @@
 # The only list of the library's sources.
 LIB_SRC := \
-  lib/api.c lib/describe.c lib/encode.c lib/images.c lib/model.c lib/modules.c lib/passes.c \
-  lib/rows.c lib/session.c lib/spans.c lib/texts.c lib/vectors.c \
+  lib/api.c lib/describe.c lib/encode.c lib/golden.c lib/images.c lib/model.c lib/modules.c \
+  lib/passes.c lib/rows.c lib/save.c lib/session.c lib/spans.c lib/texts.c lib/vectors.c \
   lib/base/cpu.c lib/base/memory.c lib/base/status.c lib/base/threads.c lib/base/utf8.c \
   lib/encoder/convolution.c lib/encoder/encoder.c lib/encoder/load.c lib/encoder/pooler.c \
-  lib/encoder/positions.c lib/encoder/relative.c lib/encoder/tokens.c lib/encoder/weights.c \
-  lib/encoder/words.c \
+  lib/encoder/pieces.c lib/encoder/positions.c lib/encoder/relative.c lib/encoder/tokens.c \
+  lib/encoder/weights.c lib/encoder/words.c \
   lib/format/directory.c lib/format/json.c lib/format/json_reader.c lib/format/pickle.c \
-  lib/format/safetensors.c lib/format/torch_file.c lib/format/zip.c \
+  lib/format/safetensors.c lib/format/safetensors_header.c lib/format/torch_file.c \
+  lib/format/zip.c \
   lib/gemm/bf16.c lib/gemm/blas.c lib/gemm/gemm.c lib/gemm/int8.c lib/gemm/packed.c \
   lib/image/decode.c lib/image/decode_bmp.c lib/image/decode_gif.c lib/image/decode_png.c \
   lib/image/decode_pnm.c lib/image/decode_stb.c lib/image/decode_tga.c lib/image/exif.c \

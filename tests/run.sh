@@ -45,6 +45,10 @@ run "man pages: all options, all functions" tools/check-man.sh "$EMBED"
 for example in examples/*.c; do
     name=$(basename "$example" .c)
     case $name in
+    single_file)
+        run "example $name" "$BUILD/examples/$name" "$model" "$log.embed"
+        rm -f "$log.embed"
+        ;;
     image_*) run "example $name" "$BUILD/examples/$name" tests/data/models/vit tests/data/images tests/data/images/bmp-00.bmp ;;
     *) run "example $name" "$BUILD/examples/$name" "$model" ;;
     esac

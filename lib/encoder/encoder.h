@@ -45,6 +45,7 @@ typedef struct emb_encoder {
                                           its file */
     const int32_t *word_rows;  /* [vocab_size]: which row is a token's; NULL: its own */
     const float *word_weights; /* [vocab_size], or NULL */
+    emb_storage words_stored; /* and rounded, where they would have fewer bits in a single-file model */
     const float *token_type_embeddings; /* [type_vocab_size][embedding_size], or NULL */
     emb_linear embeddings_project; /* without weights where embedding_size = hidden_size */
     emb_linear convolution;        /* [hidden][hidden * arch.convolution] */
@@ -55,6 +56,7 @@ typedef struct emb_encoder {
     /* both */
     const float *positions; /* [max_position_embeddings][embedding_size], or one for each patch of the
                                grid; NULL: none */
+    const float *position_table; /* all of its rows, with those of prefix tokens */
     emb_norm embeddings_norm; /* without gamma: none */
     emb_layer *layers; /* [layer_count]: emb_layer_at */
     int64_t layer_count;
@@ -63,8 +65,9 @@ typedef struct emb_encoder {
     emb_relative_positions relative; /* what all layers share of it */
     emb_pooler pooler;
     bool has_pooler;
+    bool in_place;       /* weights lie in a single-file model */
     int64_t parameters;  /* numbers in all of them */
-    size_t weight_bytes; /* bytes prepared in memory */
+    size_t weight_bytes; /* bytes prepared in memory, or used where they lie */
 } emb_encoder;
 
 /* The weights of layer i, which ALBERT uses more than once. */
@@ -187,7 +190,7 @@ void emb_text_angles(const emb_rope *rope, int64_t dim, int64_t tokens, int64_t 
 /* Does the length of a text change its angles? */
 bool emb_has_own_angles(const emb_rope *rope, int64_t tokens);
 
-/* ---- pooler.c: pooler_output, and its projection ---------------------------------------------- */
+/* ---- pooler.c: pooler_output, and its projection --------------------------------------------- */
 
 typedef enum { EMB_OUT_POOLER, EMB_OUT_PROJECTION, EMB_OUT_SCORES } emb_pooler_out;
 /* Numbers in pooler_output, its projection, or the scores of the classifier (no activation). */

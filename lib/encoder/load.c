@@ -29,8 +29,8 @@ static void load_words(emb_encoder *e, emb_loader *l)
     const emb_names *names = &a->names;
     emb_words_load(e, l);
     if (names->position_embeddings)
-        e->positions = emb_load_floats(l, names->position_embeddings, a->max_position_embeddings,
-                                       a->embedding_size);
+        e->position_table = e->positions = emb_load_floats(
+            l, names->position_embeddings, a->max_position_embeddings, a->embedding_size);
     if (a->type_vocab_size)
         e->token_type_embeddings = emb_load_floats(l, names->token_type_embeddings,
                                                    a->type_vocab_size, a->embedding_size);
@@ -40,7 +40,7 @@ static void load_words(emb_encoder *e, emb_loader *l)
 }
 
 /* Tokens that stand before the patches, with their positions added. */
-static void load_prefix(emb_encoder *e, emb_loader *l, const float *positions)
+static float *make_prefix(const emb_encoder *e, emb_loader *l, const float *positions)
 {
     const emb_names *names = &e->arch.names;
     int64_t h = e->arch.hidden_size, row = 0;
@@ -53,18 +53,18 @@ static void load_prefix(emb_encoder *e, emb_loader *l, const float *positions)
         {names->register_tokens, e->arch.image.register_tokens},
     };
     float *prefix = emb_calloc(l->allocator, (size_t)e->arch.image.prefix, (size_t)h * sizeof *prefix);
-    e->prefix = prefix;
     if (!prefix) l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for prefix tokens");
     for (int64_t i = 0; i < EMB_COUNT(tokens); i++) {
         if (!tokens[i].name || tokens[i].count < 1) continue;
         const float *rows = emb_load_floats(l, tokens[i].name, tokens[i].count, h);
-        if (!rows) return;
+        if (!rows) return prefix;
         memcpy(prefix + row * h, rows, (size_t)(tokens[i].count * h) * sizeof *prefix);
         emb_floats_free(rows, l->allocator);
         row += tokens[i].count;
     }
     for (int64_t i = 0; positions && i < e->arch.image.positioned * h; i++)
         prefix[i] += positions[i];
+    return prefix;
 }
 
 static void load_patches(emb_encoder *e, emb_loader *l)
@@ -72,16 +72,20 @@ static void load_patches(emb_encoder *e, emb_loader *l)
     const emb_architecture *a = &e->arch;
     const emb_image_tokens *image = &a->image;
     int64_t h = a->hidden_size, patches = image->grid_height * image->grid_width;
-    float *positions = NULL;
+    const float *positions = NULL;
     emb_load_linear(l, a->names.patch_embeddings, h, emb_patch_size(a),
                     !(a->no_bias & EMB_NO_BIAS_PATCHES), EMB_ACT_NONE, &e->patches);
     if (a->names.position_embeddings)
-        e->positions = positions = (float *)(uintptr_t)emb_load_floats(
-            l, a->names.position_embeddings, image->positioned + patches, h);
-    if (image->prefix && l->status == EMBED_OK) load_prefix(e, l, positions);
-    if (positions) /* those of prefix tokens have gone where they belong */
-        memmove(positions, positions + image->positioned * h,
-                (size_t)(patches * h) * sizeof *positions);
+        positions = emb_load_floats(l, a->names.position_embeddings, image->positioned + patches, h);
+    e->position_table = positions;
+    if (positions) e->positions = positions + image->positioned * h;
+    if (!image->prefix || l->status < 0) return;
+    float *prefix = NULL;
+    if (emb_making(l)) {
+        prefix = make_prefix(e, l, positions);
+        emb_made(l);
+    }
+    e->prefix = emb_load_made(l, "prefix_tokens", image->prefix, h, prefix);
 }
 
 /* ---- layers ------------------------------------------------------------------------------- */
@@ -194,9 +198,9 @@ static void load_block(emb_encoder *e, emb_loader *l)
                  : l->weights_kind == EMBED_WEIGHTS_BF16 ? EMB_STORED_BF16
                                                          : EMB_STORED_F32;
     l->transposed = e->arch.transposed;
-    l->arena = &arena;
+    if (!l->prepared) l->arena = &arena;
     load_each_layer(e, l); /* counts, and finds what is missing before memory is taken */
-    if (l->status == EMBED_OK) {
+    if (l->arena && l->status == EMBED_OK) {
         e->block = emb_alloc(l->allocator, arena.used, 1);
         if (!e->block)
             l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for %zu bytes of weights",
@@ -225,6 +229,24 @@ static void load_layers(emb_encoder *e, emb_loader *l)
 
 /* ---- pooler_output ------------------------------------------------------------------------- */
 
+/* A learned query, projected. */
+static float *make_query(emb_loader *l, const char *probe, const emb_part *part, int64_t h)
+{
+    emb_linear query = {0};
+    const float *learned = emb_load_floats(l, probe, 1, h);
+    emb_load_parts(l, part, 1, h, &query);
+    float *row = l->status == EMBED_OK ? emb_alloc(l->allocator, (size_t)h, sizeof *row) : NULL;
+    if (row) {
+        emb_device alone = {.kernels = l->kernels, .gemm = l->gemm, .threads = 1};
+        emb_linear_run(&alone, &query, 1, learned, h, row, h);
+    } else if (l->status == EMBED_OK) {
+        l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for the pooling query");
+    }
+    emb_linear_free(&query, l->allocator);
+    emb_floats_free(learned, l->allocator);
+    return row;
+}
+
 /* SigLIP's head: one learned query attends to all tokens; its projection is made here, once. */
 static void load_pooler_head(emb_encoder *e, emb_loader *l)
 {
@@ -232,29 +254,21 @@ static void load_pooler_head(emb_encoder *e, emb_loader *l)
     emb_pooler *p = &e->pooler;
     int64_t h = e->arch.hidden_size, n = e->arch.intermediate_size;
     name attention = member(head, "attention"), weight = member(attention.text, "in_proj_weight"),
-         bias = member(attention.text, "in_proj_bias");
+         bias = member(attention.text, "in_proj_bias"), probe = member(head, "probe");
     emb_part parts[3];
+    float *query = NULL;
     for (int k = 0; k < 3; k++) parts[k] = (emb_part){weight.text, bias.text, k * h, 3 * h, h, false};
-
-    emb_linear query = {0};
-    const float *probe = emb_load_floats(l, member(head, "probe").text, 1, h);
-    emb_load_parts(l, parts, 1, h, &query);
+    if (emb_making(l)) {
+        query = make_query(l, probe.text, parts, h);
+        emb_made(l);
+    }
+    p->query = emb_load_made(l, probe.text, 1, h, query);
     emb_load_parts(l, parts + 1, 2, h, &p->key_value);
     emb_load_linear(l, member(attention.text, "out_proj").text, h, h, true, EMB_ACT_NONE,
                     &p->output);
     load_norm(e, l, member(head, "layernorm").text, 0, h, &p->norm);
     emb_load_linear(l, member(head, "mlp.fc1").text, n, h, true, e->arch.hidden_act, &p->mlp[0]);
     emb_load_linear(l, member(head, "mlp.fc2").text, h, n, true, EMB_ACT_NONE, &p->mlp[1]);
-    float *row = l->status == EMBED_OK ? emb_alloc(l->allocator, (size_t)h, sizeof *row) : NULL;
-    if (row) {
-        emb_device alone = {.kernels = l->kernels, .gemm = l->gemm, .threads = 1};
-        emb_linear_run(&alone, &query, 1, probe, h, row, h);
-    } else if (l->status == EMBED_OK) {
-        l->status = emb_fail(l->error, EMBED_ENOMEM, "out of memory for the pooling query");
-    }
-    p->query = row;
-    emb_linear_free(&query, l->allocator);
-    emb_floats_free(probe, l->allocator);
 }
 
 /* A pooler's Linear and a projection may be missing: the reference would invent them. */
@@ -329,6 +343,7 @@ int32_t emb_encoder_load(emb_encoder *e, const emb_architecture *arch, emb_loade
         .key_part = emb_whole_panels(arch->num_key_value_heads * arch->head_dim),
         .context_stride = EMB_MAX(hidden, heads),
         .gate_part = arch->names.gate ? emb_whole_panels(arch->intermediate_size) : 0,
+        .in_place = l->prepared,
     };
     e->qkv_stride = EMB_MAX(e->query_part + 2 * e->key_part, hidden);
     l->prefix = arch->names.prefix;
@@ -355,11 +370,13 @@ void emb_encoder_free(emb_encoder *e, const emb_allocator *a)
                                    &p->key_value, &p->output, &p->mlp[0], &p->mlp[1]};
     const emb_norm *norms[] = {&e->embeddings_norm, &e->convolution_norm, &e->final_norm, &p->norm,
                                &p->classifier_norm};
-    const float *floats[] = {e->positions, e->token_type_embeddings, e->word_weights, e->prefix, p->query};
-    emb_free(a, (void *)(uintptr_t)e->word_rows);
-    for (int64_t i = 0; i < EMB_COUNT(linears); i++) emb_linear_free(linears[i], a);
-    for (int64_t i = 0; i < EMB_COUNT(norms); i++) emb_norm_free(norms[i], a);
-    for (int64_t i = 0; i < EMB_COUNT(floats); i++) emb_floats_free(floats[i], a);
+    const float *floats[] = {e->position_table, e->token_type_embeddings, e->word_weights, e->prefix,
+                             p->query};
+    const emb_allocator *owner = e->in_place ? NULL : a;
+    if (owner) emb_free(owner, (void *)(uintptr_t)e->word_rows);
+    for (int64_t i = 0; i < EMB_COUNT(linears); i++) emb_linear_free(linears[i], owner);
+    for (int64_t i = 0; i < EMB_COUNT(norms); i++) emb_norm_free(norms[i], owner);
+    for (int64_t i = 0; i < EMB_COUNT(floats); i++) emb_floats_free(floats[i], owner);
     emb_relative_free(e, a);
     emb_free(a, e->layers);
     emb_free(a, e->block);

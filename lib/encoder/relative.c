@@ -1,6 +1,7 @@
-/* What layers add to their scores (nn/relative.c): tables that weights become at opening, and
- * those of one pass. */
+/* What layers add to their scores (nn/relative.c): tables that weights become at opening, and those of
+ * one pass. */
 #include <math.h>
+#include <stdio.h>
 
 #include "../kernels/math64.h"
 #include "encoder.h"
@@ -18,8 +19,13 @@ static float *take_table(const emb_encoder *e, emb_loader *l, int64_t n)
 
 /* ---- grids of patches ------------------------------------------------------------------------ */
 
+static int64_t grid_size(int64_t height, int64_t width)
+{
+    return (2 * height - 1) * (2 * width - 1) + 3;
+}
+
 /* BEiT's table [distances][heads] in the order that emb_relative_positions reads. */
-static const float *load_grid(const emb_encoder *e, emb_loader *l, const char *tensor)
+static float *make_grid(const emb_encoder *e, emb_loader *l, const char *tensor)
 {
     const emb_image_tokens *image = &e->arch.image;
     int64_t heads = e->arch.num_attention_heads, across = 2 * image->grid_width - 1;
@@ -34,17 +40,24 @@ static const float *load_grid(const emb_encoder *e, emb_loader *l, const char *t
     return table;
 }
 
+static const float *load_grid(const emb_encoder *e, emb_loader *l, const char *tensor)
+{
+    const emb_image_tokens *image = &e->arch.image;
+    float *table = NULL;
+    if (emb_making(l)) {
+        table = make_grid(e, l, tensor);
+        emb_made(l);
+    }
+    return emb_load_made(l, tensor, e->arch.num_attention_heads,
+                         grid_size(image->grid_height, image->grid_width), table);
+}
+
 static void load_grids(emb_encoder *e, emb_loader *l)
 {
     const char *name = e->arch.names.relative_positions;
     if (e->arch.relative.shared) e->relative.table = load_grid(e, l, name);
-    for (int64_t i = 0; !e->arch.relative.shared && i < e->layer_count; i++)
+    for (int64_t i = 0; !e->arch.relative.shared && i < e->layer_count && l->status == EMBED_OK; i++)
         e->layers[i].relative = load_grid(e, l, emb_layer_name(e, name, i).text);
-}
-
-static int64_t grid_size(int64_t height, int64_t width)
-{
-    return (2 * height - 1) * (2 * width - 1) + 3;
 }
 
 /* A table made to fit the batch's grid if it is another. */
@@ -68,8 +81,8 @@ static const float *fit_grid(const emb_encoder *e, const float *table, const emb
 
 /* ---- distances along a text ------------------------------------------------------------------ */
 
-/* T5's buckets of a distance from query to key: exact up to a quarter of them on either side,
- * then by its logarithm up to reach. */
+/* T5's buckets of a distance from query to key: exact up to a quarter of them on either side, then by
+ * its logarithm up to reach. */
 static int64_t bucket_of(int64_t distance, int64_t buckets, int64_t reach)
 {
     int64_t half = buckets / 2, exact = half / 2, n = distance < 0 ? -distance : distance, bucket = n;
@@ -81,23 +94,35 @@ static int64_t bucket_of(int64_t distance, int64_t buckets, int64_t reach)
 }
 
 /* MPNet's table [buckets][heads], a number for each distance. */
-static void load_distances(emb_encoder *e, emb_loader *l)
+static float *make_distances(const emb_encoder *e, emb_loader *l)
 {
     int64_t heads = e->arch.num_attention_heads, buckets = e->arch.relative.buckets;
-    int64_t reach = e->relative.reach = e->arch.relative.reach, n = 2 * reach + 1;
+    int64_t reach = e->arch.relative.reach, n = 2 * reach + 1;
     const float *rows = emb_load_floats(l, e->arch.names.relative_positions, buckets, heads);
     float *table = take_table(e, l, n);
     for (int64_t i = 0; table && i < n * heads; i++)
         table[i] = rows[bucket_of(i % n - reach, buckets, reach) * heads + i / n];
     emb_floats_free(rows, l->allocator);
-    e->relative.table = table;
+    return table;
+}
+
+static void load_distances(emb_encoder *e, emb_loader *l)
+{
+    int64_t reach = e->relative.reach = e->arch.relative.reach;
+    float *table = NULL;
+    if (emb_making(l)) {
+        table = make_distances(e, l);
+        emb_made(l);
+    }
+    e->relative.table = emb_load_made(l, e->arch.names.relative_positions, e->arch.num_attention_heads,
+                                      2 * reach + 1, table);
 }
 
 /* ---- ALiBi ----------------------------------------------------------------------------------- */
 
-/* Slopes of n heads, n a power of two, are 2^(-8 i / n), i = 1 .. n. Of another number of heads,
- * those of the power of two below, then every other one of the power of two above. */
-static void make_slopes(emb_encoder *e, emb_loader *l)
+/* Slopes of n heads, n a power of two, are 2^(-8 i / n), i = 1 .. n. Of another number of heads, those of
+ * the power of two below, then every other one of the power of two above. */
+static float *make_slopes(const emb_encoder *e, emb_loader *l)
 {
     const double ln2 = 0.693147180559945309417;
     int64_t heads = e->arch.num_attention_heads, power = 1;
@@ -107,13 +132,23 @@ static void make_slopes(emb_encoder *e, emb_loader *l)
         double step = i < power ? (double)(i + 1) : (double)(i - power) + 0.5;
         slopes[i] = (float)emb_exp64(-8 * step / (double)power * ln2);
     }
-    e->relative.table = slopes;
+    return slopes;
+}
+
+static void load_slopes(emb_encoder *e, emb_loader *l)
+{
+    float *slopes = NULL;
+    if (emb_making(l)) {
+        slopes = make_slopes(e, l);
+        emb_made(l);
+    }
+    e->relative.table = emb_load_made(l, "slopes", 1, e->arch.num_attention_heads, slopes);
 }
 
 /* ---- disentangled attention ------------------------------------------------------------------ */
 
-/* DeBERTa's bucket of a distance, which it computes in float: exact up to half of the buckets,
- * then by the logarithm, so that max_relative_positions - 1 is in the last but one. */
+/* DeBERTa's bucket of a distance, which it computes in float: exact up to half of the buckets, then by the
+ * logarithm, so that max_relative_positions - 1 is in the last but one. */
 static int64_t log_bucket(int64_t distance, int64_t buckets, int64_t farthest)
 {
     int64_t middle = buckets / 2;
@@ -142,8 +177,7 @@ static void make_rows(emb_encoder *e, emb_loader *l)
     }
 }
 
-/* embeddings[rows][hidden] through a Linear of layer i, in float whatever the layers are
- * computed in. */
+/* embeddings[rows][hidden] through a Linear of layer i, in float whatever the layers are computed in. */
 static float *project(const emb_encoder *e, emb_loader *l, const char *pattern, int64_t i,
                       const float *embeddings, int64_t rows)
 {
@@ -153,7 +187,9 @@ static float *project(const emb_encoder *e, emb_loader *l, const char *pattern, 
     emb_linear linear = {0};
     emb_device alone = {.kernels = l->kernels, .gemm = l->gemm, .threads = 1};
     if (!pattern || l->status < 0) return NULL;
+    if (!emb_making(l)) return NULL;
     emb_load_linear(l, emb_layer_name(e, pattern, i).text, h, h, true, EMB_ACT_NONE, &linear);
+    emb_made(l);
     float *out = l->status == EMBED_OK ? emb_alloc(l->allocator, (size_t)rows, (size_t)h * sizeof *out)
                                        : NULL;
     if (out) emb_linear_run(&alone, &linear, rows, embeddings, h, out, h);
@@ -177,11 +213,10 @@ static float *pack_keys(const emb_encoder *e, emb_loader *l, float *rows, int64_
     return keys;
 }
 
-static void load_disentangled(emb_encoder *e, emb_loader *l)
+static float *make_embeddings(const emb_encoder *e, emb_loader *l, int64_t rows)
 {
     const emb_names *names = &e->arch.names;
-    const emb_relative_scores *r = &e->arch.relative;
-    int64_t h = e->arch.hidden_size, rows = 2 * (r->buckets ? r->buckets : r->reach);
+    int64_t h = e->arch.hidden_size;
     emb_device alone = {.kernels = l->kernels, .gemm = l->gemm, .threads = 1};
     emb_norm norm = {0};
     size_t bytes = l->bytes;
@@ -190,15 +225,43 @@ static void load_disentangled(emb_encoder *e, emb_loader *l)
         emb_load_norm(l, names->relative_norm, h, EMB_LAYER_NORM, e->arch.layer_norm_eps, &norm);
     if (l->status == EMBED_OK && norm.gamma)
         emb_norm_run(&alone, &norm, rows, h, embeddings, NULL, NULL, embeddings);
-    l->bytes = bytes;
-    e->relative.table_rows = e->attention.relative_rows = emb_whole_panels(rows);
-    e->relative.ld = h;
-    for (int64_t i = 0; i < e->layer_count && l->status == EMBED_OK; i++) {
-        float *keys = project(e, l, names->position_key, i, embeddings, rows);
-        e->layers[i].position_keys = pack_keys(e, l, keys, rows);
-        e->layers[i].position_queries = project(e, l, names->position_query, i, embeddings, rows);
-    }
     emb_norm_free(&norm, l->allocator);
+    l->bytes = bytes;
+    return embeddings;
+}
+
+/* Both tables of a layer, from embeddings (NULL: they lie in a file). */
+static void load_projections(emb_encoder *e, emb_loader *l, int64_t i, const float *embeddings,
+                             int64_t rows)
+{
+    const emb_names *names = &e->arch.names;
+    const char *const patterns[] = {names->position_key, names->position_query};
+    const char *const whats[] = {"position_keys", "position_queries"};
+    const float **const tables[] = {&e->layers[i].position_keys, &e->layers[i].position_queries};
+    for (int k = 0; k < 2; k++) {
+        char what[64];
+        float *table = NULL;
+        if (!patterns[k]) continue;
+        if (embeddings) table = project(e, l, patterns[k], i, embeddings, rows);
+        if (embeddings && k == 0) table = pack_keys(e, l, table, rows);
+        snprintf(what, sizeof what, "layer.%lld.%s", (long long)i, whats[k]);
+        *tables[k] = emb_load_made(l, what, k ? rows : e->relative.table_rows, e->arch.hidden_size, table);
+    }
+}
+
+static void load_disentangled(emb_encoder *e, emb_loader *l)
+{
+    const emb_relative_scores *r = &e->arch.relative;
+    int64_t rows = 2 * (r->buckets ? r->buckets : r->reach);
+    float *embeddings = NULL;
+    e->relative.table_rows = e->attention.relative_rows = emb_whole_panels(rows);
+    e->relative.ld = e->arch.hidden_size;
+    if (emb_making(l)) {
+        embeddings = make_embeddings(e, l, rows);
+        emb_made(l);
+    }
+    for (int64_t i = 0; i < e->layer_count && l->status == EMBED_OK; i++)
+        load_projections(e, l, i, embeddings, rows);
     emb_floats_free(embeddings, l->allocator);
     make_rows(e, l);
 }
@@ -211,7 +274,7 @@ void emb_relative_load(emb_encoder *e, emb_loader *l)
     switch (e->relative.kind) {
     case EMB_RELATIVE_GRID: load_grids(e, l); break;
     case EMB_RELATIVE_DISTANCES: load_distances(e, l); break;
-    case EMB_RELATIVE_SLOPES: make_slopes(e, l); break;
+    case EMB_RELATIVE_SLOPES: load_slopes(e, l); break;
     case EMB_RELATIVE_DISENTANGLED: load_disentangled(e, l); break;
     case EMB_RELATIVE_NONE: break;
     }
@@ -219,12 +282,13 @@ void emb_relative_load(emb_encoder *e, emb_loader *l)
 
 void emb_relative_free(emb_encoder *e, const emb_allocator *a)
 {
-    emb_floats_free(e->relative.table, a);
+    const emb_allocator *owner = e->in_place ? NULL : a;
+    emb_floats_free(e->relative.table, owner);
     emb_free(a, (void *)(uintptr_t)e->relative.rows);
     for (int64_t i = 0; e->layers && i < e->layer_count; i++) {
-        emb_floats_free(e->layers[i].relative, a);
-        emb_floats_free(e->layers[i].position_keys, a);
-        emb_floats_free(e->layers[i].position_queries, a);
+        emb_floats_free(e->layers[i].relative, owner);
+        emb_floats_free(e->layers[i].position_keys, owner);
+        emb_floats_free(e->layers[i].position_queries, owner);
     }
 }
 

@@ -4,12 +4,11 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { NAME_SIZE = 256 };
+enum { NAME_SIZE = EMB_NAME_SIZE };
 
 static int32_t fail(emb_loader *l, int32_t status)
 {
-    if (l->status == EMBED_OK) l->status = status;
-    return status;
+    return emb_load_failed(l, status);
 }
 
 /* name with its ending replaced: "x.weight" -> "x.gamma". false: no such ending. */
@@ -51,8 +50,9 @@ static bool has_shape(const emb_tensor *t, int32_t rank, const int64_t *shape)
            memcmp(t->shape + skip, shape + more, (size_t)(rank - more) * sizeof *shape) == 0;
 }
 
-const emb_tensor *emb_load_tensor(emb_loader *l, const char *name, int32_t rank,
-                                  const int64_t *shape)
+/* The tensor of a name, its shape and type checked. */
+static const emb_tensor *load_tensor(emb_loader *l, const char *name, int32_t rank,
+                                     const int64_t *shape)
 {
     if (l->status < 0) return NULL;
     emb_shape_text expected = emb_shape_of(shape, rank);
@@ -93,6 +93,17 @@ void emb_widen_rows(const emb_kernels *k, const emb_tensor *t, int64_t columns, 
     }
 }
 
+void emb_round(const emb_kernels *k, emb_storage storage, int64_t n, float *floats)
+{
+    enum { STEP = 64 };
+    uint16_t halves[STEP];
+    for (int64_t i = 0; i < n && storage != EMB_STORED_F32; i += STEP) {
+        int64_t count = EMB_MIN(n - i, STEP);
+        (storage == EMB_STORED_F16 ? k->narrow_f16 : k->narrow_bf16)(count, floats + i, halves);
+        (storage == EMB_STORED_F16 ? k->widen_f16 : k->widen_bf16)(count, halves, floats + i);
+    }
+}
+
 /* NULL: a failure, or only counting. */
 static float *take(emb_loader *l, const char *name, size_t floats)
 {
@@ -110,14 +121,46 @@ static float *take(emb_loader *l, const char *name, size_t floats)
 const float *emb_load_floats(emb_loader *l, const char *name, int64_t rows, int64_t columns)
 {
     int64_t shape[2] = {rows, columns};
-    const emb_tensor *t = emb_load_tensor(l, name, columns ? 2 : 1, shape);
-    if (!t) return NULL;
+    int32_t rank = columns ? 2 : 1;
     int64_t n = rows * EMB_MAX(columns, 1); /* both are at most EMB_SIZE_MAX */
-    float *data = take(l, name, (size_t)n);
-    if (!data) return NULL;
-    emb_widen_rows(l->kernels, t, n, 0, 1, data);
+    const void *data = NULL;
+    if (!l->prepared) {
+        const emb_tensor *t = load_tensor(l, name, rank, shape);
+        float *floats = t ? take(l, name, (size_t)n) : NULL;
+        if (!floats) return NULL;
+        emb_widen_rows(l->kernels, t, n, 0, 1, floats);
+        data = floats;
+    }
     l->parameters += n;
+    emb_load_piece(l, name, "", EMB_F32, rank, shape, columns ? rows : 1, columns ? columns : rows, &data);
     return data;
+}
+
+const emb_tensor *emb_load_table(emb_loader *l, const char *name, int64_t rows, int64_t columns,
+                                 emb_storage *storage)
+{
+    const int64_t shape[2] = {rows, columns};
+    const emb_tensor *t = l->prepared ? l->status < 0 ? NULL : emb_load_find(l, name)
+                                      : load_tensor(l, name, 2, shape);
+    const bool bf16 = l->weights_kind == EMBED_WEIGHTS_BF16;
+    *storage = EMB_STORED_F32;
+    l->parameters += rows * columns;
+    if (!t && l->prepared)
+        fail(l, emb_fail(l->error, EMBED_ETENSOR, "%s: tensor \"%s%s\": expected a table, found none",
+                         emb_weights_name(l->weights), l->prefix, name));
+    if (!t) return NULL;
+    emb_dtype from = t->dtype, dtype = from;
+    const bool whole = l->whole_numbers && from == EMB_I8;
+    if (l->weights_kind != EMBED_WEIGHTS_F32 && !whole) dtype = bf16 ? EMB_BF16 : EMB_F16;
+    if (dtype != from) *storage = bf16 ? EMB_STORED_BF16 : EMB_STORED_F16;
+    const void *data = t->data;
+    const size_t bytes = l->bytes, before = l->pieces ? l->pieces->list.size : 0;
+    if (dtype > EMB_F64 && !whole) dtype = EMB_F32; /* found in a single-file model, and refused here */
+    emb_load_piece(l, name, "", dtype, 2, shape, rows, columns, &data);
+    if (l->pieces && l->pieces->list.size > before)
+        ((emb_piece *)(void *)(l->pieces->list.data + before))->from = from;
+    l->bytes = bytes;
+    return l->status < 0 ? NULL : t;
 }
 
 /* ---- matrices ---------------------------------------------------------------- */
@@ -151,18 +194,17 @@ static void fill(emb_loader *l, const emb_tensor *t, emb_matrix *matrix, int64_t
 {
     enum { ROWS = 4 * EMB_PANEL };
     int64_t k = matrix->k;
-    bool in_place = t->dtype == EMB_F32 && (uintptr_t)t->data % _Alignof(float) == 0 && !l->transposed;
-    size_t rows = in_place ? 1 : 1 + ROWS;
+    bool as_it_is = t->dtype == EMB_F32 && (uintptr_t)t->data % _Alignof(float) == 0 && !l->transposed;
+    size_t rows = as_it_is ? 1 : 1 + ROWS;
     float *row = emb_alloc(l->allocator, rows * (size_t)k, sizeof *row);
-    l->parameters += n * k;
     if (!row) {
         fail(l, emb_fail(l->error, EMBED_ENOMEM, "%s: tensor \"%s\": out of memory", t->file,
                          t->name));
         return;
     }
-    if (in_place)
+    if (as_it_is)
         put(l, matrix, first, n, (const float *)(const void *)t->data + from * k, row);
-    for (int64_t at = 0; !in_place && at < n; at += ROWS) {
+    for (int64_t at = 0; !as_it_is && at < n; at += ROWS) {
         int64_t count = EMB_MIN(n - at, ROWS);
         read_outputs(l, t, k, from + at, count, row + k);
         put(l, matrix, first + at, count, row + k, row);
@@ -178,11 +220,11 @@ static const emb_tensor *find_weight(emb_loader *l, const char *name, int64_t ro
     size_t n = 1;
     bool fits = true;
     const emb_tensor *t = l->status == EMBED_OK ? emb_load_find(l, name) : NULL;
-    if (!t || t->rank < 3 || l->transposed) return emb_load_tensor(l, name, 2, shape);
+    if (!t || t->rank < 3 || l->transposed) return load_tensor(l, name, 2, shape);
     for (int32_t i = 1; i < t->rank && fits; i++) fits = emb_mul(n, (size_t)t->shape[i], &n);
     return fits && t->shape[0] == rows && n == (size_t)in 
-               ? emb_load_tensor(l, name, t->rank, t->shape)
-               : emb_load_tensor(l, name, 2, shape);
+               ? load_tensor(l, name, t->rank, t->shape)
+               : load_tensor(l, name, 2, shape);
 }
 
 /* Channels that a norm makes large become smaller in activations and larger in weights, by the root
@@ -209,18 +251,63 @@ static int64_t count_whole(const emb_loader *l, const emb_part *parts, int64_t c
     return whole;
 }
 
+/* Outputs of a part in a matrix of count parts. */
+static int64_t padded(const emb_part *part, int64_t count)
+{
+    return count > 1 ? emb_whole_panels(part->out) : part->out;
+}
+
+/* Make a matrix, and its bias, of the tensors of its parts. */
+static void make_matrix(emb_loader *l, const emb_part *parts, int64_t count, int64_t whole, size_t floats,
+                        bool has_bias, emb_linear *linear)
+{
+    const char *name = parts[0].weight;
+    const int64_t n = linear->weight.n, in = linear->weight.k;
+    float *memory = take(l, name, floats);
+    float *bias = has_bias ? take(l, name, (size_t)n) : NULL;
+    float *factors = whole ? take(l, name, 2 * (size_t)in) : NULL;
+    linear->weight.data = memory;
+    linear->bias = bias;
+    if (!memory || (has_bias && !bias) || (whole && !factors)) return;
+    for (int64_t i = 0; i < count; i++)
+        if (padded(&parts[i], count) != parts[i].out) memset(memory, 0, floats * sizeof *memory);
+    if (whole) emb_int8_place(&linear->weight, whole, memory);
+    if (whole && l->gamma) {
+        balance(l->gamma, in, factors);
+        linear->weight.factors = factors;
+    }
+    if (bias) memset(bias, 0, (size_t)n * sizeof *bias);
+    for (int64_t i = 0, at = 0; i < count && l->status == EMBED_OK; at += padded(&parts[i++], count)) {
+        const emb_part *p = &parts[i];
+        const emb_tensor *t = find_weight(l, p->weight, p->rows, in);
+        fill(l, t, &linear->weight, at, p->first, p->out);
+        t = p->bias ? load_tensor(l, p->bias, 1, &p->rows) : NULL;
+        if (t) emb_widen_rows(l->kernels, t, 1, p->first, p->out, bias + at);
+    }
+}
+
+/* Two matrices of parts of one tensor are known by where they begin. */
+static void name_parts(const emb_part *parts, char name[NAME_SIZE])
+{
+    snprintf(name, NAME_SIZE, "%s", parts[0].weight);
+    size_t n = strlen(name);
+    if (parts[0].first)
+        snprintf(name + n, NAME_SIZE - n, ":%lld", (long long)parts[0].first);
+}
+
 void emb_load_parts(emb_loader *l, const emb_part *parts, int64_t count, int64_t in,
                     emb_linear *linear)
 {
     size_t floats, int8 = 0;
-    int64_t whole = count_whole(l, parts, count, in), n = 0;
-    bool has_bias = false, padded = false;
+    int64_t whole = count_whole(l, parts, count, in), n = 0, numbers = 0;
+    bool has_bias = false;
+    char name[NAME_SIZE];
+    if (l->status < 0) return;
     for (int64_t i = 0; i < count; i++) {
         if (parts[i].bias) has_bias = true;
-        if (!find_weight(l, parts[i].weight, parts[i].rows, in)) return;
-        int64_t columns = count > 1 ? emb_whole_panels(parts[i].out) : parts[i].out;
-        if (columns != parts[i].out) padded = true;
-        n += columns;
+        if (!l->prepared && !find_weight(l, parts[i].weight, parts[i].rows, in)) return;
+        numbers += parts[i].out * (in + (parts[i].bias != NULL));
+        n += padded(&parts[i], count);
     }
     if (!emb_matrix_floats(l->gemm, l->storage, n - whole, in, &floats) ||
         !emb_int8_floats(whole, in, &int8) || !emb_add(floats, int8, &floats)) {
@@ -228,31 +315,12 @@ void emb_load_parts(emb_loader *l, const emb_part *parts, int64_t count, int64_t
                          emb_weights_name(l->weights), parts[0].weight));
         return;
     }
-    linear->weight = (emb_matrix){.n = n, .k = in, .storage = l->storage};
-    linear->weight.data = take(l, parts[0].weight, floats);
-    float *bias = has_bias ? take(l, parts[0].weight, (size_t)n) : NULL;
-    float *factors = whole ? take(l, parts[0].weight, 2 * (size_t)in) : NULL;
-    linear->bias = bias;
-    if (!linear->weight.data || (has_bias && !bias) || (whole && !factors)) return;
-    float *memory = linear->weight.data;
-    if (padded) memset(memory, 0, floats * sizeof *memory);
-    if (whole) emb_int8_place(&linear->weight, whole, memory);
-    if (whole && l->gamma) {
-        balance(l->gamma, in, factors);
-        linear->weight.factors = factors;
-    }
-    if (bias) memset(bias, 0, (size_t)n * sizeof *bias);
-    for (int64_t i = 0, at = 0; i < count && l->status == EMBED_OK; i++) {
-        const emb_part *p = &parts[i];
-        const emb_tensor *t = find_weight(l, p->weight, p->rows, in);
-        fill(l, t, &linear->weight, at, p->first, p->out);
-        t = p->bias ? emb_load_tensor(l, p->bias, 1, &p->rows) : NULL;
-        if (t) {
-            emb_widen_rows(l->kernels, t, 1, p->first, p->out, bias + at);
-            l->parameters += p->out;
-        }
-        at += emb_whole_panels(p->out);
-    }
+    linear->weight = (emb_matrix){.n = n, .k = in, .storage = l->storage, .whole = whole};
+    if (!l->prepared) make_matrix(l, parts, count, whole, floats, has_bias, linear);
+    if (!l->prepared && !linear->weight.data) return;
+    name_parts(parts, name);
+    emb_matrix_pieces(l, name, l->gamma != NULL, has_bias, linear);
+    l->parameters += numbers;
 }
 
 void emb_load_linear(emb_loader *l, const char *name, int64_t out, int64_t in, bool has_bias,
@@ -275,7 +343,7 @@ void emb_load_norm(emb_loader *l, const char *name, int64_t size, emb_norm_kind 
     snprintf(full, sizeof full, "%s.weight", name);
     float *gamma = (float *)(uintptr_t)emb_load_floats(l, full, size, 0);
     norm->gamma = gamma;
-    for (int64_t i = 0; kind == EMB_RMS_NORM_OFFSET && gamma && i < size; i++) gamma[i] += 1;
+    for (int64_t i = 0; kind == EMB_RMS_NORM_OFFSET && gamma && !l->prepared && i < size; i++) gamma[i] += 1;
     if (kind != EMB_LAYER_NORM) return;
     snprintf(full, sizeof full, "%s.bias", name);
     norm->beta = emb_load_floats(l, full, size, 0);
@@ -283,19 +351,19 @@ void emb_load_norm(emb_loader *l, const char *name, int64_t size, emb_norm_kind 
 
 /* ---- back to the allocator ----------------------------------------------------- */
 
-void emb_floats_free(const float *floats, const emb_allocator *a)
+void emb_floats_free(const float *floats, const emb_allocator *owner)
 {
-    emb_free(a, (void *)(uintptr_t)floats);
+    if (owner) emb_free(owner, (void *)(uintptr_t)floats);
 }
 
-void emb_linear_free(const emb_linear *linear, const emb_allocator *a)
+void emb_linear_free(const emb_linear *linear, const emb_allocator *owner)
 {
-    emb_free(a, linear->weight.data);
-    emb_floats_free(linear->bias, a);
+    emb_floats_free(linear->weight.data, owner);
+    emb_floats_free(linear->bias, owner);
 }
 
-void emb_norm_free(const emb_norm *norm, const emb_allocator *a)
+void emb_norm_free(const emb_norm *norm, const emb_allocator *owner)
 {
-    emb_floats_free(norm->gamma, a);
-    emb_floats_free(norm->beta, a);
+    emb_floats_free(norm->gamma, owner);
+    emb_floats_free(norm->beta, owner);
 }

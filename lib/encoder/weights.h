@@ -1,13 +1,35 @@
 /* weights: from tensors in a file to what layers compute with: found by name, checked against the
- * expected shape, widened to float and laid out for the GEMM backend. */
+ * expected shape, widened to float and laid out for the GEMM backend. A single-file model has them
+ * laid out already: then they are used where they lie. */
 #ifndef EMB_WEIGHTS_H
 #define EMB_WEIGHTS_H
 
 #include "../format/directory.h"
 #include "../nn/nn.h"
 
+/* Everything that was loaded, piece by piece, as a single-file model has it: named as in a file of
+ * plain tensors ("bert.encoder.layer.0.output.dense.weight", of a module "2_Dense/linear.bias"), a matrix
+ * by its first tensor, with its panels as the shape. */
+typedef struct emb_piece {
+    size_t name;       /* in names */
+    emb_tensor tensor; /* dtype, shape and bytes in a single-file model: up to whole EMB_ALIGNs */
+    emb_dtype from;    /* what data is; a table may be narrowed when it is written */
+    size_t numbers;    /* of data; the rest of the tensor is zero */
+    int64_t rows, columns; /* what it is: a matrix, or a vector of 1 row */
+} emb_piece;
+typedef struct emb_pieces {
+    emb_buffer list;  /* emb_piece[] */
+    emb_buffer names;
+} emb_pieces;
+void emb_pieces_init(emb_pieces *p, const emb_allocator *a);
+void emb_pieces_free(emb_pieces *p);
+#define EMB_ALIGN 64 /* bytes: of every piece in a single-file model */
+
 typedef struct emb_loader {
     const emb_weights *weights;
+    bool prepared;      /* weights are those of a single-file model: pieces, used in place */
+    emb_pieces *pieces; /* takes what is loaded; NULL: nobody wants to know */
+    int32_t making;     /* > 0: what is loaded is only to make something else of */
     const char *prefix; /* tried before and left out of every name, "" for none */
     const emb_kernels *kernels;
     const emb_gemm *gemm;
@@ -27,12 +49,42 @@ typedef struct emb_loader {
     size_t bytes;
 } emb_loader;
 
+enum { EMB_NAME_SIZE = 256 };
+
+static inline int32_t emb_load_failed(emb_loader *l, int32_t status)
+{
+    if (l->status == EMBED_OK) l->status = status;
+    return status;
+}
+
+/* ---- pieces.c ------------------------------------------------------------------------------ */
+
+/* A piece called name + what that is rows of columns numbers, stored in this shape: found in a
+ * single-file model, *data then lies there; or *data noted for one. */
+void emb_load_piece(emb_loader *l, const char *name, const char *what, emb_dtype dtype, int32_t rank,
+                    const int64_t *shape, int64_t rows, int64_t columns, const void **data);
+/* The same of a matrix whose sizes and storage are set, and its bias: float panels; or whole numbers,
+ * their scales and sums, factors, and float panels (".exact") of the outputs that stay floats. */
+void emb_matrix_pieces(emb_loader *l, const char *name, bool has_factors, bool has_bias,
+                       emb_linear *linear);
+
+/* A table that is made of weights: `if (emb_making(l)) { table = ...; emb_made(l); }`, which is passed over
+ * where a file has it, then what there is of it by this name. */
+bool emb_making(emb_loader *l);
+void emb_made(emb_loader *l);
+const float *emb_load_made(emb_loader *l, const char *name, int64_t rows, int64_t columns, float *made);
+
+/* ---- weights.c ----------------------------------------------------------------------------- */
+
 /* The tensor of a name, or NULL. LayerNorm's ".weight" and ".bias" are also found as ".gamma" and
  * ".beta". */
 const emb_tensor *emb_load_find(const emb_loader *l, const char *name);
-/* The same with its shape and type checked; missing: EMBED_ETENSOR. */
-const emb_tensor *emb_load_tensor(emb_loader *l, const char *name, int32_t rank,
-                                  const int64_t *shape);
+/* A table whose rows stay in the file, shape and type checked; missing: EMBED_ETENSOR. Where layers
+ * compute with 16 bits (or 8), so that its rows should have 16, *storage says which. */
+const emb_tensor *emb_load_table(emb_loader *l, const char *name, int64_t rows, int64_t columns,
+                                 emb_storage *storage);
+/* n floats to what they become when stored so. */
+void emb_round(const emb_kernels *k, emb_storage storage, int64_t n, float *floats);
 /* count rows of columns numbers, from row first of a tensor, widened to float. */
 void emb_widen_rows(const emb_kernels *k, const emb_tensor *t, int64_t columns, int64_t first,
                     int64_t count, float *out);
@@ -63,8 +115,9 @@ void emb_load_linear(emb_loader *l, const char *name, int64_t out, int64_t in, b
 void emb_load_norm(emb_loader *l, const char *name, int64_t size, emb_norm_kind kind, double eps,
                    emb_norm *norm);
 
-void emb_linear_free(const emb_linear *linear, const emb_allocator *a);
-void emb_norm_free(const emb_norm *norm, const emb_allocator *a);
-void emb_floats_free(const float *floats, const emb_allocator *a);
+/* Back to the allocator; owner NULL: they lie in a file. */
+void emb_linear_free(const emb_linear *linear, const emb_allocator *owner);
+void emb_norm_free(const emb_norm *norm, const emb_allocator *owner);
+void emb_floats_free(const float *floats, const emb_allocator *owner);
 
 #endif

@@ -8,13 +8,17 @@
 #define TEXT_LIMIT ((size_t)64 << 20)
 #define TOKENIZER_LIMIT ((size_t)512 << 20)
 
+#define ALIGN EMBED_WORKSPACE_ALIGN /* of weights that are used where they lie */
+
 #define SINGLE "model.safetensors"
 #define INDEX "model.safetensors.index.json"
 
 typedef struct text_file {
     struct text_file *next;
     char *name; /* relative to the directory */
-    emb_file file;
+    emb_file file; /* not of a single-file model */
+    const char *text;
+    size_t size;
 } text_file;
 
 typedef struct shard {
@@ -36,6 +40,8 @@ struct emb_directory {
     const emb_allocator *allocator;
     char *path; /* of the folder; of a single file: what messages call it */
     bool map, single;
+    size_t bytes;       /* single */
+    char *aligned;      /* a copy of what was in memory at an odd place */
     emb_file file;      /* single */
     emb_safetensors st; /* single */
     text_file *texts;
@@ -118,6 +124,23 @@ static int32_t open_path(emb_directory *dir, const char *path, bool map, embed_e
     return dir->path ? EMBED_OK : out_of_memory(path, error);
 }
 
+/* A file of another version is refused here, before anything of it is believed. */
+static int32_t open_single(emb_directory *dir, const char *data, size_t size, embed_error *error)
+{
+    int32_t status = emb_safetensors_open(&dir->st, dir->path, data, size, dir->allocator, error);
+    const char *version = emb_directory_metadata(dir, EMB_FORMAT_KEY);
+    dir->bytes = size;
+    if (status < 0 || !version) return status;
+    if (strcmp(version, EMB_FORMAT_VERSION) != 0)
+        return emb_fail(error, EMBED_EUNSUPPORTED,
+                        "%s: " EMB_FORMAT_KEY ": expected " EMB_FORMAT_VERSION
+                        ", found \"%s\": convert the model again, or take a newer libembed",
+                        dir->path, excerpt(version).text);
+    if (emb_directory_prepared(dir)) return EMBED_OK;
+    return emb_fail(error, EMBED_EFORMAT, "%s: " EMB_WEIGHTS_KEY ": expected what they are, found none",
+                    dir->path);
+}
+
 int32_t emb_directory_open(emb_directory **out, const char *path, bool map, const emb_allocator *a,
                            embed_error *error)
 {
@@ -129,11 +152,22 @@ int32_t emb_directory_open(emb_directory **out, const char *path, bool map, cons
     if (status == EMBED_OK && dir->single)
         status = emb_file_open(&dir->file, path, dir->path, map, a, error);
     if (status == EMBED_OK && dir->single)
-        status = emb_safetensors_open(&dir->st, dir->path, dir->file.data, dir->file.size, a,
-                                      error);
+        status = open_single(dir, dir->file.data, dir->file.size, error);
     if (status < 0) emb_directory_free(dir);
     else *out = dir;
     return status;
+}
+
+/* Prepared weights are used where they lie, if that is where a file would have been mapped. */
+static int32_t open_aligned(emb_directory *dir, const char *data, size_t size, embed_error *error)
+{
+    int32_t status = open_single(dir, data, size, error);
+    if (status < 0 || (uintptr_t)data % ALIGN == 0 || !emb_directory_prepared(dir)) return status;
+    emb_safetensors_close(&dir->st);
+    dir->aligned = emb_alloc(dir->allocator, size, 1);
+    if (!dir->aligned) return out_of_memory(dir->path, error);
+    memcpy(dir->aligned, data, size);
+    return open_single(dir, dir->aligned, size, error);
 }
 
 int32_t emb_directory_open_memory(emb_directory **out, const void *data, size_t size,
@@ -146,8 +180,8 @@ int32_t emb_directory_open_memory(emb_directory **out, const void *data, size_t 
     dir->allocator = dir->file.allocator = dir->st.allocator = a;
     dir->single = true;
     dir->path = emb_strdup(a, name, sizeof name - 1);
-    int32_t status = dir->path ? emb_safetensors_open(&dir->st, name, data, size, a, error)
-                               : out_of_memory(name, error);
+    int32_t status =
+        dir->path ? open_aligned(dir, data, size, error) : out_of_memory(name, error);
     if (status < 0) emb_directory_free(dir);
     else *out = dir;
     return status;
@@ -190,30 +224,90 @@ void emb_directory_free(emb_directory *dir)
     }
     emb_safetensors_close(&dir->st);
     emb_file_close(&dir->file);
+    emb_free(a, dir->aligned);
     emb_free(a, dir->path);
     emb_free(a, dir);
 }
 
+/* ---- a single file ----------------------------------------------------------------------- */
+
+const char *emb_directory_metadata(const emb_directory *dir, const char *key)
+{
+    return dir->single ? emb_safetensors_metadata(&dir->st, key) : NULL;
+}
+
+const emb_tensor *emb_directory_tensor(const emb_directory *dir, const char *name)
+{
+    return dir->single ? emb_safetensors_find(&dir->st, name) : NULL;
+}
+
+int64_t emb_directory_bytes(const emb_directory *dir)
+{
+    return (int64_t)dir->bytes;
+}
+
+const char *emb_directory_prepared(const emb_directory *dir)
+{
+    bool ours = emb_directory_metadata(dir, EMB_FORMAT_KEY) != NULL;
+    return ours ? emb_directory_metadata(dir, EMB_WEIGHTS_KEY) : NULL;
+}
+
 /* ---- texts ------------------------------------------------------------------------------- */
 
-/* Open the file called name and add it to dir's texts. */
+static int32_t read_text(const emb_directory *dir, text_file *text, embed_error *error)
+{
+    int32_t status = open_file(dir, &text->file, text->name, error);
+    text->text = text->file.data;
+    text->size = text->file.size;
+    return status;
+}
+
+static int32_t check_size(const text_file *text, embed_error *error)
+{
+    const char *slash = strrchr(text->name, '/');
+    bool tokenizer = strcmp(slash ? slash + 1 : text->name, "tokenizer.json") == 0;
+    size_t limit = tokenizer ? TOKENIZER_LIMIT : TEXT_LIMIT;
+    if (text->size <= limit) return EMBED_OK;
+    return emb_fail(error, EMBED_EFORMAT, "%s: expected a text of at most %zu bytes, found %zu",
+                    text->name, limit, text->size);
+}
+
+/* In __metadata__, or a tensor of bytes. */
+static int32_t find_single(const emb_directory *dir, text_file *text, embed_error *error)
+{
+    text->text = emb_safetensors_metadata(&dir->st, text->name);
+    if (text->text) {
+        text->size = strlen(text->text);
+        return EMBED_OK;
+    }
+    char *name = join(dir->allocator, EMB_FILES, text->name);
+    if (!name) return out_of_memory(text->name, error);
+    const emb_tensor *t = emb_safetensors_find(&dir->st, name);
+    emb_free(dir->allocator, name);
+    if (!t) return EMBED_OK;
+    if (t->dtype != EMB_U8 || t->rank != 1)
+        return emb_fail(error, EMBED_EFORMAT,
+                        "%s: tensor \"%s\": expected U8 of one dimension, found %s of shape %s",
+                        t->file, excerpt(t->name).text, emb_dtype_name(t->dtype),
+                        emb_shape_of(t->shape, t->rank).text);
+    text->text = t->data;
+    text->size = t->bytes;
+    return EMBED_OK;
+}
+
+/* Look for the text called name, and add it to dir's texts if it is there. */
 static int32_t add_text(emb_directory *dir, const char *name, embed_error *error)
 {
     const emb_allocator *a = dir->allocator;
-    const char *slash = strrchr(name, '/');
-    bool tokenizer = strcmp(slash ? slash + 1 : name, "tokenizer.json") == 0;
-    size_t limit = tokenizer ? TOKENIZER_LIMIT : TEXT_LIMIT;
     text_file *text = emb_calloc(a, 1, sizeof *text);
     if (!text) return out_of_memory(name, error);
     text->file.allocator = a;
     text->name = emb_strdup(a, name, strlen(name));
-    int32_t status = text->name ? open_file(dir, &text->file, name, error)
-                                : out_of_memory(name, error);
-    if (status == EMBED_OK && text->file.size > limit)
-        status = emb_fail(error, EMBED_EFORMAT,
-                          "%s: expected a text of at most %zu bytes, found %zu", name, limit,
-                          text->file.size);
-    if (status < 0) {
+    int32_t status = !text->name   ? out_of_memory(name, error)
+                     : dir->single ? find_single(dir, text, error)
+                                   : read_text(dir, text, error);
+    if (status == EMBED_OK) status = check_size(text, error);
+    if (status < 0 || !text->text) {
         free_text(a, text);
         return status;
     }
@@ -222,26 +316,39 @@ static int32_t add_text(emb_directory *dir, const char *name, embed_error *error
     return EMBED_OK;
 }
 
+static text_file *text_called(const emb_directory *dir, const char *name)
+{
+    text_file *t = dir->texts;
+    while (t && strcmp(t->name, name) != 0) t = t->next;
+    return t;
+}
+
 static int32_t find_text(emb_directory *dir, const char *name, const char **text, size_t *size,
                          embed_error *error)
 {
-    if (dir->single) {
-        *text = emb_safetensors_metadata(&dir->st, name);
-        *size = *text ? strlen(*text) : 0;
-        return EMBED_OK;
-    }
-    text_file *t = dir->texts;
-    while (t && strcmp(t->name, name) != 0) t = t->next;
+    const text_file *t = text_called(dir, name);
     if (!t) {
-        int32_t status = kind_of(dir, name, error);
+        int32_t status = dir->single ? EMB_PATH_FILE : kind_of(dir, name, error);
         if (status == EMB_PATH_MISSING) return EMBED_OK;
         if (status >= 0) status = add_text(dir, name, error);
         if (status < 0) return status;
-        t = dir->texts;
+        if (!(t = text_called(dir, name))) return EMBED_OK;
     }
-    *text = t->file.data;
-    *size = t->file.size;
+    *text = t->text;
+    *size = t->size;
     return EMBED_OK;
+}
+
+bool emb_directory_asked(const emb_directory *dir, int64_t index, const char **name,
+                         const char **text, size_t *size)
+{
+    const text_file *t = dir->texts;
+    for (; t && index > 0; index--) t = t->next;
+    if (!t) return false;
+    *name = t->name;
+    *text = t->text;
+    *size = t->size;
+    return true;
 }
 
 int32_t emb_directory_text(emb_directory *dir, const char *folder, const char *file,
@@ -542,6 +649,11 @@ const emb_tensor *emb_weights_at(const emb_weights *weights, int64_t index)
     return &weights->tensors[index];
 }
 
+const char *emb_weights_folder(const emb_weights *weights)
+{
+    return weights->folder;
+}
+
 const char *emb_weights_name(const emb_weights *weights)
 {
     return weights->name;
@@ -549,7 +661,7 @@ const char *emb_weights_name(const emb_weights *weights)
 
 void emb_directory_release(emb_directory *dir)
 {
-    emb_file_forget(&dir->file);
+    if (!emb_directory_prepared(dir)) emb_file_forget(&dir->file);
     for (const emb_weights *w = dir->weights; w; w = w->next)
         for (int64_t i = 0; i < w->shard_count; i++) emb_file_forget(&w->shards[i].file);
 }

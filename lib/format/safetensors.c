@@ -7,7 +7,7 @@
 #include "safetensors.h"
 
 #define LENGTH_SIZE 8
-#define HEADER_LIMIT 100000000 /* the reference's */
+#define HEADER_LIMIT EMB_HEADER_LIMIT /* the reference's */
 
 static const struct {
     const char *name;

@@ -48,6 +48,12 @@ const emb_tensor *emb_tensor_find(const emb_tensor *tensors, int64_t count, cons
 /* Text of a __metadata__ entry, or NULL. */
 const char *emb_safetensors_metadata(const emb_safetensors *st, const char *key);
 
+/* Write a header to an empty buffer: tensors (name, dtype, shape, bytes) in the order of their data, which
+ * follows without a hole. More than 100 MB is too much for readers. */
+#define EMB_HEADER_LIMIT 100000000
+void emb_safetensors_header(emb_buffer *out, const emb_metadata *metadata, int64_t metadata_count,
+                            const emb_tensor *tensors, int64_t count);
+
 /* "[384, 1536]" */
 typedef struct { char text[24 * EMB_TENSOR_MAX_RANK]; } emb_shape_text;
 emb_shape_text emb_shape_of(const int64_t *shape, int32_t rank);

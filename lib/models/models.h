@@ -313,9 +313,11 @@ void emb_config_tower(emb_config *config, const char *key, const char *old_key,
 /* CLIP's layers, which are SigLIP's too. */
 extern const emb_names emb_clip_text_names, emb_clip_vision_names;
 
-/* Static embeddings without a config.json; and their sizes, which only the tensors say. */
+/* Static embeddings without a config.json; and their sizes, which only the tensors say, or in a
+ * single-file model its list of shapes (NULL elsewhere). */
 void emb_static_describe(emb_architecture *out);
-int32_t emb_static_measure(emb_architecture *a, const emb_weights *weights, embed_error *error);
+int32_t emb_static_measure(emb_architecture *a, const emb_weights *weights, const emb_json *shapes,
+                           embed_error *error);
 
 /* config.json -> a description for each tower, by its model_type; hidden_size 0: no such tower. An
  * unknown model_type is refused with the list of those known. */

@@ -69,6 +69,7 @@ EMBED_COMPUTE_BF16_ALWAYS = 3
 
 EMBED_OPEN_READ = 1 << 0
 EMBED_OPEN_NO_ENCODER = 1 << 1
+EMBED_OPEN_TO_SAVE = 1 << 2
 
 
 class embed_open_options(C.Structure):
@@ -111,6 +112,9 @@ EMBED_INFO_PREFIX_TOKENS = 22
 EMBED_INFO_WEIGHTS = 23
 EMBED_INFO_NUM_LABELS = 24
 EMBED_INFO_COMPUTE = 25
+EMBED_INFO_FILE_FORMAT = 26
+EMBED_INFO_FILE_BYTES = 27
+EMBED_INFO_GOLDEN = 28
 
 # ---- Session
 
@@ -255,6 +259,33 @@ class embed_tokens(C.Structure):
     ]
 
 
+# ---- Single-file models
+
+embed_write_fn = C.CFUNCTYPE(C.c_int32, C.c_void_p, C.c_void_p, C.c_int64)
+
+EMBED_SAVE_NO_GOLDEN = 1 << 0
+
+
+class embed_save_options(C.Structure):
+    _fields_ = [
+        ("struct_size", C.c_uint32),
+        ("flags", C.c_uint32),
+        ("progress", embed_progress_fn),
+        ("progress_user", C.c_void_p),
+    ]
+
+
+class embed_verification(C.Structure):
+    _fields_ = [
+        ("struct_size", C.c_uint32),
+        ("reserved", C.c_uint32),
+        ("inputs", C.c_int64),
+        ("different", C.c_int64),
+        ("largest", C.c_double),
+        ("cosine", C.c_double),
+    ]
+
+
 # ---- Helpers on vectors
 
 EMBED_SIMILARITY_COSINE = 1
@@ -330,6 +361,11 @@ FUNCTIONS = {
     ),
     "embed_pixel_sizes": (_i32, [embed_session, _input, _options, address]),
     "embed_pixel_values": (_i32, [embed_session, _input, _options, address, _i64, _i64]),
+    "embed_model_save": (
+        _i32,
+        [embed_model, embed_write_fn, C.c_void_p, P(embed_save_options), _error],
+    ),
+    "embed_verify": (_i32, [embed_session, P(embed_verification)]),
     "embed_pool": (_i32, [address, _i64, _i64, address, _i32, address]),
     "embed_pool_span": (_i32, [address, _i64, _i64, _i64, _i64, address]),
     "embed_pool_word": (_i32, [address, _i64, _i64, address, _i32, address]),

@@ -27,6 +27,7 @@ SCALARS = {
     "int64_t": C.c_int64,
     "size_t": C.c_size_t,
     "float": C.c_float,
+    "double": C.c_double,
     "char *": C.c_char_p,
     "char *const *": C.POINTER(C.c_char_p),
     "size_t *": C.POINTER(C.c_size_t),

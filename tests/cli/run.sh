@@ -500,5 +500,47 @@ expect "a map of nothing" 1 map -m "$plain" -o "$work/o/none.html"; err_has 'no 
 expect "a map of images" 1 map -m "$vit" "$photos" "$work/broken.ppm" -o "$work/o/m.html"
 is "its pictures" "$(points "$work/o/m.html"),$(grep -c "href='data:image/jpeg;base64,/9j" "$work/o/m.html")" 4,4
 
+# ---- single-file models ---------------------------------------------------------------------------
+
+small() { "$embed" text -m "$1" kola 'ma la' > "$work/vectors"; }
+one=$work/o/one.embed
+expect "convert" 0 convert -m "$sentence" -o "$one"; out_has 'golden'; out_has '4 inputs'; lines 4
+expect "info of a single file" 0 info "$one"; out_has 'golden'; out_has 'libembed 0.'; out_has 'f32'
+expect "info as JSON" 0 info -m "$one" --json; out_has '"file":{"format":1,"bytes":'
+small "$sentence"; cp "$work/vectors" "$work/keep.x"; small "$one"
+cmp -s "$work/vectors" "$work/keep.x"; verdict $? "other vectors than those of the directory"
+expect "verify" 0 verify "$one"; out_has 'c        4 of 4 vectors have the same bits'
+expect "verify one set" 0 verify -m "$one" --isa c; lines 1
+expect "convert over a file" 1 convert -m "$sentence" -o "$one"; err_has 'is there already; --force replaces it'
+cp "$one" "$work/before"
+expect "convert over a file by force" 0 convert -m "$sentence" -o "$one" --force
+cmp -s "$one" "$work/before"; verdict $? "other bytes the second time"
+expect "convert a single file" 0 convert -m "$one" -o "$work/o/again.embed"
+cmp -s "$one" "$work/o/again.embed"; verdict $? "other bytes from the file"
+for dtype in f16 bf16 int8; do
+    expect "convert to $dtype" 0 convert -m "$sentence" -o "$work/o/$dtype.embed" --dtype $dtype; out_has 'cosine to f32     smallest '
+    expect "verify $dtype" 0 verify "$work/o/$dtype.embed"
+    expect "vectors of the directory in $dtype" 0 text -m "$sentence" --weights $dtype kola 'ma la'; keep x
+    expect "vectors of the file in $dtype" 0 text -m "$work/o/$dtype.embed" kola 'ma la'; same x
+done
+printf 'kola\nma la\n' > "$work/sample"
+expect "convert with a sample" 0 convert -m "$sentence" -o "$one" --force --dtype int8 --sample "$work/sample"; out_has 'of 2 texts'
+printf '%s\n' "$red" > "$work/one"
+expect "convert a model of images" 0 convert -m "$vit" -o "$work/o/vit.embed" --dtype bf16; out_has 'of 4 images built in'
+expect "a sample of images" 0 convert -m "$vit" -o "$work/o/vit.embed" --dtype bf16 --force --sample "$work/one"; out_has 'of 1 images'
+expect "image of a single file" 0 image -m "$work/o/vit.embed" "$red"; lines 1
+expect "convert to nothing" 2 convert -m "$sentence"; err_has 'give its name with -o FILE'
+expect "convert to a pipe" 2 convert -m "$sentence" -o -
+expect "convert to a folder" 1 convert -m "$sentence" -o "$work/o" --force; err_has 'is a directory'
+expect "convert into no folder" 1 convert -m "$sentence" -o "$work/none/x.embed"; err_has 'cannot create'
+expect "convert what is not there" 1 convert -m "$work/none" -o "$work/o/x.embed"
+expect "no such dtype" 2 convert -m "$sentence" -o "$work/o/x.embed" --dtype f8
+expect "verify a directory" 1 verify "$sentence"; err_has 'no golden inputs'
+expect "other weights than the file's" 1 text -m "$one" --weights f16 x; err_has 'weights: expected int8, which is what the file was converted to, found f16'
+head -c 20000 "$work/before" > "$work/cut.embed"; expect "a file cut short" 1 verify "$work/cut.embed"; err_has 'cut short'
+mkdir "$work/full"
+( ulimit -f 8; "$embed" convert -m "$sentence" -o "$work/full/x.embed" > "$work/out" 2> "$work/err" ); status=$?
+is "no room for the file" "$status,$(grep -c 'cannot write' "$work/err"),$(find "$work/full" -type f | wc -l | tr -d ' ')" "1,1,0"
+
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

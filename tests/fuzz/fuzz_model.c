@@ -1,6 +1,6 @@
-/* The input is a single-file model: whatever it holds, opening it gives an error with a sentence or
- * a model that encodes texts by every pooling, with the same bits in every batch, in bounded
- * memory. */
+/* The input is a single-file model, of plain tensors or prepared weights: whatever it holds, opening it
+ * gives an error with a sentence or a model that encodes texts by every pooling, with the same bits in
+ * every batch, in bounded memory, and that can be verified or says why not. */
 #include <stdlib.h>
 
 #include "../../include/embed.h"
@@ -44,6 +44,7 @@ static int32_t encode(const embed_model *model, int64_t batch_tokens,
     embed_session_options options = EMBED_SESSION_OPTIONS_INIT;
     embed_session *session;
     embed_error error = EMBED_ERROR_INIT;
+    embed_verification found = EMBED_VERIFICATION_INIT;
     options.threads = 1;
     options.batch_tokens = batch_tokens;
     int32_t status = embed_session_create(model, &options, &session, &error);
@@ -51,6 +52,8 @@ static int32_t encode(const embed_model *model, int64_t batch_tokens,
     if (status < 0) return status;
     status = embed_encode_texts(session, texts, NULL, 3, how, vectors, dim);
     expect(status == EMBED_OK || embed_session_error(session)[0], "a failing call says why");
+    int32_t verified = embed_verify(session, &found);
+    expect(verified == EMBED_OK || embed_session_error(session)[0], "a failing check says why");
     embed_session_free(session);
     return status;
 }

@@ -982,7 +982,7 @@ static void test_options(void **state)
     options = (embed_open_options)EMBED_OPEN_OPTIONS_INIT;
     options.flags = 1u << 7;
     assert_int_equal(embed_model_open(temp, &options, &model, &error), EMBED_EINVAL);
-    assert_string_equal(error.message, "options: flags: expected bits of 0x3, found 0x80");
+    assert_string_equal(error.message, "options: flags: expected bits of 0x7, found 0x80");
     options.flags = EMBED_OPEN_READ;
     options.isa = "c";
     assert_int_equal(embed_model_open(temp, &options, &model, &error), EMBED_OK);

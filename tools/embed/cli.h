@@ -73,7 +73,9 @@ enum { /* subcommands, as bits */
        COMMAND_MAP = 1 << 8,
        COMMAND_SCORE = 1 << 9,
        COMMAND_CHUNKS = 1 << 10,
-       COMMAND_TABLE = 1 << 11
+       COMMAND_TABLE = 1 << 11,
+       COMMAND_CONVERT = 1 << 12,
+       COMMAND_VERIFY = 1 << 13
 };
 
 enum { FORMAT_NONE = 0, FORMAT_JSONL = 1, FORMAT_NPY = 2, FORMAT_F32 = 3, FORMAT_HTML = 4 };
@@ -98,6 +100,8 @@ typedef struct options {
     const char *query_prompt, *document_prompt, *title;
     const char *chunks;                     /* how texts are cut */
     const char *delimiter, *columns, *label; /* of a csv */
+    const char *sample;
+    int32_t force;
 } options;
 
 typedef struct command {
@@ -200,6 +204,7 @@ typedef struct output {
     char *target; /* what the temporary file becomes; NULL: written in place */
     int32_t slot;
     bool is_stdout, copied; /* copied: through an unnamed file, for an end that cannot seek */
+    bool exclusive, durable; /* set after opening: never replace a file; on disk once it is closed */
     int32_t format, precision;
     int64_t rows, shape[4];
     int dims;
@@ -250,6 +255,7 @@ typedef struct engine {
 
 void engine_open(engine *e, const options *o);
 void engine_open_model(engine *e, const options *o);              /* no session */
+void engine_open_again(engine *e, const options *o); /* the same, its warnings told before */
 void engine_check(engine *e, const embed_encode_options *encode); /* that the model can do it */
 int64_t engine_dim(engine *e, const embed_encode_options *encode);
 int64_t engine_hidden_size(const engine *e);
@@ -304,5 +310,7 @@ void run_search(const options *o);
 void run_info(const options *o);
 void run_pixels(const options *o);
 void run_map(const options *o);
+void run_convert(const options *o);
+void run_verify(const options *o);
 
 #endif

@@ -4,14 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-void engine_open_model(engine *e, const options *o)
+void engine_open_again(engine *e, const options *o)
 {
     embed_error error = EMBED_ERROR_INIT;
-    const char *text;
 
     memset(e, 0, sizeof(*e));
     if (embed_model_open(o->model, &o->open, &e->model, &error) < 0)
         die("%s", error.message);
+}
+
+void engine_open_model(engine *e, const options *o)
+{
+    const char *text;
+
+    engine_open_again(e, o);
     for (int64_t i = 0; (text = embed_model_warning(e->model, i)); i++)
         warning("%s", text);
 }

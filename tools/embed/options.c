@@ -29,8 +29,9 @@ struct option {
 #define AT(field) offsetof(options, field)
 
 enum {
-    ALL = 4095,
-    INPUTS = ALL & ~COMMAND_INFO,
+    ALL = 16383,
+    FILES = COMMAND_CONVERT | COMMAND_VERIFY,
+    INPUTS = ALL & ~(COMMAND_INFO | FILES),
     VECTORS = COMMAND_TEXT | COMMAND_IMAGE | COMMAND_SIMILAR | COMMAND_SEARCH | COMMAND_MAP |
               COMMAND_TABLE,
     VECTOR_FILES = COMMAND_TEXT | COMMAND_IMAGE | COMMAND_TABLE,
@@ -178,13 +179,23 @@ static const struct option table[] = {
      "default: the cores this process may use"},
     {ENCODERS, 0, "batch-tokens", "N", NUMBER, 1, AT(session.batch_tokens),
      "tokens of one forward pass: decides memory, never a result"},
+    {COMMAND_CONVERT, 'o', "output", "FILE", STRING, 0, AT(output), "the file to write"},
+    {COMMAND_CONVERT, 0, "force", NULL, SET, 1, AT(force), "replace a file that is there"},
+    {COMMAND_CONVERT, 0, "dtype", "f32|f16|bf16|int8", CHOICE, EMBED_WEIGHTS_F32, AT(open.weights),
+     "what weights become; default: f32, the same vectors bit by bit"},
+    {COMMAND_CONVERT, 0, "sample", "FILE", STRING, 0, AT(sample),
+     "compare with f32 on the texts, or the names of images, in FILE, one a line;\n"
+     "default: some that are built in"},
+    {COMMAND_CONVERT, 0, "image", NULL, SET, 1, AT(image),
+     "--sample names images, for a model that takes texts too"},
+
     {TEXTS | COMMAND_INFO, 0, "max-text-bytes", "N", NUMBER, 1, AT(session.max_text_bytes),
      "longest text for tokenizers that cannot work piece by piece"},
-    {ENCODERS, 0, "gemm", "auto|packed|blas", CHOICE, EMBED_GEMM_AUTO, AT(open.gemm),
+    {ENCODERS & ~FILES, 0, "gemm", "auto|packed|blas", CHOICE, EMBED_GEMM_AUTO, AT(open.gemm),
      "matrix products: auto and packed are built in, blas is OpenBLAS"},
-    {ENCODERS & ~COMMAND_TOKENS, 0, "weights", "f32|f16|bf16|int8", CHOICE, EMBED_WEIGHTS_F32,
+    {ENCODERS & ~(COMMAND_TOKENS | FILES), 0, "weights", "f32|f16|bf16|int8", CHOICE, EMBED_WEIGHTS_F32,
      AT(open.weights), "what layers compute with; int8 is faster, smaller and close to f32"},
-    {ENCODERS & ~COMMAND_TOKENS, 0, "compute", "f32|bf16|bf16-always", CHOICE, EMBED_COMPUTE_F32,
+    {ENCODERS & ~(COMMAND_TOKENS | FILES), 0, "compute", "f32|bf16|bf16-always", CHOICE, EMBED_COMPUTE_F32,
      AT(open.compute), "bf16: the CPU's own dot products, where it gains by them; always: anyway"},
     {ALL, 0, "isa", "NAME", STRING, 0, AT(open.isa),
      "instruction set: c, avx2, avx512, neon; default: the best of this CPU"},
@@ -304,7 +315,7 @@ static void check(const options *o, const command *c)
 
     if (!o->model)
         usage("no model: give its directory with -m DIR");
-    if (c->bit == COMMAND_INFO && o->argument_count)
+    if ((c->bit & (COMMAND_INFO | FILES)) && o->argument_count)
         usage("unexpected argument \"%s\"", o->arguments[0]);
     if (c->bit == COMMAND_SEARCH) {
         if (!o->argument_count)
@@ -349,6 +360,8 @@ void options_parse(options *o, const command *c, int argc, char **argv)
         if (o->help)
             return;
     }
+    if ((o->command & (COMMAND_VERIFY | COMMAND_INFO)) && !o->model && o->argument_count)
+        o->model = o->arguments[--o->argument_count];
     if (o->alpha == ALPHA_WHITE)
         o->encode.flags |= EMBED_ALPHA_WHITE;
     check(o, c);

@@ -218,6 +218,35 @@ static void copy_out(output *out)
     fclose(from);
 }
 
+/* The folder too must say on disk what the file is called. */
+static void sync_folder(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    char folder[PATH_MAX];
+    int fd;
+
+    snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - name) + 1 : 1, slash ? name : ".");
+    fd = open(folder, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return; /* may be written but not read */
+    fsync(fd);
+    close(fd);
+}
+
+static void move_into_place(const output *out)
+{
+    const char *from = temporary[out->slot].name;
+
+    if (out->exclusive && link(from, out->target) == 0)
+        unlink(from);
+    else if (out->exclusive && errno == EEXIST)
+        die("%s: is there already, since this command began", out->name);
+    else if (rename(from, out->target) < 0) /* also where files cannot have two names */
+        die("%s: cannot create: %s", out->name, strerror(errno));
+    if (out->durable)
+        sync_folder(out->target);
+}
+
 void output_close(output *out)
 {
     if (out->format == FORMAT_NPY && out->rows != out->shape[0]) {
@@ -233,11 +262,12 @@ void output_close(output *out)
     }
     if (out->is_stdout)
         return;
+    if (out->durable && fsync(fileno(out->stream)) < 0)
+        die_writing(out);
     if (fclose(out->stream) != 0)
         die_writing(out);
     if (out->target) {
-        if (rename(temporary[out->slot].name, out->target) < 0)
-            die("%s: cannot create: %s", out->name, strerror(errno));
+        move_into_place(out);
         temporary[out->slot].used = 0;
         free(out->target);
     }

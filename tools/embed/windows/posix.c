@@ -39,6 +39,14 @@ int posix_rename(const char *from, const char *to)
     return -1;
 }
 
+int posix_link(const char *from, const char *to)
+{
+    if (CreateHardLinkA(to, from, NULL))
+        return 0;
+    errno = GetLastError() == ERROR_ALREADY_EXISTS ? EEXIST : EIO;
+    return -1;
+}
+
 /* A pipe tells what it holds; a file is always ready, and so is, to our purpose, a console. */
 int poll(struct pollfd *fds, unsigned count, int timeout)
 {

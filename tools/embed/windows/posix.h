@@ -14,6 +14,7 @@
 #define F_GETFD   1
 #define SIGHUP    SIGBREAK
 #define SIGPIPE   13 /* never sent: a write fails */
+#define SIGXFSZ   25
 
 struct sigaction {
     void (*sa_handler)(int);
@@ -27,10 +28,12 @@ struct sigaction {
 #define lstat(path, status)     stat(path, status)
 #define realpath(path, null)    _fullpath(null, path, 0)
 #define rename(from, to)        posix_rename(from, to)
+#define link(from, to)          posix_link(from, to)
 #define fsync(fd)               _commit(fd)
 
 int posix_sigaction(int number, const struct sigaction *new_action, struct sigaction *old_action);
 int posix_fchmod(int fd, int mode); /* nothing */
 int posix_rename(const char *from, const char *to); /* over a file that is there */
+int posix_link(const char *from, const char *to);
 
 #endif
