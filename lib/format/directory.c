@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "directory.h"
+#include "torch_file.h"
 
 /* Longest text taken: far above any real file, low enough that a tree of it fits in memory. */
 #define TEXT_LIMIT ((size_t)64 << 20)
@@ -10,8 +11,16 @@
 
 #define ALIGN EMBED_WORKSPACE_ALIGN /* of weights that are used where they lie */
 
-#define SINGLE "model.safetensors"
-#define INDEX "model.safetensors.index.json"
+/* Files of weights, looked for in this order. */
+typedef struct weight_format {
+    const char *single, *index;
+    int32_t (*open)(emb_safetensors *st, const char *name, const char *data, size_t size,
+                    const emb_allocator *a, embed_error *error);
+} weight_format;
+static const weight_format formats[] = {
+    {"model.safetensors", "model.safetensors.index.json", emb_safetensors_open},
+    {"pytorch_model.bin", "pytorch_model.bin.index.json", emb_torch_file_open},
+};
 
 typedef struct text_file {
     struct text_file *next;
@@ -30,6 +39,7 @@ typedef struct shard {
 struct emb_weights {
     struct emb_weights *next;
     char *folder, *name;
+    const weight_format *format; /* of the files; NULL in a single-file model */
     shard *shards; /* the files opened for this folder; none in a single-file model */
     int64_t shard_count;
     emb_tensor *tensors; /* sorted by name */
@@ -411,24 +421,25 @@ static int32_t view_folder(const emb_directory *dir, emb_weights *w, embed_error
 
 /* ---- weights in one file ----------------------------------------------------------------- */
 
-static int32_t open_shard(const emb_directory *dir, shard *s, const char *folder, const char *file,
+static int32_t open_shard(const emb_directory *dir, const emb_weights *w, shard *s, const char *file,
                           embed_error *error)
 {
     s->file.allocator = s->st.allocator = dir->allocator;
-    s->name = join(dir->allocator, folder, file);
+    s->name = join(dir->allocator, w->folder, file);
     if (!s->name) return out_of_memory(file, error);
     int32_t status = open_file(dir, &s->file, s->name, error);
     if (status < 0) return status;
-    return emb_safetensors_open(&s->st, s->name, s->file.data, s->file.size, dir->allocator, error);
+    return w->format->open(&s->st, s->name, s->file.data, s->file.size, dir->allocator, error);
 }
 
 static int32_t open_one(const emb_directory *dir, emb_weights *w, embed_error *error)
 {
-    w->name = join(dir->allocator, w->folder, SINGLE);
+    const char *file = w->format->single;
+    w->name = join(dir->allocator, w->folder, file);
     w->shards = emb_calloc(dir->allocator, 1, sizeof *w->shards);
-    if (!w->name || !w->shards) return out_of_memory(SINGLE, error);
+    if (!w->name || !w->shards) return out_of_memory(file, error);
     w->shard_count = 1;
-    int32_t status = open_shard(dir, &w->shards[0], w->folder, SINGLE, error);
+    int32_t status = open_shard(dir, w, &w->shards[0], file, error);
     if (status < 0) return status;
     w->tensors = w->shards[0].st.tensors; /* moved, not shared */
     w->count = w->shards[0].st.count;
@@ -508,7 +519,7 @@ static int32_t add_shard(const emb_directory *dir, emb_weights *w, const placeme
     if (status < 0) return status;
     if (status == EMB_PATH_MISSING)
         return misplaced(w, p, EMBED_EIO, "expected this file beside the index, found none", error);
-    return open_shard(dir, s, w->folder, p->file, error);
+    return open_shard(dir, w, s, p->file, error);
 }
 
 /* No other shard may have a tensor of the same name. */
@@ -557,9 +568,10 @@ static int32_t open_shards(emb_directory *dir, emb_weights *w, embed_error *erro
     emb_json_document *index = NULL;
     placement *placements = NULL;
     size_t count = 0;
-    w->name = join(dir->allocator, w->folder, INDEX);
-    if (!w->name) return out_of_memory(INDEX, error);
-    int32_t status = emb_directory_json(dir, w->folder, INDEX, &index, error);
+    const char *file = w->format->index;
+    w->name = join(dir->allocator, w->folder, file);
+    if (!w->name) return out_of_memory(file, error);
+    int32_t status = emb_directory_json(dir, w->folder, file, &index, error);
     if (status == EMBED_OK && !index)
         status = emb_fail(error, EMBED_EIO, "%s: expected a file, found none", w->name);
     if (status == EMBED_OK)
@@ -584,30 +596,20 @@ static int32_t exists(const emb_directory *dir, const char *folder, const char *
     return kind < 0 ? kind : kind != EMB_PATH_MISSING;
 }
 
-static int32_t no_weights(const emb_directory *dir, const char *folder, embed_error *error)
-{
-    static const char *const pickles[] = {"pytorch_model.bin", "pytorch_model.bin.index.json"};
-    const char *where = *folder ? folder : dir->path;
-    for (int64_t i = 0; i < EMB_COUNT(pickles); i++) {
-        int32_t found = exists(dir, folder, pickles[i], error);
-        if (found < 0) return found;
-        if (found)
-            return emb_fail(error, EMBED_EIO,
-                            "%s: expected " SINGLE " or " INDEX ", found only %s, a pickle "
-                            "that is not read: convert it to safetensors",
-                            where, pickles[i]);
-    }
-    return emb_fail(error, EMBED_EIO, "%s: expected " SINGLE " or " INDEX ", found neither", where);
-}
-
 static int32_t open_weights(emb_directory *dir, emb_weights *w, embed_error *error)
 {
     if (dir->single) return view_folder(dir, w, error);
-    int32_t found = exists(dir, w->folder, SINGLE, error);
-    if (found) return found < 0 ? found : open_one(dir, w, error);
-    found = exists(dir, w->folder, INDEX, error);
-    if (found) return found < 0 ? found : open_shards(dir, w, error);
-    return no_weights(dir, w->folder, error);
+    for (int64_t i = 0; i < EMB_COUNT(formats); i++) {
+        w->format = &formats[i];
+        int32_t found = exists(dir, w->folder, formats[i].single, error);
+        if (found) return found < 0 ? found : open_one(dir, w, error);
+        found = exists(dir, w->folder, formats[i].index, error);
+        if (found) return found < 0 ? found : open_shards(dir, w, error);
+    }
+    return emb_fail(error, EMBED_EIO,
+                    "%s: expected model.safetensors or pytorch_model.bin, whole or with an index of "
+                    "shards, found neither",
+                    *w->folder ? w->folder : dir->path);
 }
 
 int32_t emb_directory_weights(emb_directory *dir, const char *folder, emb_weights **weights,

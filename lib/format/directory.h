@@ -47,11 +47,10 @@ int32_t emb_directory_text(emb_directory *dir, const char *folder, const char *f
 int32_t emb_directory_json(emb_directory *dir, const char *folder, const char *file,
                            emb_json_document **document, embed_error *error);
 
-/* The weights of a folder: model.safetensors, or model.safetensors.index.json and its shards (names
+/* The weights of a folder: model.safetensors or else pytorch_model.bin, or their index and its shards (names
  * that are absolute, hold "..", a separator or a NUL are refused; a missing shard, a tensor not in
  * its shard or in two, are errors; tensors the index does not name are left out). Opened once and
- * kept. EMBED_EIO naming what was looked for when there are none, with the hint to convert when
- * only pytorch_model.bin is there. */
+ * kept. EMBED_EIO naming what was looked for when there are none. */
 typedef struct emb_weights emb_weights;
 int32_t emb_directory_weights(emb_directory *dir, const char *folder, emb_weights **weights,
                               embed_error *error);

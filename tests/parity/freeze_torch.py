@@ -1,14 +1,18 @@
-"""Small files of torch.save for tests/unit/test_torch_file.c, and pickles that must be refused.
+"""Small files of torch.save for tests/unit/test_torch_file.c, pickles that must be refused, and frozen models
+(tests/data/models/bert, bert-sharded) whose weights are such files.
 
     freeze_torch.py [FOLDER]     (default: tests/data/torch)
 """
 import collections
 import io
+import json
 import os
 import pickle
+import shutil
 import sys
 import zipfile
 
+import safetensors.torch
 import torch
 
 FOLDER = sys.argv[1] if len(sys.argv) > 1 else "tests/data/torch"
@@ -40,7 +44,33 @@ def pickled(what):
     return out.getvalue()
 
 
+def models():
+    """The same directories, weights apart."""
+    root = "tests/data/models"
+    for name in ("bert", "bert-sharded"):
+        source, folder = f"{root}/{name}", f"{root}/{name.replace('bert', 'bert-torch')}"
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+        for file in sorted(os.listdir(folder)):
+            path, target = f"{folder}/{file}", file.replace("model", "pytorch_model").replace(".safetensors", ".bin")
+            if file.endswith(".index.json"):
+                with open(path) as f:
+                    index = json.load(f)
+                index["weight_map"] = {tensor: shard.replace("model", "pytorch_model").replace(".safetensors", ".bin")
+                                       for tensor, shard in index["weight_map"].items()}
+                with open(f"{folder}/{target}", "w") as f:
+                    json.dump(index, f)
+            elif file.startswith("model"):
+                tensors = safetensors.torch.load_file(path)
+                for key in tensors:  # some not in rows, as tied or turned weights are
+                    if key.endswith("query.weight"):
+                        tensors[key] = tensors[key].t().contiguous().t()
+                torch.save(collections.OrderedDict(tensors), f"{folder}/{target}")
+            if file.startswith("model"):
+                os.remove(path)
+
+
 def main():
+    models()
     os.makedirs(FOLDER, exist_ok=True)
     numbers = torch.arange(12, dtype=torch.float32).reshape(3, 4)
     save("plain.bin", collections.OrderedDict([

@@ -22,7 +22,7 @@
 enum { MAX_TEXTS = 16, MAX_INPUTS = 32, MAX_TOKENS = 512, MAX_WIDTH = 64 };
 
 static const char *const models[] = {
-    "bert",     "bert-bare",  "bert-f16", "bert-bf16", "bert-f64", "bert-sharded",
+    "bert",     "bert-bare",  "bert-f16", "bert-bf16", "bert-f64", "bert-sharded", "bert-torch", "bert-torch-sharded",
     "bert-odd", "distilbert", "electra",  "st-dense",  "st-list",  "roberta",
     "albert",   "albert-18-14", "clip-text", "clip-text-largest", "siglip-text",
     "modernbert", "nomic-hub", "nomic-bias", "gte-new", "qwen3", "embeddinggemma", "gemma3-causal",

@@ -279,20 +279,19 @@ static void test_no_weights(void **state)
 {
     (void)state;
     check_no_weights("", EMBED_EIO,
-                     "@: expected model.safetensors or model.safetensors.index.json, found "
-                     "neither");
+                     "@: expected model.safetensors or pytorch_model.bin, whole or with an index of "
+                     "shards, found neither");
     check_no_weights("2_Dense", EMBED_EIO,
-                     "2_Dense: expected model.safetensors or model.safetensors.index.json, found "
-                     "neither");
+                     "2_Dense: expected model.safetensors or pytorch_model.bin, whole or with an index "
+                     "of shards, found neither");
     put_text("pytorch_model.bin.index.json", "{}");
-    check_no_weights("", EMBED_EIO,
-                     "@: expected model.safetensors or model.safetensors.index.json, found only "
-                     "pytorch_model.bin.index.json, a pickle that is not read: convert it to "
-                     "safetensors");
-    put_text("pytorch_model.bin", "PK");
-    check_no_weights("", EMBED_EIO,
-                     "@: expected model.safetensors or model.safetensors.index.json, found only "
-                     "pytorch_model.bin, a pickle that is not read: convert it to safetensors");
+    check_no_weights("", EMBED_EFORMAT,
+                     "pytorch_model.bin.index.json: weight_map: expected an object of file names, found "
+                     "absent");
+    put_text("pytorch_model.bin", "PK\3\4");
+    check_no_weights("", EMBED_EFORMAT,
+                     "pytorch_model.bin: zip archive: expected a directory of its files at the end, found "
+                     "none: the file was cut short");
     mkdir(path_of("model.safetensors"), 0700);
     check_no_weights("", EMBED_EIO,
                      "model.safetensors: expected a regular file, found a directory");

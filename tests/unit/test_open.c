@@ -280,7 +280,8 @@ static void test_config(void **state)
 
 static const change weights[] = {
     {"bert", WEIGHTS, NULL, NULL, EMBED_EIO,
-     "expected model.safetensors or model.safetensors.index.json, found neither"},
+     "expected model.safetensors or pytorch_model.bin, whole or with an "
+     "index of shards, found neither"},
     {"bert", WEIGHTS, NULL, "", EMBED_EFORMAT,
      "model.safetensors: expected a safetensors file of at least 8 bytes, found 0"},
     {"bert", WEIGHTS, NULL, "not a safetensors file", EMBED_EFORMAT,
@@ -348,13 +349,15 @@ static const change weights[] = {
      "model.safetensors: tensor \"electra.embeddings_project.weight\" (or without that "
      "prefix): expected shape [20, 12], found no such tensor"},
     {"electra", WEIGHTS, NULL, NULL, EMBED_EIO,
-     "expected model.safetensors or model.safetensors.index.json, found neither"},
+     "expected model.safetensors or pytorch_model.bin, whole or with an "
+     "index of shards, found neither"},
     {"bert-sharded", "model-00002-of-00003.safetensors", NULL, NULL, EMBED_EIO,
      "model.safetensors.index.json: tensor \"bert.embeddings.LayerNorm.bias\": shard "
      "\"model-00002-of-00003.safetensors\": expected this file beside the index, found "
      "none"},
     {"bert-sharded", INDEX, NULL, NULL, EMBED_EIO,
-     "expected model.safetensors or model.safetensors.index.json, found neither"},
+     "expected model.safetensors or pytorch_model.bin, whole or with an "
+     "index of shards, found neither"},
     {"bert-sharded", INDEX, NULL, "{", EMBED_EFORMAT,
      "model.safetensors.index.json: line 1: expected a key in quotes, found the end of "
      "the text"},
@@ -420,21 +423,22 @@ static void test_truncated_weights(void **state)
     free(data);
 }
 
-static void test_only_pickled_weights(void **state)
+/* pytorch_model.bin is read where there is no model.safetensors; nothing in it is run. */
+static void test_pickled_weights(void **state)
 {
     (void)state;
     copy_model("bert");
+    put_text("pytorch_model.bin", ""); /* not looked at */
+    embed_model_free(open_good());
     edit(WEIGHTS, NULL, NULL);
-    put_text("pytorch_model.bin", "");
-    assert_refused("a pickle", EMBED_EIO,
-                   "expected model.safetensors or model.safetensors.index.json, found only "
-                   "pytorch_model.bin, a pickle that is not read: convert it to safetensors");
+    assert_refused("not an archive", EMBED_EUNSUPPORTED,
+                   "pytorch_model.bin: expected an archive of torch.save, found something else");
     copy_model("st-dense");
     edit("2_Dense/model.safetensors", NULL, NULL);
-    put_text("2_Dense/pytorch_model.bin", "");
-    assert_refused("a pickled module", EMBED_EIO,
-                   "2_Dense: expected model.safetensors or model.safetensors.index.json, found "
-                   "only pytorch_model.bin, a pickle that is not read: convert it to safetensors");
+    put_text("2_Dense/pytorch_model.bin", "\x80\x02");
+    assert_refused("an old pickle", EMBED_EUNSUPPORTED,
+                   "2_Dense/pytorch_model.bin: expected an archive of torch.save, found a plain pickle, as "
+                   "PyTorch before 1.6 wrote them: load and save it again");
 }
 
 static void test_missing_pooler(void **state)
@@ -575,7 +579,8 @@ static const change modules[] = {
      "2_Dense/model.safetensors: tensor \"residual.weight\": expected shape [18, 20], "
      "found no such tensor"},
     {"st-dense", "2_Dense/model.safetensors", NULL, NULL, EMBED_EIO,
-     "2_Dense: expected model.safetensors or model.safetensors.index.json, found neither"},
+     "2_Dense: expected model.safetensors or pytorch_model.bin, whole or with an "
+     "index of shards, found neither"},
     {"st-dense", "2_Dense/model.safetensors", "linear.bias", "linear.b", EMBED_ETENSOR,
      "2_Dense/model.safetensors: tensor \"linear.bias\": expected shape [18], found no "
      "such tensor"},
@@ -840,12 +845,12 @@ static void test_images_without_tokenizer(void **state)
     (void)state;
     copy_model("siglip");
     put_text("tokenizer.json", "{}");
-    put_text("tokenizer_config.json", "{\"tokenizer_class\":\"SiglipTokenizer\"}");
+    put_text("tokenizer_config.json", "{\"tokenizer_class\":\"Siglip2Tokenizer\"}");
     embed_model *model = open_good();
     assert_int_equal(embed_model_info(model, EMBED_INFO_HAS_TOKENIZER), 0);
     assert_int_equal(embed_model_info(model, EMBED_INFO_TAKES_IMAGES), 1);
     assert_string_equal(embed_model_warning(model, 0),
-                        "tokenizer_config.json: tokenizer_class: \"SiglipTokenizer\" is not supported: "
+                        "tokenizer_config.json: tokenizer_class: \"Siglip2Tokenizer\" is not supported: "
                         "texts cannot be encoded, images and token ids can");
     embed_model_free(model);
 }
@@ -997,7 +1002,7 @@ int main(void)
         TEST(test_config),
         TEST(test_weights),
         TEST(test_truncated_weights),
-        TEST(test_only_pickled_weights),
+        TEST(test_pickled_weights),
         TEST(test_missing_pooler),
         TEST(test_modules),
         TEST(test_pooling_dialects),
