@@ -56,7 +56,8 @@ BLAS_none   := -DEMB_BLAS_NONE
 $(if $(filter dlopen link none,$(BLAS)),,$(error BLAS: expected dlopen, link or none, found $(BLAS)))
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
-OURS := -std=c11 $(WARN) -fvisibility=hidden -ffp-contract=off -fPIC -pthread -MMD -MP \
+OURS := -std=c11 $(WARN) -fvisibility=hidden -ffp-contract=off -fno-asynchronous-unwind-tables -fPIC \
+        -pthread -MMD -MP \
         -ffile-prefix-map=$(CURDIR)=. $(BLAS_$(BLAS)) \
         $(if $(WINDOWS),-D__USE_MINGW_ANSI_STDIO=1) \
         $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
@@ -95,9 +96,12 @@ COMMAND := $(BUILD)/embed$(if $(WINDOWS),.exe)
 all: $(A) $(SO) $(COMMAND) $(EXAMPLES)
 shared: $(SO)
 
+# What runs once for a model is small rather than fast; CFLAGS of the caller's own stay.
+SMALL := $(filter-out %/json_reader.c,$(filter lib/models/% lib/format/%,$(LIB_SRC)) $(wildcard lib/*.c))
+$(SMALL:%.c=$(BUILD)/%.o): OPTIMIZE = $(if $(filter -O2,$(CFLAGS)),-Os)
 $(BUILD)/lib/%.o: lib/%.c
 	@mkdir -p $(@D)
-	$(call quiet,CC)$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $(isa) -c $< -o $@
+	$(call quiet,CC)$(CC) $(OURS) $(DEPS) $(CPPFLAGS) $(CFLAGS) $(OPTIMIZE) $(isa) -c $< -o $@
 $(BUILD)/tools/%.o: tools/%.c
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(OURS) -Iinclude $(STB) $(if $(WINDOWS),$(POSIX)) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
