@@ -132,6 +132,21 @@ typedef struct emb_kernels {
     void (*look_up_u8)(int64_t n, const uint8_t *x, const float *table, float *y);
 } emb_kernels;
 
+/* The entries of a table whose functions, in the file of their instruction set, are called as they are
+ * here; what is left is what files differ in: the name, and whole numbers. */
+#define EMB_KERNELS_BY_NAME \
+    .gemm_f32 = gemm_f32, .gemm_f16 = gemm_f16, .gemm_bf16 = gemm_bf16,                    \
+    .pack_rows_f32 = pack_rows_f32, .pack_columns_f32 = pack_columns_f32,                  \
+    .bias_act_f32 = bias_act_f32, .layernorm_f32 = layernorm_f32,                          \
+    .rmsnorm_f32 = rmsnorm_f32, .softmax_f32 = softmax_f32,                                \
+    .divide_rows_f32 = divide_rows_f32, .add_rows_f32 = add_rows_f32,                      \
+    .add_block_f32 = add_block_f32, .multiply_f32 = multiply_f32,                          \
+    .add_scores_f32 = add_scores_f32, .rope_f32 = rope_f32,                                \
+    .sum_squares_f32 = sum_squares_f32, .scale_f32 = scale_f32, .widen_f16 = widen_f16,    \
+    .widen_bf16 = widen_bf16, .narrow_f64 = narrow_f64, .narrow_f16 = narrow_f16,          \
+    .narrow_bf16 = narrow_bf16, .transpose_u8 = transpose_u8, .resample_u8 = resample_u8,  \
+    .resample_f32 = resample_f32, .look_up_u8 = look_up_u8
+
 /* The table of an instruction set, by name ("c", "avx2", "avx512", "neon"; NULL: the best of this
  * CPU). NULL: not built in, or this CPU has it not. The tables are constants. */
 const emb_kernels *emb_kernels_for(const char *isa);

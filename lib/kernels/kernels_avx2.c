@@ -197,35 +197,10 @@ static void resample_u8(int64_t n, int64_t taps, const uint8_t *x, int64_t ldx,
 /* Int8 is all that VNNI is for. */
 #define TABLE(int8) {                        \
     .name = "avx2",                          \
-    .gemm_f32 = gemm_f32,                    \
-    .gemm_f16 = gemm_f16,                    \
-    .gemm_bf16 = gemm_bf16,                  \
-    .pack_rows_f32 = pack_rows_f32,          \
-    .pack_columns_f32 = pack_columns_f32,    \
     .quantize_rows = emb_quantize_rows_avx2, \
     .pack_rows_i8 = emb_pack_rows_i8_avx2,   \
     .gemm_i8 = emb_gemm_i8_##int8,           \
-    .bias_act_f32 = bias_act_f32,            \
-    .layernorm_f32 = layernorm_f32,          \
-    .rmsnorm_f32 = rmsnorm_f32,              \
-    .softmax_f32 = softmax_f32,              \
-    .divide_rows_f32 = divide_rows_f32,      \
-    .add_rows_f32 = add_rows_f32,            \
-    .add_block_f32 = add_block_f32,          \
-    .multiply_f32 = multiply_f32,            \
-    .add_scores_f32 = add_scores_f32,        \
-    .rope_f32 = rope_f32,                    \
-    .sum_squares_f32 = sum_squares_f32,      \
-    .scale_f32 = scale_f32,                  \
-    .widen_f16 = widen_f16,                  \
-    .widen_bf16 = widen_bf16,                \
-    .narrow_f64 = narrow_f64,                \
-    .narrow_f16 = narrow_f16,                \
-    .narrow_bf16 = narrow_bf16,              \
-    .transpose_u8 = transpose_u8,            \
-    .resample_u8 = resample_u8,              \
-    .resample_f32 = resample_f32,            \
-    .look_up_u8 = look_up_u8,                \
+    EMB_KERNELS_BY_NAME,                     \
 }
 
 const emb_kernels emb_kernels_avx2 = TABLE(avx2);
