@@ -7,8 +7,8 @@ BUILD=${BUILD:-build/release} SAN=${SAN:-} BLAS=${BLAS:-dlopen}
 export EMBED="$BUILD/embed"
 model=tests/data/models/bert
 passed=0 failed=0
-log=$(mktemp) || exit 1
-trap 'rm -f "$log"' EXIT
+log=$(mktemp) && reranker=$(mktemp -d) || exit 1
+trap 'rm -rf "$log" "$reranker"' EXIT
 
 run() { # NAME COMMAND...
     name=$1
@@ -42,6 +42,8 @@ run "the embed command" tests/cli/run.sh
 run "embed map in a browser" tests/cli/map.sh
 run "completion of shells" tests/cli/completion.sh
 run "man pages: all options, all functions" tools/check-man.sh "$EMBED"
+run "docs: links, files, options, functions" tools/check-docs.sh "$EMBED"
+cp "$model"/tokenizer*.json tests/data/models/bert-classifier/* "$reranker"
 for example in examples/*.c; do
     name=$(basename "$example" .c)
     case $name in
@@ -50,6 +52,7 @@ for example in examples/*.c; do
         rm -f "$log.embed"
         ;;
     image_*) run "example $name" "$BUILD/examples/$name" tests/data/models/vit tests/data/images tests/data/images/bmp-00.bmp ;;
+    reranking) run "example $name" "$BUILD/examples/$name" "$reranker" ;;
     *) run "example $name" "$BUILD/examples/$name" "$model" ;;
     esac
 done
