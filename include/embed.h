@@ -307,8 +307,8 @@ typedef struct embed_input {
 #define EMBED_INPUT_INIT {sizeof(embed_input), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 enum { /* how the token vectors of one input become one vector */
-    EMBED_POOL_DEFAULT = 0,  /* the directory's pooling module; without modules.json: cls for texts; for
-                              * images the model's projection (CLIP) or attention-pooling head
+    EMBED_POOL_DEFAULT = 0,  /* the directory's pooling module; without modules.json: cls for texts
+                              * (last, where a token sees only those before it); for images the model's projection (CLIP) or attention-pooling head
                               * (SigLIP), else mean_all */
     EMBED_POOL_CLS = 1,      /* the first token */
     EMBED_POOL_MEAN = 2,     /* over the attention mask */
