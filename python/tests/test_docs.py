@@ -1,5 +1,5 @@
-"""Every block of Python in docs/python.md and README.md runs, in order, over the frozen models under the names
-that the pages use. A block that imports a package which is not installed is passed over."""
+"""Every block of Python in PAGES runs, in order, over the frozen models under the names that the pages use.
+A block that imports a package which is not installed is passed over."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ NAMES = {
     "google/vit-base-patch16-224": ["vit"],
     "cross-encoder/ms-marco-MiniLM-L6-v2": ["bert", "bert-classifier"],
 }
+PAGES = ["docs/getting_started.md", "docs/migrating.md", "docs/python.md", "README.md", "python/README.md"]
 ROOT = PYTHON.parent
 
 
-@pytest.mark.parametrize("page", ["docs/python.md", "README.md", "python/README.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_the_page_runs(page: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     if not (ROOT / page).exists():
         pytest.skip("not in the repository")
