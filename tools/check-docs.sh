@@ -1,8 +1,8 @@
 #!/bin/sh
 # What the pages name is there: links and #anchors, files of the repository in backticks, subcommands and options
-# of the command, functions and numbers of embed.h. The block after a line "From [file](file):" stands in that
-# file; "..." in it leaves something out, and indentation does not count. docs/README.md names every page.
-# Spelling by codespell, where it is installed.
+# of the command, targets of make, functions and numbers of embed.h. The block after a line "From [file](file):"
+# stands in that file; "..." in it leaves something out, and indentation does not count. docs/README.md names
+# every page. Spelling by codespell, where it is installed.
 #
 #   tools/check-docs.sh EMBED
 set -u
@@ -17,6 +17,7 @@ trap 'rm -rf "$folder"' EXIT
 while read -r command; do
     "$embed" completion "$command" | cut -f 1 | tr ' ' '\n' | sed "s/^/$command /"
 done <"$folder/commands" >"$folder/options"
+grep -oE '^[a-z-]+:' Makefile | tr -d : >"$folder/targets"
 {
     grep -hoE '\b(embed|EMBED)_[A-Za-z0-9_]+' include/embed.h include/embed.hpp lib/libembed.map
     sed -n 's/^ *X(\([A-Z0-9]*\),.*/EMBED_\1/p' include/embed.h
@@ -89,8 +90,18 @@ function check_command(code,    n, word, i) {
             bad("embed " word[1] " has no option " word[i])
 }
 
+function check_make(code,    n, word, i) {
+    sub(/ #.*/, "", code)
+    sub(/   .*/, "", code)
+    if (code !~ /^make( [A-Za-z\/-]+(=[^ ]*)?)*$/) return
+    n = split(code, word, " ")
+    for (i = 2; i <= n; i++)
+        if (word[i] ~ /^[a-z-]+$/ && word[i] !~ /^-/ && !(word[i] in targets)) bad("make has no target " word[i])
+}
+
 function check_code(code,    word, n) {
     check_command(code)
+    check_make(code)
     n = split(code, word, /[ ,=]+/)
     if (code ~ /^--[a-z]/ && !(word[1] in any_option)) bad("no subcommand has an option " word[1])
     if (n == 1 && code ~ /^(lib|tools|tests|docs|examples|include|python)\/[^<]*$/)
@@ -125,6 +136,7 @@ BEGIN {
         for (i = length(name); i > 6; i--) if (substr(name, i, 1) == "_") prefixes[substr(name, 1, i)] = 1
     }
     while ((getline name <(folder "/commands")) > 0) commands[name] = 1
+    while ((getline name <(folder "/targets")) > 0) targets[name] = 1
     while ((getline name <(folder "/options")) > 0) {
         options[name] = 1
         sub(/^[^ ]* /, "", name)
@@ -155,7 +167,7 @@ FNR == 1 { fence = code = 0; quoted = "" }
     next
 }
 fence { block[++lines] = trimmed($0); check_command(block[lines]); next }
-/^    [^ ]/ { check_command(trimmed($0)); next }
+/^    [^ ]/ { check_command(trimmed($0)); check_make(trimmed($0)); next }
 /^ *$/ { code = 0; next }
 {
     plain = ""
