@@ -1,5 +1,6 @@
-/* A text of more tokens than the model takes: refused, cut, or in windows whose vectors become one; and late
- * chunking, a vector for each sentence that knows what the others say.
+/* A text of more tokens than the model takes: refused, cut, or in windows whose vectors become one;
+ * and late chunking, a vector for each sentence that knows what the others say. long_texts.py is the
+ * same in Python.
  *
  *     long_texts MODEL_DIRECTORY */
 #include <stdio.h>
@@ -18,7 +19,8 @@ static const char *const sentences[SENTENCES] = {
 static char text[256]; /* one after another */
 
 /* One vector for the whole text, of at most LIMIT tokens at a time. */
-static int whole(embed_session *session, const char *name, int32_t long_texts, int64_t dim, float *vector)
+static int whole(embed_session *session, const char *name, int32_t long_texts, int64_t dim,
+                 float *vector)
 {
     const char *const texts[] = {text};
     embed_encode_options options = EMBED_ENCODE_OPTIONS_INIT;
@@ -53,8 +55,8 @@ static int chunks(embed_session *session, int64_t dim, float *vectors)
     }
     embed_similarity(EMBED_SIMILARITY_COSINE, vectors, 1, vectors, SENTENCES, dim, scores);
     for (int i = 0; i < SENTENCES; i++)
-        printf("bytes %2d to %2d, as the first: %5.2f  %s\n", (int)spans[i][0], (int)spans[i][1], scores[i],
-               sentences[i]);
+        printf("bytes %2d to %2d, as the first: %5.2f  %s\n", (int)spans[i][0], (int)spans[i][1],
+               scores[i], sentences[i]);
     return 0;
 }
 

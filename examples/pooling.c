@@ -1,5 +1,6 @@
-/* From the token vectors of one text to one vector, the usual ways; then unit length, the first numbers alone,
- * and a bit for each. Prints the first three numbers of each vector. pooling.py is the same in Python.
+/* From the token vectors of one text to one vector, the usual ways; then unit length, the first
+ * numbers alone, and a bit for each. Prints the first three numbers of each vector. pooling.py is the
+ * same in Python.
  *
  *     pooling MODEL_DIRECTORY */
 #include <stdio.h>
@@ -23,7 +24,8 @@ static const struct {
     {"weighted", .pooling = EMBED_POOL_WEIGHTED, .flags = EMBED_NO_MODULES},
     {"sqrt_len", .pooling = EMBED_POOL_SQRT_LEN, .flags = EMBED_NO_MODULES},
     {"pooler", .pooling = EMBED_POOL_POOLER, .flags = EMBED_NO_MODULES},
-    {"mean of layer 1", .pooling = EMBED_POOL_MEAN, .layer = EMBED_LAYER(1), .flags = EMBED_NO_MODULES},
+    {"mean of layer 1", .pooling = EMBED_POOL_MEAN, .layer = EMBED_LAYER(1),
+     .flags = EMBED_NO_MODULES},
     {"8 numbers", .dim = 8},
     {"8, unit length", .dim = 8, .normalize = EMBED_NORMALIZE_ON},
 };
@@ -74,10 +76,11 @@ int main(int argc, char **argv)
         return 1;
     }
 
-    int64_t dim = embed_output_dim(model, NULL), hidden_size = embed_model_info(model, EMBED_INFO_HIDDEN_SIZE);
-    float *vector = calloc((size_t)(dim > hidden_size ? dim : hidden_size), sizeof(float));
-    int status = !vector || print_vectors(session, dim > hidden_size ? dim : hidden_size, vector) ||
-                 print_bits(session, dim, vector);
+    int64_t dim = embed_output_dim(model, NULL);
+    int64_t hidden_size = embed_model_info(model, EMBED_INFO_HIDDEN_SIZE);
+    int64_t room = dim > hidden_size ? dim : hidden_size;
+    float *vector = calloc((size_t)room, sizeof(float));
+    int status = !vector || print_vectors(session, room, vector) || print_bits(session, dim, vector);
 
     free(vector);
     embed_session_free(session);

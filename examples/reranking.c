@@ -1,6 +1,8 @@
-/* Reranking: a cross-encoder reads a question together with each text, and scores how well it answers.
+/* Reranking: a cross-encoder reads a question together with each text, and scores how well it
+ * answers. The model is a checkpoint for sequence classification, such as ms-marco-MiniLM-L6-v2.
+ * reranking.py is the same in Python.
  *
- *     reranking MODEL_DIRECTORY      (a checkpoint for sequence classification, such as ms-marco-MiniLM-L6-v2) */
+ *     reranking MODEL_DIRECTORY */
 #include <stdio.h>
 #include <stdlib.h>
 
