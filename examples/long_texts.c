@@ -1,6 +1,6 @@
 /* A text of more tokens than the model takes: refused, cut, or in windows whose vectors become one;
- * and late chunking, a vector for each sentence that knows what the others say. long_texts.py is the
- * same in Python.
+ * and late chunking, a vector for each sentence that knows what the others say. long_texts.py is
+ * the same in Python.
  *
  *     long_texts MODEL_DIRECTORY */
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* From the token vectors of one text to one vector, the usual ways; then unit length, the first
- * numbers alone, and a bit for each. Prints the first three numbers of each vector. pooling.py is the
- * same in Python.
+ * numbers alone, and a bit for each. Prints the first three numbers of each vector. pooling.py is
+ * the same in Python.
  *
  *     pooling MODEL_DIRECTORY */
 #include <stdio.h>
@@ -39,7 +39,12 @@ static int print_vectors(embed_session *session, int64_t dim, float *vector)
         options.normalize = ways[i].normalize;
         options.flags = ways[i].flags;
         options.dim = ways[i].dim;
-        if (embed_encode_texts(session, &text, NULL, 1, &options, vector, dim) < 0) {
+        int32_t status = embed_encode_texts(session, &text, NULL, 1, &options, vector, dim);
+        if (status == EMBED_EMISSING) { /* the model has no pooler */
+            printf("%-16s %s\n", ways[i].name, embed_session_error(session));
+            continue;
+        }
+        if (status < 0) {
             fprintf(stderr, "%s: %s\n", ways[i].name, embed_session_error(session));
             return 1;
         }
@@ -80,7 +85,8 @@ int main(int argc, char **argv)
     int64_t hidden_size = embed_model_info(model, EMBED_INFO_HIDDEN_SIZE);
     int64_t room = dim > hidden_size ? dim : hidden_size;
     float *vector = calloc((size_t)room, sizeof(float));
-    int status = !vector || print_vectors(session, room, vector) || print_bits(session, dim, vector);
+    int status = !vector || print_vectors(session, room, vector) ||
+                 print_bits(session, dim, vector);
 
     free(vector);
     embed_session_free(session);

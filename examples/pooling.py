@@ -5,7 +5,7 @@ python3 pooling.py MODEL_DIRECTORY
 
 import sys
 
-from libembed import Model
+from libembed import EmbedError, Model
 
 TEXT = "A cat is sleeping on the sofa."
 WAYS = {
@@ -26,7 +26,10 @@ if len(sys.argv) != 2:
     sys.exit(f"usage: {sys.argv[0]} MODEL_DIRECTORY")
 model = Model(sys.argv[1])
 for name, way in WAYS.items():
-    vector = model.encode(TEXT, **way)
-    print(f"{name:<16} {vector[0]:8.5f} {vector[1]:8.5f} {vector[2]:8.5f}")
+    try:
+        vector = model.encode(TEXT, **way)
+        print(f"{name:<16} {vector[0]:8.5f} {vector[1]:8.5f} {vector[2]:8.5f}")
+    except EmbedError as error:  # the model has no pooler
+        print(f"{name:<16} {error}")
 bits = model.encode([TEXT], precision="ubinary")
 print(f"{'8 bits':<16} {bits[0][0]:8d}")
