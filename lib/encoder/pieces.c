@@ -129,7 +129,8 @@ void emb_matrix_pieces(emb_loader *l, const char *name, bool has_factors, bool h
                        emb_linear *linear)
 {
     static const emb_dtype stored[] = {[EMB_STORED_F32] = EMB_F32, [EMB_STORED_F16] = EMB_F16,
-                                       [EMB_STORED_BF16] = EMB_BF16};
+                                       [EMB_STORED_BF16] = EMB_BF16,
+                                       [EMB_STORED_BF16_PAIRS] = EMB_BF16 /* never saved */};
     emb_matrix *m = &linear->weight;
     const int64_t n = m->n, k = m->k, whole = m->whole, panel = EMB_PANEL;
     const int64_t panels = (whole + panel - 1) / panel, outputs = panels * panel;

@@ -267,7 +267,6 @@ static relative_case make_relative(emb_relative_kind kind, bool by_key, bool by_
     }
     r.relative = (emb_relative_positions){.kind = kind,
                                           .reach = REL_REACH,
-                                          .table = r.slopes,
                                           .keys = by_query ? r.panels : NULL,
                                           .queries = by_key ? r.queries : NULL,
                                           .table_rows = padded,
@@ -339,7 +338,8 @@ static void relative_scores_are_accurate(void **unused)
             float *context = numbers(REL_TOKENS * hidden, 1.0f);
             emb_device d = device(threads);
 
-            r.relative.rows = r.rows;
+            r.relative.rows = r.rows; /* what points into r itself */
+            r.relative.table = r.slopes;
             emb_attention_run(&d, &a, &r.relative, 1, starts, qkv, qkv + hidden, qkv + 2 * hidden, ld,
                               context, hidden, memory, scratch);
             check_relative(&r, qkv, ld, context);
