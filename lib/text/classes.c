@@ -111,21 +111,44 @@ static int32_t clip(const emb_loader *l, emb_buffer *out)
     return EMBED_OK;
 }
 
-static int32_t gemma(const emb_loader *l, emb_buffer *out)
+static int32_t put_gemma(const emb_loader *l, emb_buffer *out, const char *before)
 {
-    emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},"
-                      "\"content\":\"\xE2\x96\x81\"},\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":"
+    emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[%s"
+                      "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":"
+                      "\"\xE2\x96\x81\"}]},\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":"
                       "{\"String\":\" \"},\"behavior\":\"MergedWithPrevious\",\"invert\":false},"
-                      "\"model\":{\"fuse_unk\":true,\"byte_fallback\":true,");
+                      "\"model\":{\"fuse_unk\":true,\"byte_fallback\":true,", before);
     put_unknown(l, out);
     emb_buffer_printf(out, "}}");
     return EMBED_OK;
 }
 
-static void put_metaspace(emb_buffer *out, const char *scheme)
+static int32_t gemma(const emb_loader *l, emb_buffer *out)
+{
+    return put_gemma(l, out, "");
+}
+
+static int32_t siglip2(const emb_loader *l, emb_buffer *out)
+{
+    return put_gemma(l, out, "{\"type\":\"Lowercase\"},");
+}
+
+static void put_metaspace(emb_buffer *out, const char *scheme, bool split)
 {
     emb_buffer_printf(out, "{\"type\":\"Metaspace\",\"replacement\":\"\xE2\x96\x81\","
-                      "\"prepend_scheme\":\"%s\"}", scheme);
+                      "\"prepend_scheme\":\"%s\",\"split\":%s}", scheme, yes(split));
+}
+
+/* Without an unknown token: what is not in the vocabulary is left out. */
+static int32_t llama(const emb_loader *l, emb_buffer *out)
+{
+    bool space = true, legacy = false;
+    int32_t status = option(l, "add_prefix_space", true, &space);
+    if (status == EMBED_OK) status = option(l, "legacy", false, &legacy);
+    emb_buffer_printf(out, "{\"pre_tokenizer\":");
+    put_metaspace(out, !space ? "never" : legacy ? "always" : "first", false);
+    emb_buffer_printf(out, ",\"model\":{\"fuse_unk\":true,\"byte_fallback\":true}}");
+    return status;
 }
 
 /* White space apart, a mark before each word; unless the config says otherwise, if it is asked. */
@@ -135,7 +158,7 @@ static int32_t put_words(const emb_loader *l, emb_buffer *out, bool asked)
     int32_t status = asked ? option(l, "add_prefix_space", true, &space) : EMBED_OK;
     emb_buffer_printf(out, "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":["
                       "{\"type\":\"WhitespaceSplit\"},");
-    put_metaspace(out, space ? "always" : "never");
+    put_metaspace(out, space ? "always" : "never", true);
     emb_buffer_printf(out, "]}");
     return status;
 }
@@ -212,7 +235,7 @@ static int32_t deberta_v2(const emb_loader *l, emb_buffer *out)
                       "\"strip_right\":true}]},\"pre_tokenizer\":{\"type\":\"Sequence\","
                       "\"pretokenizers\":[%s", lower ? "{\"type\":\"Lowercase\"}," : "",
                       punctuation ? "{\"type\":\"Punctuation\",\"behavior\":\"Isolated\"}," : "");
-    put_metaspace(out, space ? "always" : "first");
+    put_metaspace(out, space ? "always" : "first", true);
     emb_buffer_printf(out, "]},\"model\":{}}");
     return status;
 }
@@ -246,6 +269,8 @@ static int32_t siglip(const emb_loader *l, emb_buffer *out)
 #define S_TOKENS {[EMB_BOS] = T("<s>"), [EMB_EOS] = T("</s>"), [EMB_UNK] = T("<unk>"), \
                   [EMB_SEP] = T("</s>"), [EMB_PAD] = T("<pad>"), [EMB_CLS] = T("<s>"), \
                   [EMB_MASK] = T("<mask>")}
+#define GEMMA_TOKENS {[EMB_UNK] = T("<unk>"), [EMB_BOS] = T("<bos>"), [EMB_EOS] = T("<eos>"), \
+                      [EMB_PAD] = T("<pad>"), [EMB_MASK] = T("<mask>")}
 #define END T("<|endoftext|>")
 #define BERT(class) {.name = class, .model = &emb_token_model_wordpiece, .pipeline = bert, \
                      .named = BERT_TOKENS, .single = "c A s", .pair = "c A s B:1 s:1"}
@@ -277,8 +302,12 @@ static const emb_tokenizer_class classes[] = {
      .named = {[EMB_UNK] = END, [EMB_BOS] = T("<|startoftext|>"), [EMB_EOS] = END, [EMB_PAD] = END},
      .single = "b A e", .pair = "b A e e B e"},
     {.name = "GemmaTokenizer", .model = &emb_token_model_bpe, .pipeline = gemma,
-     .named = {[EMB_UNK] = T("<unk>"), [EMB_BOS] = T("<bos>"), [EMB_EOS] = T("<eos>"),
-               [EMB_PAD] = T("<pad>"), [EMB_MASK] = T("<mask>")}},
+     .named = GEMMA_TOKENS, .spm_name = "tokenizer.model"},
+    {.name = "Siglip2Tokenizer", .model = &emb_token_model_bpe, .pipeline = siglip2,
+     .named = GEMMA_TOKENS, .spm_name = "tokenizer.model"},
+    {.name = "LlamaTokenizer", .model = &emb_token_model_bpe, .pipeline = llama,
+     .named = {[EMB_UNK] = T("<unk>"), [EMB_BOS] = T("<s>"), [EMB_EOS] = T("</s>")},
+     .spm_name = "tokenizer.model", .not_byte_level = true},
     {.name = "XLMRobertaTokenizer", .model = &emb_token_model_unigram, .pipeline = xlm_roberta,
      .named = S_TOKENS, .single = "b A e", .pair = "b A e e B e",
      .spm_name = "sentencepiece.bpe.model", .spm_front = "b p e u", .spm_skip = 3,
@@ -338,14 +367,37 @@ static const char *const of_model_type[][2] = {
     {"siglip_text_model", "SiglipTokenizer"},
 };
 
+/* Of these the class that a config names does not count. */
+static const char *const whatever_is_named[][2] = {
+    {"siglip2", "Siglip2Tokenizer"}, {"modernbert", "TokenizersBackend"},
+    {"mistral", "TokenizersBackend"}, {"mixtral", "TokenizersBackend"},
+};
+
 static const char *const as_it_stands[] = {"PreTrainedTokenizer", "TokenizersBackend",
                                            "PythonBackend"};
+
+/* Anywhere in tokenizer.json, as the reference looks for it. */
+static bool names_byte_level(const emb_tokenizer_files *f)
+{
+    static const char name[] = "\"ByteLevel\"";
+    const char *p = f->tokenizer_json, *end = p ? p + f->tokenizer_json_size : NULL;
+    while (p && (p = memchr(p, '"', (size_t)(end - p)))) {
+        size_t left = (size_t)(end - p);
+        if (left < sizeof name - 1) break;
+        if (!memcmp(p, name, sizeof name - 1)) return true;
+        p++;
+    }
+    return false;
+}
 
 int32_t emb_class_choose(emb_loader *l)
 {
     const char *name = l->config.class_name ? l->config.class_name : l->files->tokenizer_class;
     const char *type = l->files->model_type ? l->files->model_type : "";
 
+    for (int64_t i = 0; i < EMB_COUNT(whatever_is_named); i++) {
+        if (!strcmp(type, whatever_is_named[i][0])) name = whatever_is_named[i][1];
+    }
     for (int64_t i = 0; !name && i < EMB_COUNT(of_model_type); i++) {
         if (!strcmp(type, of_model_type[i][0])) name = of_model_type[i][1];
     }
@@ -356,7 +408,7 @@ int32_t emb_class_choose(emb_loader *l)
     if (size > 4 && !strcmp(name + size - 4, "Fast")) size -= 4;
     for (int64_t i = 0; i < EMB_COUNT(classes); i++) {
         if (strlen(classes[i].name) != size || memcmp(classes[i].name, name, size)) continue;
-        l->class = &classes[i];
+        if (!classes[i].not_byte_level || !names_byte_level(l->files)) l->class = &classes[i];
         return EMBED_OK;
     }
     for (int64_t i = 0; i < EMB_COUNT(as_it_stands); i++) {

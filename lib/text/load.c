@@ -56,11 +56,11 @@ static int32_t check_files(emb_loader *l)
     if (l->class && l->class->model == &emb_token_model_wordpiece) {
         t->vocabulary_from = expected = "vocab.txt";
         if (f->vocab_txt || tables) return EMBED_OK;
-    } else if (l->class && l->class->model == &emb_token_model_bpe) {
+    } else if (l->class && !l->class->spm_name) {
         t->vocabulary_from = expected = "vocab.json";
         if ((f->vocab_json && f->merges_txt) || tables) return EMBED_OK;
         expected = "vocab.json with merges.txt";
-    } else if (l->class && l->class->spm_name) {
+    } else if (l->class) {
         t->vocabulary_from = expected = l->class->spm_name;
         const char *data = f->sentencepiece;
         size_t size = f->sentencepiece_size;

@@ -440,7 +440,40 @@ def spm_directories(data):
                        ("deberta-v2", "spm.model")):
         for which, model in (("test_model", small), ("test_ja_model", japanese), ("t5's", t5)):
             out["%s .model %s" % (kind, which)] = {**made, name: model, "config.json": {"model_type": kind}}
-    return out
+    return {**out, **bpe_models(data)}
+
+
+GEMMA = {"normalization_rule_name": "identity", "add_dummy_prefix": False, "remove_extra_whitespaces": False, "pad_id": 0, "eos_id": 1,
+         "bos_id": 2, "unk_id": 3, "bos_piece": "<bos>", "eos_piece": "<eos>", "split_digits": True,
+         "user_defined_symbols": ["<mask>", "<start_of_turn>", "\n", "  ", "\u2581\u2581\u2581", "Zz", "the"]}
+LLAMA = {"normalization_rule_name": "identity", "remove_extra_whitespaces": False, "allow_whitespace_only_pieces": True}
+
+
+def trained_spm(data, **options):
+    """A BPE .model file, as the sentencepiece package trains one."""
+    import io
+    import sentencepiece
+    out = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(corpus(data)), model_writer=out, model_type="bpe", vocab_size=1000,
+                                             character_coverage=0.999, num_threads=1, minloglevel=2, **options)
+    return out.getvalue()
+
+
+def bpe_models(data):
+    """Directories with a tokenizer.model alone, for each class that takes one."""
+    files = {"gemma's": trained_spm(data, byte_fallback=True, **GEMMA), "llama's": trained_spm(data, byte_fallback=True, **LLAMA),
+             "plain": trained_spm(data, user_defined_symbols=["<x>"])}
+    directory = lambda which, kind, **config: {"tokenizer.model": files[which], "config.json": {"model_type": kind}, "tokenizer_config.json": config}
+    llama = {"tokenizer_class": "LlamaTokenizer"}
+    out = {"%s .model %s" % (kind, which): directory(which, kind) for kind in ("gemma3_text", "siglip2") for which in files}
+    out.update({"llama .model %s" % which: directory(which, "bert", **llama) for which in files})
+    return {**out, "llama .model, ends": directory("llama's", "", add_bos_token=True, add_eos_token=True, **llama),
+            "llama .model, legacy": directory("llama's", "", legacy=True, **llama),
+            "llama .model, no prefix": directory("gemma's", "", add_prefix_space=False, **llama),
+            "gemma .model, config": directory("gemma's", "gemma2", add_bos_token=True, unk_token="<none>", extra_special_tokens=["Q"]),
+            "siglip2 .model, config": directory("gemma's", "siglip2", tokenizer_class="GemmaTokenizer", add_eos_token=True,
+                                                added_tokens_decoder={"1000": added_token("Hello", 1000, normalized=True),
+                                                                      "1001": added_token("World", 1001, normalized=False)})}
 
 
 def made_directories(data):
@@ -468,6 +501,13 @@ def made_directories(data):
         "deberta made": {"tokenizer.json": deberta, **model("deberta-v2")},
         "deberta made, other": {"tokenizer.json": deberta, **model("deberta-v2", do_lower_case=True, split_by_punct=True, add_prefix_space=False)},
         "gemma made": {"tokenizer.json": gemma, **model("gemma3_text")}, "gemma made, no post-processor": {"tokenizer.json": {**gemma, "post_processor": None}, **model("gemma3_text")},
+        "siglip2 made": {"tokenizer.json": gemma, **model("siglip2", tokenizer_class="GemmaTokenizer")},
+        "siglip2 made, no class": {"tokenizer.json": {**gemma, "post_processor": None}, **model("siglip2", add_eos_token=True)},
+        "llama made": {"tokenizer.json": gemma, **model("bert", tokenizer_class="LlamaTokenizerFast", add_bos_token=True)},
+        "llama made, legacy": {"tokenizer.json": gemma, **model("", tokenizer_class="LlamaTokenizer", legacy=True, unk_token="<none>")},
+        "llama made, bytes": {"tokenizer.json": qwen, **model("bert", tokenizer_class="LlamaTokenizer")},
+        "mistral made": {"tokenizer.json": gemma, **model("mistral", tokenizer_class="LlamaTokenizer")},
+        "modernbert made": {"tokenizer.json": mpnet, **model("modernbert", tokenizer_class="BertTokenizer")},
         "qwen made": {"tokenizer.json": qwen, **model("qwen3")}, "qwen made, pad": {"tokenizer.json": qwen, **model("qwen3", pad_token="<pad>", add_prefix_space=True)},
         "mpnet made": {"tokenizer.json": mpnet, **model("mpnet")},
         "mpnet made, cased": {"tokenizer.json": mpnet, **model("mpnet", do_lower_case=False, mask_token="<m>", tokenize_chinese_chars=False)},

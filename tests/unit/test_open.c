@@ -845,12 +845,12 @@ static void test_images_without_tokenizer(void **state)
     (void)state;
     copy_model("siglip");
     put_text("tokenizer.json", "{}");
-    put_text("tokenizer_config.json", "{\"tokenizer_class\":\"Siglip2Tokenizer\"}");
+    put_text("tokenizer_config.json", "{\"tokenizer_class\":\"MagicTokenizer\"}");
     embed_model *model = open_good();
     assert_int_equal(embed_model_info(model, EMBED_INFO_HAS_TOKENIZER), 0);
     assert_int_equal(embed_model_info(model, EMBED_INFO_TAKES_IMAGES), 1);
     assert_string_equal(embed_model_warning(model, 0),
-                        "tokenizer_config.json: tokenizer_class: \"Siglip2Tokenizer\" is not supported: "
+                        "tokenizer_config.json: tokenizer_class: \"MagicTokenizer\" is not supported: "
                         "texts cannot be encoded, images and token ids can");
     embed_model_free(model);
 }
