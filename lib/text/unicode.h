@@ -40,6 +40,7 @@ static inline uint32_t emb_unicode_ccc(uint32_t c)
 /* Tables of single steps (step_tables.c). */
 bool emb_unicode_is_numeric(uint32_t c);   /* what Digits takes for a number */
 bool emb_unicode_is_combining(uint32_t c); /* what StripAccents deletes */
+uint32_t emb_unicode_script(uint32_t c);   /* a number for each; 0: goes with any (UnicodeScripts) */
 
 /* Lower case of c alone (no final sigma); returns the number of code points, 1 or 2. */
 int emb_unicode_lower(uint32_t c, uint32_t out[2]);

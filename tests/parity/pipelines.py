@@ -103,6 +103,7 @@ def pre_tokenizer_cases():
         cases["Digits %d" % alone] = {"type": "Digits", "individual_digits": alone}
     cases["CharDelimiterSplit"] = {"type": "CharDelimiterSplit", "delimiter": "-"}
     cases["FixedLength"] = {"type": "FixedLength", "length": 3}
+    cases["UnicodeScripts"] = {"type": "UnicodeScripts"}
     for scheme in ("always", "first", "never"):
         for cut in (False, True):
             cases["Metaspace %s %d" % (scheme, cut)] = metaspace(prepend_scheme=scheme, split=cut)
@@ -112,6 +113,7 @@ def pre_tokenizer_cases():
         for regex in (False, True):
             cases["ByteLevel %d %d" % (prefix, regex)] = byte_level(prefix, use_regex=regex)
     pre = lambda *parts: sequence("pretokenizers", *parts)
+    cases["UnicodeScripts, Metaspace"] = pre(cases["UnicodeScripts"], metaspace(prepend_scheme="first"))
     cases["XLM-R"] = pre(cases["WhitespaceSplit"], metaspace(prepend_scheme="always"))
     cases["DeBERTa"] = pre(cases["Punctuation"], metaspace(prepend_scheme="first"))
     cases["Digits, ByteLevel"] = pre(cases["Digits 1"], byte_level(True))
@@ -146,7 +148,7 @@ class Texts(Random):
 
     def __init__(self, seed):
         super().__init__(seed)
-        self.kinds += [self.spaces_and_words, self.code, self.compatible, self.clusters, self.marks_of_pieces]
+        self.kinds += [self.spaces_and_words, self.code, self.compatible, self.clusters, self.marks_of_pieces, self.scripts]
 
     def spaces_and_words(self):
         return "".join(self.r.choice(["a", "ab", "the", "don't", "I'LL", "'s", "x's ", " ", "  ", "   ", "\n", "\r\n", "\t", "\u00a0", "12", "3",
@@ -165,6 +167,14 @@ class Texts(Random):
     def clusters(self):
         return "".join(self.r.choice(["\r\n", "\r", "\n", "가", "ᄀ", "ᅡ", "ᆨ", "🇫", "🇷", "👍🏽", "👩\u200d🚀", "e\u0301", "ｶ\uff9e", "ｶ", "\uff9e",
                                       "क्ष", "\u0600", "a", "\u200d", "ำ", "\u0e33", "é", "ﾊﾟ"]) for _ in range(self.r.randint(1, 10)))
+
+    def scripts(self):
+        """Of one block each, or any code point at all: scripts change, and some have none."""
+        blocks = [0, 0x80, 0x300, 0x370, 0x400, 0x590, 0x600, 0x900, 0xE00, 0x1100, 0x2000, 0x3000, 0x3080, 0x30C0, 0x30FC, 0x4E00, 0xA490, 0xAC00,
+                  0xFF60, 0x10300, 0x12000, 0x16FE0, 0x1B000, 0x1F200, 0x20000, 0xE0100]
+        code = lambda: self.r.choice([self.r.choice(blocks) + self.r.randrange(0x60), 0x20, 0x30FC, 0x378, self.r.choice(blocks), self.r.randrange(0xD800),
+                                      self.r.randrange(0xE000, 0x110000)])
+        return "".join(chr(code()) * self.r.choice([1, 1, 2]) for _ in range(self.r.randint(1, 14)))
 
     def marks_of_pieces(self):
         return "".join(self.r.choice(["▁", "▁▁", " ", "a", "Ġ", "##", "</w>", "<0x41>", "<unk>", "[UNK]", "é"]) for _ in range(self.r.randint(1, 10)))

@@ -783,8 +783,8 @@ static const change tokenizers[] = {
 
 /* A generic tokenizer class takes the components of tokenizer.json as they are. */
 static const change components[] = {
-    {"bert", TOKENIZER, "\"BertPreTokenizer\"", "\"UnicodeScripts\"", EMBED_EUNSUPPORTED,
-     "tokenizer.json: pre_tokenizer: type: \"UnicodeScripts\" is not supported"},
+    {"bert", TOKENIZER, "\"BertPreTokenizer\"", "\"BertScripts\"", EMBED_EUNSUPPORTED,
+     "tokenizer.json: pre_tokenizer: type: \"BertScripts\" is not supported"},
     {"bert", TOKENIZER, "\"BertNormalizer\"", "\"Magic\"", EMBED_EUNSUPPORTED,
      "tokenizer.json: normalizer: type: \"Magic\" is not supported"},
     {"bert", TOKENIZER, "\"TemplateProcessing\"", "\"Magic\"", EMBED_EUNSUPPORTED,
