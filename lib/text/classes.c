@@ -51,7 +51,7 @@ static void put_charsmap(const emb_loader *l, emb_buffer *out, const char *befor
     emb_buffer_printf(out, "}");
 }
 
-/* ---- pipelines --------------------------------------------------------------------------------- */
+/* ---- pipelines ------------------------------------------------------------------------------- */
 
 static void put_unknown(const emb_loader *l, emb_buffer *out)
 {
@@ -88,23 +88,25 @@ static int32_t qwen2(const emb_loader *l, emb_buffer *out)
 {
     bool space = false;
     int32_t status = option(l, "add_prefix_space", false, &space);
-    emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":\"Sequence\","
-                      "\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"%s\"},"
-                      "\"behavior\":\"Isolated\",\"invert\":false},{\"type\":\"ByteLevel\","
-                      "\"add_prefix_space\":%s,\"use_regex\":false}]},\"model\":{}}",
-                      qwen2_pattern, yes(space));
+    emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":"
+                      "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\","
+                      "\"pattern\":{\"Regex\":\"%s\"},\"behavior\":\"Isolated\","
+                      "\"invert\":false},{\"type\":\"ByteLevel\",\"add_prefix_space\":%s,"
+                      "\"use_regex\":false}]},\"model\":{}}", qwen2_pattern, yes(space));
     return status;
 }
 
 static int32_t clip(const emb_loader *l, emb_buffer *out)
 {
-    emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},"
-                      "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"\\\\s+\"},\"content\":\" \"},"
+    emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":["
+                      "{\"type\":\"NFC\"},{\"type\":\"Replace\",\"pattern\":"
+                      "{\"Regex\":\"\\\\s+\"},\"content\":\" \"},"
                       "{\"type\":\"Lowercase\"}]},\"pre_tokenizer\":{\"type\":\"Sequence\","
                       "\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":"
                       "\"<\\\\|startoftext\\\\|>|<\\\\|endoftext\\\\|>|'s|'t|'re|'ve|'m|'ll|'d|"
-                      "[\\\\p{L}]+|[\\\\p{N}]|[^\\\\s\\\\p{L}\\\\p{N}]+\"},\"behavior\":\"Removed\","
-                      "\"invert\":true},{\"type\":\"ByteLevel\",\"add_prefix_space\":false}]},"
+                      "[\\\\p{L}]+|[\\\\p{N}]|[^\\\\s\\\\p{L}\\\\p{N}]+\"},"
+                      "\"behavior\":\"Removed\",\"invert\":true},{\"type\":\"ByteLevel\","
+                      "\"add_prefix_space\":false}]},"
                       "\"model\":{\"end_of_word_suffix\":\"</w>\",");
     put_unknown(l, out);
     emb_buffer_printf(out, "}}");
@@ -176,8 +178,8 @@ static int32_t xlm_roberta(const emb_loader *l, emb_buffer *out)
 static int32_t t5(const emb_loader *l, emb_buffer *out)
 {
     int64_t extra = 100;
-    int32_t status = emb_json_read_int(EMB_CONFIG_FILE, config_root(l), "extra_ids", 100, 0, 1 << 20,
-                                       &extra, l->error);
+    int32_t status = emb_json_read_int(EMB_CONFIG_FILE, config_root(l), "extra_ids", 100, 0,
+                                       1 << 20, &extra, l->error);
     if (status == EMBED_OK && extra != 100) {
         return emb_fail(l->error, EMBED_EUNSUPPORTED,
                         EMB_CONFIG_FILE ": extra_ids: expected 100, found %lld", (long long)extra);
@@ -230,8 +232,9 @@ static int32_t deberta_v2(const emb_loader *l, emb_buffer *out)
     if (status == EMBED_OK) status = option(l, "split_by_punct", false, &punctuation);
     if (status == EMBED_OK) status = option(l, "add_prefix_space", true, &space);
     emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[%s"
-                      "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"\\\\s{2,}|[\\\\n\\\\r\\\\t]\"},"
-                      "\"content\":\" \"},{\"type\":\"NFC\"},{\"type\":\"Strip\",\"strip_left\":false,"
+                      "{\"type\":\"Replace\",\"pattern\":"
+                      "{\"Regex\":\"\\\\s{2,}|[\\\\n\\\\r\\\\t]\"},\"content\":\" \"},"
+                      "{\"type\":\"NFC\"},{\"type\":\"Strip\",\"strip_left\":false,"
                       "\"strip_right\":true}]},\"pre_tokenizer\":{\"type\":\"Sequence\","
                       "\"pretokenizers\":[%s", lower ? "{\"type\":\"Lowercase\"}," : "",
                       punctuation ? "{\"type\":\"Punctuation\",\"behavior\":\"Isolated\"}," : "");
@@ -260,7 +263,7 @@ static int32_t siglip(const emb_loader *l, emb_buffer *out)
     return EMBED_OK;
 }
 
-/* ---- the table --------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 #define T(text)  {.content = text}
 #define OBJECT(text) {.content = text, .object = true}
@@ -292,8 +295,8 @@ static const emb_tokenizer_class classes[] = {
                [EMB_SEP] = OBJECT("</s>"), [EMB_PAD] = OBJECT("<pad>"), [EMB_CLS] = OBJECT("<s>"),
                [EMB_MASK] = {.content = "<mask>", .object = true, .lstrip = true}},
      .single = "c A s", .pair = "c A s s B s", .trims = true},
-    {.name = "RobertaTokenizer", .model = &emb_token_model_bpe, .pipeline = byte_level, .named = S_TOKENS,
-     .single = "c A s", .pair = "c A s s B s", .trims = true},
+    {.name = "RobertaTokenizer", .model = &emb_token_model_bpe, .pipeline = byte_level,
+     .named = S_TOKENS, .single = "c A s", .pair = "c A s s B s", .trims = true},
     {.name = "GPT2Tokenizer", .model = &emb_token_model_bpe, .pipeline = byte_level,
      .named = {[EMB_UNK] = END, [EMB_BOS] = END, [EMB_EOS] = END}},
     {.name = "Qwen2Tokenizer", .model = &emb_token_model_bpe, .pipeline = qwen2, .adds_again = true,
@@ -412,7 +415,8 @@ int32_t emb_class_choose(emb_loader *l)
         return EMBED_OK;
     }
     for (int64_t i = 0; i < EMB_COUNT(as_it_stands); i++) {
-        if (strlen(as_it_stands[i]) == size && !memcmp(as_it_stands[i], name, size)) return EMBED_OK;
+        const char *other = as_it_stands[i];
+        if (strlen(other) == size && !memcmp(other, name, size)) return EMBED_OK;
     }
     return emb_fail(l->error, EMBED_EUNSUPPORTED,
                     "%s: tokenizer_class: \"%s\" is not supported",
@@ -420,7 +424,7 @@ int32_t emb_class_choose(emb_loader *l)
                     emb_excerpt_of(name, strlen(name)).text);
 }
 
-/* ---- special tokens ------------------------------------------------------------------------------ */
+/* ---- special tokens -------------------------------------------------------------------------- */
 
 static emb_token_spec spec_of(const char *content, const emb_class_token *t)
 {
@@ -500,7 +504,7 @@ int32_t emb_class_apply(emb_loader *l)
     return status;
 }
 
-/* ---- post-processor ------------------------------------------------------------------------------ */
+/* ---- post-processor -------------------------------------------------------------------------- */
 
 /* One template, such as "c A s B:1 s:1". */
 static int32_t read_template(const emb_loader *l, emb_template *t, const char *text)
@@ -515,7 +519,8 @@ static int32_t read_template(const emb_loader *l, emb_template *t, const char *t
         for (int i = 0; i < EMB_COUNT(roles) && piece.sequence < 0; i++) {
             if (roles[i].letter != *text) continue;
             const emb_added_token *token = &l->config.named[roles[i].named].token;
-            piece.id = !token->content ? -1 : l->class->pipeline == albert /* before tokens are added */
+            piece.id = !token->content ? -1
+                : l->class->pipeline == albert /* before tokens are added */
                 ? emb_token_model_id(&l->t->model, token->content, token->size)
                 : emb_tokenizer_id(l->t, token->content, token->size);
             if (piece.id >= 0) continue;
@@ -556,11 +561,14 @@ int32_t emb_class_post_processor(emb_loader *l)
     const emb_json *file = emb_json_get(l->json, "post_processor");
     const emb_tokenizer_class *c = l->class;
     if (!c->single && file && !emb_json_is(file, EMB_JSON_NULL)) {
-        return emb_post_processor_load(p, file, &(emb_loading){.a = l->a, .error = l->error, .file = EMB_JSON_FILE});
+        const emb_loading loading = {.a = l->a, .error = l->error, .file = EMB_JSON_FILE};
+        return emb_post_processor_load(p, file, &loading);
     }
     if (!c->single && c->pipeline != albert) return read_ends(l);
     int32_t status = read_template(l, &p->single, c->single ? c->single : "c A s");
-    if (status == EMBED_OK) status = read_template(l, &p->pair, c->pair ? c->pair : "c A s B:1 s:1");
+    if (status == EMBED_OK) {
+        status = read_template(l, &p->pair, c->pair ? c->pair : "c A s B:1 s:1");
+    }
     p->trims = c->trims;
     p->once = c->spm_alone;
     if (status < 0 || c->pipeline != byte_level) return status;

@@ -10,7 +10,7 @@ int32_t emb_load_out_of_memory(const emb_loader *l)
     return emb_fail(l->error, EMBED_ENOMEM, "tokenizer: out of memory");
 }
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static int32_t load_documents(emb_loader *l)
 {
@@ -77,7 +77,7 @@ static int32_t check_files(emb_loader *l)
                     *expected ? " or " : "", expected, found);
 }
 
-/* ---- components ---------------------------------------------------------------------------------- */
+/* ---- components ------------------------------------------------------------------------------ */
 
 /* Blocks that every call overrides, but that must be what they say; truncation's direction is the
  * default. */
@@ -98,7 +98,9 @@ static int32_t load_blocks(const emb_loader *l)
     const char *ignored = NULL;
     if (emb_json_is(truncation, EMB_JSON_NULL)) truncation = NULL;
     if (emb_json_is(padding, EMB_JSON_NULL)) padding = NULL;
-    if (status == EMBED_OK) status = emb_component_type(truncation, "truncation", &ignored, &loading);
+    if (status == EMBED_OK) {
+        status = emb_component_type(truncation, "truncation", &ignored, &loading);
+    }
     if (status == EMBED_OK) status = emb_component_type(padding, "padding", &ignored, &loading);
     if (status == EMBED_OK) status = emb_json_read_string(JSON, truncation, "direction", "Right",
                                                           &direction, l->error);
@@ -108,8 +110,8 @@ static int32_t load_blocks(const emb_loader *l)
     if (status < 0) return status;
     if (strcmp(direction, "Left") && strcmp(direction, "Right")) {
         return emb_fail(l->error, EMBED_EFORMAT,
-                        EMB_JSON_FILE ": truncation: direction: expected \"Left\" or \"Right\", found "
-                        "\"%s\"", emb_excerpt_of(direction, strlen(direction)).text);
+                        EMB_JSON_FILE ": truncation: direction: expected \"Left\" or \"Right\", "
+                        "found \"%s\"", emb_excerpt_of(direction, strlen(direction)).text);
     }
     l->t->truncation = length;
     l->t->truncates_left = side ? !strcmp(side, "left") : !strcmp(direction, "Left");
@@ -176,7 +178,7 @@ static void forget_json(emb_loader *l)
     l->pieces.texts.size = l->pieces.pieces.size = 0;
 }
 
-/* ---- open ----------------------------------------------------------------------------------------- */
+/* ---- open ------------------------------------------------------------------------------------ */
 
 static int32_t load(emb_loader *l)
 {

@@ -33,7 +33,7 @@ typedef struct emb_loader {
     int64_t merges_line;
     emb_piece_texts pieces;      /* of a Unigram */
     const struct emb_tokenizer_class *class; /* NULL: tokenizer.json as it stands */
-    emb_json_document *pipeline; /* what the class puts in place of the components of tokenizer.json */
+    emb_json_document *pipeline; /* the class's components, in place of those of tokenizer.json */
     emb_tokenizer_config config;
     emb_sentencepiece spm;       /* count 0: not a SentencePiece model */
     emb_tables tables;           /* kind NULL: the vocabulary is in the files */

@@ -172,8 +172,8 @@ int32_t emb_load_vocab(emb_loader *l)
 
 /* ---- pieces with a score ------------------------------------------------------------------- */
 
-static int32_t add_scored(const emb_loader *l, emb_piece_texts *p, const char *file, const char *text,
-                          size_t size, double score)
+static int32_t add_scored(const emb_loader *l, emb_piece_texts *p, const char *file,
+                          const char *text, size_t size, double score)
 {
     emb_unigram_piece piece = {NULL, (uint32_t)size, score};
     if (size > EMB_MAX_PIECE) {
@@ -307,7 +307,8 @@ static int32_t add_merge(const emb_loader *l, merge_list *m, const char *file, c
 {
     const emb_token_model *model = &l->t->model;
     int64_t rank = (int64_t)(m->pairs.size / sizeof(int32_t[3]));
-    int32_t ids[3] = {emb_token_model_id(model, left, left_size), emb_token_model_id(model, right, right_size)};
+    int32_t ids[3] = {emb_token_model_id(model, left, left_size),
+                      emb_token_model_id(model, right, right_size)};
     if (ids[0] < 0) return not_a_piece(l, file, rank, left, left_size);
     if (ids[1] < 0 || right_size < model->prefix_size) {
         return not_a_piece(l, file, rank, right, right_size);
@@ -401,8 +402,8 @@ static int32_t load_merges_json(const emb_loader *l, merge_list *m)
     return status;
 }
 
-/* A piece of a SentencePiece file comes of every two pieces that it can be cut into: in the order of
- * their ids, of one piece those with the shorter left part first. */
+/* A piece of a SentencePiece file comes of every two pieces that it can be cut into: in the order
+ * of their ids, of one piece those with the shorter left part first. */
 static int32_t make_merges(const emb_loader *l, merge_list *m)
 {
     const emb_token_model *model = &l->t->model;

@@ -102,7 +102,7 @@ static int32_t split_pattern(emb_splitter *p, int step, const emb_char *chars, s
     return parts_end(&t);
 }
 
-/* ---- by properties of characters -------------------------------------------------------------- */
+/* ---- by properties of characters ------------------------------------------------------------- */
 
 static bool is_space(const emb_step *s, uint32_t code)
 {
@@ -322,8 +322,9 @@ static int32_t load_char(const emb_json *v, const char *key, uint32_t *code, con
     if (status < 0) return status;
     size_t size = strlen(text);
     if (size && emb_utf8_decode(text, size, code) == (int)size) return EMBED_OK;
-    return emb_fail(l->error, EMBED_EFORMAT, "%s: " WHAT ": %s: expected one character, found \"%s\"",
-                    l->file, key, emb_excerpt_of(text, size).text);
+    return emb_fail(l->error, EMBED_EFORMAT,
+                    "%s: " WHAT ": %s: expected one character, found \"%s\"", l->file, key,
+                    emb_excerpt_of(text, size).text);
 }
 
 static int32_t load_delimiter(emb_step *s, const emb_json *v, const emb_loading *l)

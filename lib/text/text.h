@@ -264,7 +264,7 @@ static inline bool emb_sink_full(const emb_sink *sink)
     return sink->stop_when_full && sink->count >= sink->capacity;
 }
 
-/* ---- models: a word to tokens (token_model.c, and a file each) -------------------------------- */
+/* ---- models: a word to tokens (token_model.c, and a file each) ------------------------------- */
 
 /* Bytes of a piece. Every character of a word may look at as many: real ones have some 50. */
 #define EMB_MAX_PIECE 1024
@@ -344,8 +344,8 @@ typedef struct emb_token_model_kind {
     /* The tokens of a word, count > 0; then the next word is w->word + 1. */
     int32_t (*word)(emb_words *w, const emb_char *chars, size_t count);
 } emb_token_model_kind;
-extern const emb_token_model_kind emb_token_model_wordpiece, emb_token_model_wordlevel, emb_token_model_bpe,
-    emb_token_model_unigram;
+extern const emb_token_model_kind emb_token_model_wordpiece, emb_token_model_wordlevel,
+    emb_token_model_bpe, emb_token_model_unigram;
 
 bool emb_is_blank(uint32_t code);
 emb_trim emb_trim_of(const char *text, size_t size);
