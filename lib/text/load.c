@@ -79,13 +79,30 @@ static int32_t check_files(emb_loader *l)
 
 /* ---- components ------------------------------------------------------------------------------ */
 
-/* Blocks that every call overrides, but that must be what they say; truncation's direction is the
- * default. */
+/* The side of truncation or padding: what tokenizer_config.json has, else the block's direction. */
+static int32_t read_side(const emb_loader *l, const char *name, const emb_json *block,
+                         const char *side, bool *left)
+{
+    const char *direction = *left ? "Left" : "Right";
+    int32_t status = emb_json_read_string(JSON, block, "direction", direction, &direction,
+                                          l->error);
+    if (status < 0) return status;
+    if (strcmp(direction, "Left") && strcmp(direction, "Right")) {
+        return emb_fail(l->error, EMBED_EFORMAT,
+                        JSON ": %s: direction: expected \"Left\" or \"Right\", found \"%s\"",
+                        name, emb_excerpt_of(direction, strlen(direction)).text);
+    }
+    *left = side ? !strcmp(side, "left") : !strcmp(direction, "Left");
+    return EMBED_OK;
+}
+
+/* Blocks that every call overrides, but that must be what they say; their directions are the
+ * defaults. */
 static int32_t load_blocks(const emb_loader *l)
 {
     const emb_json *truncation = emb_json_get(l->json, "truncation");
     const emb_json *padding = emb_json_get(l->json, "padding");
-    const char *version = NULL, *direction = NULL, *side = l->config.truncation_side;
+    const char *version = NULL;
     int64_t length = 0;
     int32_t status = emb_json_read_string(JSON, l->json, "version", "1.0", &version, l->error);
 
@@ -102,20 +119,16 @@ static int32_t load_blocks(const emb_loader *l)
         status = emb_component_type(truncation, "truncation", &ignored, &loading);
     }
     if (status == EMBED_OK) status = emb_component_type(padding, "padding", &ignored, &loading);
-    if (status == EMBED_OK) status = emb_json_read_string(JSON, truncation, "direction", "Right",
-                                                          &direction, l->error);
     if (status == EMBED_OK) status = emb_json_read_int(JSON, truncation, "max_length", 0, 0,
                                                        INT64_C(1) << 53, &length,
                                                        l->error);
     if (status < 0) return status;
-    if (strcmp(direction, "Left") && strcmp(direction, "Right")) {
-        return emb_fail(l->error, EMBED_EFORMAT,
-                        EMB_JSON_FILE ": truncation: direction: expected \"Left\" or \"Right\", "
-                        "found \"%s\"", emb_excerpt_of(direction, strlen(direction)).text);
-    }
     l->t->truncation = length;
-    l->t->truncates_left = side ? !strcmp(side, "left") : !strcmp(direction, "Left");
-    return EMBED_OK;
+    l->t->pads_left = l->class && l->class->pads_left;
+    status = read_side(l, "truncation", truncation, l->config.truncation_side,
+                       &l->t->truncates_left);
+    if (status < 0) return status;
+    return read_side(l, "padding", padding, l->config.padding_side, &l->t->pads_left);
 }
 
 /* The padding block may name the padding token. */
@@ -198,6 +211,9 @@ static int32_t load(emb_loader *l)
     t->model_max_length = l->config.model_max_length;
     t->settings_from = l->class ? EMB_CONFIG_FILE : JSON;
     status = emb_load_added(l);
+    const emb_added_token *pad = &l->config.named[EMB_PAD].token;
+    t->pad_id = l->config.state[EMB_PAD] == EMB_TOKEN_GIVEN
+        ? emb_tokenizer_id(t, pad->content, pad->size) : -1;
     if (status == EMBED_OK) status = load_post_processor(l);
     t->streams = t->normalizers.count == 0 && emb_steps_are_bert(&t->pre_tokenizers) &&
                  t->model.kind == &emb_token_model_wordpiece && t->added.normal.count == 0;

@@ -73,6 +73,7 @@ typedef struct emb_tokenizer_class {
     const char *single, *pair;
     bool trims;      /* trim_offsets, unless the config says otherwise */
     bool adds_again; /* special tokens, by their content alone */
+    bool pads_left;  /* unless a file says otherwise */
     bool not_byte_level; /* a tokenizer.json that names ByteLevel is taken as it stands */
     /* Unigram: unk_id is that of the unknown token in the vocabulary, else the fallback */
     bool finds_unknown, unknown_scores_zero, unknown_of_spm; /* of_spm: else the file's unk_id */

@@ -431,7 +431,8 @@ struct emb_tokenizer {
     bool streams; /* BertPreTokenizer and WordPiece: a piece need not be held whole */
     int64_t vocab_size;
     int64_t model_max_length;
-    bool truncates_left;
+    bool truncates_left, pads_left;
+    int32_t pad_id;     /* -1: none */
     int64_t truncation; /* max_length of tokenizer.json's block; 0: none */
     const char *settings_from, *vocabulary_from; /* files */
     void *tables; /* a copy of a block that was not aligned */
@@ -467,7 +468,7 @@ typedef struct emb_tokenizer_config {
     const char *class_name; /* or NULL */
     bool lower, cjk, strip, split_special;
     int64_t model_max_length; /* 0: none */
-    const char *truncation_side; /* or NULL */
+    const char *truncation_side, *padding_side; /* or NULL */
     emb_token_spec named[EMB_NAMED_TOKENS];
     enum { EMB_TOKEN_ABSENT, EMB_TOKEN_NULL, EMB_TOKEN_GIVEN } state[EMB_NAMED_TOKENS];
     emb_token_list specific; /* other keys that end in _token */

@@ -534,6 +534,16 @@ int64_t emb_tokenizer_truncation(const emb_tokenizer *t)
     return t->truncation;
 }
 
+int32_t emb_tokenizer_pad_id(const emb_tokenizer *t)
+{
+    return t->pad_id;
+}
+
+bool emb_tokenizer_pads_left(const emb_tokenizer *t)
+{
+    return t->pads_left;
+}
+
 int64_t emb_tokenizer_median_length(const emb_tokenizer *t)
 {
     enum { LONGEST = 1024 };

@@ -50,6 +50,8 @@ int32_t emb_tokenizer_id(const emb_tokenizer *t, const char *text, size_t size);
 int64_t emb_tokenizer_model_max_length(const emb_tokenizer *t);
 bool emb_tokenizer_truncates_left(const emb_tokenizer *t); /* truncation_side */
 int64_t emb_tokenizer_truncation(const emb_tokenizer *t);  /* tokenizer.json's own; 0: none */
+int32_t emb_tokenizer_pad_id(const emb_tokenizer *t);      /* pad_token, or -1 */
+bool emb_tokenizer_pads_left(const emb_tokenizer *t);      /* padding_side */
 /* The median length of all tokens in characters, rounded down. */
 int64_t emb_tokenizer_median_length(const emb_tokenizer *t);
 /* The pipeline as a JSON object, for embed_model_describe. */

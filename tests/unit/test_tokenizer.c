@@ -355,6 +355,8 @@ static const struct { const char *json; int32_t status; const char *message; } r
      "tokenizer.json: post_processor: special token \"x\" has no ids"},
     {HEAD NORMALIZER SPLIT "\"truncation\":{\"direction\":\"Up\"}," MODEL, EMBED_EFORMAT,
      "tokenizer.json: truncation: direction: expected \"Left\" or \"Right\", found \"Up\""},
+    {HEAD NORMALIZER SPLIT "\"padding\":{\"direction\":\"Up\"}," MODEL, EMBED_EFORMAT,
+     "tokenizer.json: padding: direction: expected \"Left\" or \"Right\", found \"Up\""},
     {HEAD NORMALIZER SPLIT "\"padding\":7," MODEL, EMBED_EFORMAT,
      "tokenizer.json: padding: expected an object, found an integer"},
     {"{\"added_tokens\":[{\"id\":1,\"content\":\"\xCC\x81\",\"normalized\":true}]," NORMALIZER
@@ -412,6 +414,8 @@ static void refused_configs(void **state)
          "tokenizer_config.json: line 1: do_lower_case: expected true or false, found an integer"},
         {"{\"truncation_side\":\"up\"}",
          "tokenizer_config.json: truncation_side: expected \"left\" or \"right\", found \"up\""},
+        {"{\"padding_side\":\"up\"}",
+         "tokenizer_config.json: padding_side: expected \"left\" or \"right\", found \"up\""},
         {"{\"cls_token\":null}", "tokenizer_config.json: cls_token: expected a token, found null"},
         {"{\"cls_token\":5}", "tokenizer_config.json: line 1: expected a token, found an integer"},
         {"{\"extra_special_tokens\":5}",
@@ -459,6 +463,8 @@ static void class_of_model_type(void **state)
     emb_buffer_add(&described, "", 1);
     assert_non_null(strstr(described.data, "Siglip2Tokenizer"));
     emb_buffer_free(&described);
+    assert_true(emb_tokenizer_pads_left(t));
+    assert_int_equal(emb_tokenizer_pad_id(t), 0);
     emb_tokenizer_free(t);
     g.model_type = "modernbert"; /* tokenizer.json as it stands: there is none */
     assert_int_equal(open_texts(g, &error), EMBED_EIO);
