@@ -467,7 +467,8 @@ static void class_of_model_type(void **state)
     assert_int_equal(emb_tokenizer_pad_id(t), 0);
     emb_tokenizer_free(t);
     g.model_type = "modernbert"; /* tokenizer.json as it stands: there is none */
-    assert_int_equal(open_texts(g, &error), EMBED_EIO);
+    error = (embed_error)EMBED_ERROR_INIT;
+    assert_int_equal(emb_tokenizer_open(&t, &g, &emb_libc_allocator, &error), EMBED_EIO);
     assert_string_equal(error.message, "tokenizer: expected tokenizer.json, found only vocab.txt");
     char *model = (char *)(uintptr_t)f.sentencepiece;
     size_t at = f.sentencepiece_size - 1; /* of trainer_spec, and in it of model_type */
