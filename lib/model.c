@@ -197,6 +197,7 @@ static int32_t open_tokenizer(embed_model *m, const emb_json *config, const emb_
         {"sentencepiece.bpe.model", &f.sentencepiece, &f.sentencepiece_size},
         {"spiece.model", &f.sentencepiece, &f.sentencepiece_size},
         {"spm.model", &f.sentencepiece, &f.sentencepiece_size},
+        {"tokenizer.model", &f.sentencepiece, &f.sentencepiece_size},
     };
     /* static embeddings: tokenizer.json as it stands */
     int64_t count = arch->static_kind ? 1 : EMB_COUNT(files);

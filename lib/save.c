@@ -119,8 +119,8 @@ static int32_t add_file(saving *s, const char *name, const char *text, size_t si
 static bool is_vocabulary(const embed_model *m, const char *name)
 {
     static const char *const files[] = {"tokenizer.json", EMB_TABLES_FILE, "vocab.txt",
-                                        "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model",
-                                        "spm.model"};
+                                        "vocab.json", "merges.txt", "sentencepiece.bpe.model",
+                                        "spiece.model", "spm.model", "tokenizer.model"};
     const size_t folder = strlen(m->modules.folder);
     if (!m->tokenizer || strncmp(name, m->modules.folder, folder) != 0) return false;
     name += folder + (folder && name[folder] == '/');

@@ -314,16 +314,30 @@ static int32_t check_tokens(embed_session *s, const emb_call *c, int64_t n, int6
     return EMBED_OK;
 }
 
-/* SigLIP's texts have all positions, whatever stands in them. */
+static void move_tokens(embed_session *s, const emb_call *c, int64_t n, int64_t at, int64_t by)
+{
+    memmove(&s->ids[at + by], &s->ids[at], (size_t)n * sizeof *s->ids);
+    memmove(&s->type_ids[at + by], &s->type_ids[at], (size_t)n * sizeof *s->type_ids);
+    if (c->offsets) memmove(c->offsets[by], c->offsets[0], (size_t)n * sizeof *c->offsets);
+}
+
+/* SigLIP's texts have all positions: the rest is the padding of the tokenizer, on its side. */
 static int64_t pad(embed_session *s, const emb_call *c, int64_t n, int64_t at)
 {
-    int64_t length = c->encoder->arch.padded_length;
-    for (int64_t t = n; t < length && t < s->batch_tokens; t++) {
-        s->ids[at + t] = (int32_t)c->encoder->arch.pad_token_id;
+    int64_t length = EMB_MIN(c->encoder->arch.padded_length, s->batch_tokens);
+    int64_t from = n, to = length;
+    int32_t id = emb_tokenizer_pad_id(s->model->tokenizer);
+    if (n < length && emb_tokenizer_pads_left(s->model->tokenizer)) {
+        from = 0;
+        to = length - n;
+        move_tokens(s, c, n, at, to);
+    }
+    for (int64_t t = from; t < to; t++) {
+        s->ids[at + t] = id >= 0 ? id : (int32_t)c->encoder->arch.pad_token_id;
         s->type_ids[at + t] = 0;
         if (c->offsets) c->offsets[t][0] = c->offsets[t][1] = 0;
     }
-    return EMB_MAX(n, length);
+    return EMB_MAX(n, c->encoder->arch.padded_length);
 }
 
 int64_t emb_text_load(embed_session *s, const emb_call *c, int64_t i, int64_t at)

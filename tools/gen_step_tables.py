@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Sweeps the installed Hugging Face tokenizers for what the Digits pre-tokenizer takes for a number and
-StripAccents for a mark, and writes lib/text/step_tables.c.
+"""Sweeps the installed Hugging Face tokenizers for what the Digits pre-tokenizer takes for a number,
+StripAccents for a mark and UnicodeScripts for one script, and writes lib/text/step_tables.c.
 
 usage: gen_step_tables.py [-o lib/text/step_tables.c]
 """
@@ -21,15 +21,42 @@ def ranges(codes):
     return out
 
 
-def table(name, codes):
+def table(kind, name, items):
     rows, line = [], "   "
-    for first, last in ranges(codes):
-        item = " {0x%X, 0x%X}," % (first, last)
-        if len(line + item) > 100:
+    for item in items:
+        if len(line + item) > 98:
             rows.append(line)
             line = "   "
-        line += item
-    return "static const range %s[] = {\n%s\n};\n" % (name, "\n".join(rows + [line]))
+        line += " " + item + ","
+    return "static const %s %s[] = {\n%s\n};\n" % (kind, name, "\n".join(rows + [line]))
+
+
+def range_table(name, codes):
+    return table("range", name, ["{0x%X, 0x%X}" % tuple(pair) for pair in ranges(codes)])
+
+
+def scripts():
+    """Runs of one script as (first code point, script), and how many scripts there are: 1 and up in the order in which
+    they turn up, 0 for what UnicodeScripts never cuts at."""
+    split = pre_tokenizers.UnicodeScripts().pre_tokenize_str
+    samples, runs, before = [], [], None
+    for c in range(0x110000):
+        if 0xD800 <= c <= 0xDFFF:
+            continue
+        text = chr(c)
+        if not split(text):
+            script = 0
+        elif before and len(split(samples[before - 1] + text)) == 1:
+            script = before
+        else:
+            same = [i for i, sample in enumerate(samples) if len(split(sample + text)) == 1]
+            assert len(same) <= 1
+            samples += [] if same else [text]
+            script = same[0] + 1 if same else len(samples)
+        if script != before:
+            runs.append((c, script))
+        before = script
+    return runs, len(samples)
 
 
 def main():
@@ -39,15 +66,20 @@ def main():
     strip = normalizers.StripAccents().normalize_str
     numeric = [c for c in CODE_POINTS if len(split("a" + chr(c) + "a")) == 3]
     combining = [c for c in CODE_POINTS if strip("a" + chr(c) + "a") == "aa"]
+    runs, count = scripts()
+    assert count < 256
     with open(parser.parse_args().o, "w") as f:
-        f.write("""/* What Hugging Face tokenizers 0.23.3 takes for a number (Digits) and for a mark (StripAccents).
- * Written by tools/gen_step_tables.py: do not edit. %d and %d code points. */
+        f.write("""/* What Hugging Face tokenizers 0.23.3 takes for a number (Digits), for a mark (StripAccents) and for
+ * one script (UnicodeScripts). Written by tools/gen_step_tables.py: do not edit. %d and %d code
+ * points, %d scripts. */
 #include "unicode.h"
 
 typedef struct range { uint32_t first, last; } range;
 
 /* clang-format off */
 %s
+%s
+/* first code point << 8 | script, up to the next one */
 %s
 /* clang-format on */
 
@@ -72,7 +104,19 @@ bool emb_unicode_is_combining(uint32_t c)
 {
     return c >= 0x300 && is_in(combining, sizeof combining / sizeof *combining, c);
 }
-""" % (len(numeric), len(combining), table("numeric", numeric), table("combining", combining)))
+
+uint32_t emb_unicode_script(uint32_t c)
+{
+    size_t low = 0, high = sizeof scripts / sizeof *scripts;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (scripts[middle] >> 8 <= c) low = middle;
+        else high = middle;
+    }
+    return scripts[low] & 0xFF;
+}
+""" % (len(numeric), len(combining), count, range_table("numeric", numeric), range_table("combining", combining),
+       table("uint32_t", "scripts", ["0x%X" % (first << 8 | script) for first, script in runs])))
 
 
 if __name__ == "__main__":

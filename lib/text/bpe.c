@@ -76,7 +76,8 @@ static int32_t find_symbol(const emb_token_model *m, uint32_t code, bool first, 
     return entry < 0 ? -1 : m->vocab.entries[entry].value;
 }
 
-static int32_t find_text(const emb_token_model *m, uint32_t code, const char *suffix, size_t suffix_size)
+static int32_t find_text(const emb_token_model *m, uint32_t code, const char *suffix,
+                         size_t suffix_size)
 {
     char text[4 + EMB_MAX_AFFIX];
     size_t size = (size_t)emb_utf8_encode(code, text);

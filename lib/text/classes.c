@@ -51,7 +51,7 @@ static void put_charsmap(const emb_loader *l, emb_buffer *out, const char *befor
     emb_buffer_printf(out, "}");
 }
 
-/* ---- pipelines --------------------------------------------------------------------------------- */
+/* ---- pipelines ------------------------------------------------------------------------------- */
 
 static void put_unknown(const emb_loader *l, emb_buffer *out)
 {
@@ -88,24 +88,38 @@ static int32_t qwen2(const emb_loader *l, emb_buffer *out)
 {
     bool space = false;
     int32_t status = option(l, "add_prefix_space", false, &space);
-    emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":\"Sequence\","
-                      "\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"%s\"},"
-                      "\"behavior\":\"Isolated\",\"invert\":false},{\"type\":\"ByteLevel\","
-                      "\"add_prefix_space\":%s,\"use_regex\":false}]},\"model\":{}}",
-                      qwen2_pattern, yes(space));
+    emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":"
+                      "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\","
+                      "\"pattern\":{\"Regex\":\"%s\"},\"behavior\":\"Isolated\","
+                      "\"invert\":false},{\"type\":\"ByteLevel\",\"add_prefix_space\":%s,"
+                      "\"use_regex\":false}]},\"model\":{}}", qwen2_pattern, yes(space));
     return status;
 }
 
 static int32_t clip(const emb_loader *l, emb_buffer *out)
 {
-    emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},"
-                      "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"\\\\s+\"},\"content\":\" \"},"
+    emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":["
+                      "{\"type\":\"NFC\"},{\"type\":\"Replace\",\"pattern\":"
+                      "{\"Regex\":\"\\\\s+\"},\"content\":\" \"},"
                       "{\"type\":\"Lowercase\"}]},\"pre_tokenizer\":{\"type\":\"Sequence\","
                       "\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":"
                       "\"<\\\\|startoftext\\\\|>|<\\\\|endoftext\\\\|>|'s|'t|'re|'ve|'m|'ll|'d|"
-                      "[\\\\p{L}]+|[\\\\p{N}]|[^\\\\s\\\\p{L}\\\\p{N}]+\"},\"behavior\":\"Removed\","
-                      "\"invert\":true},{\"type\":\"ByteLevel\",\"add_prefix_space\":false}]},"
+                      "[\\\\p{L}]+|[\\\\p{N}]|[^\\\\s\\\\p{L}\\\\p{N}]+\"},"
+                      "\"behavior\":\"Removed\",\"invert\":true},{\"type\":\"ByteLevel\","
+                      "\"add_prefix_space\":false}]},"
                       "\"model\":{\"end_of_word_suffix\":\"</w>\",");
+    put_unknown(l, out);
+    emb_buffer_printf(out, "}}");
+    return EMBED_OK;
+}
+
+static int32_t put_gemma(const emb_loader *l, emb_buffer *out, const char *before)
+{
+    emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[%s"
+                      "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":"
+                      "\"\xE2\x96\x81\"}]},\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":"
+                      "{\"String\":\" \"},\"behavior\":\"MergedWithPrevious\",\"invert\":false},"
+                      "\"model\":{\"fuse_unk\":true,\"byte_fallback\":true,", before);
     put_unknown(l, out);
     emb_buffer_printf(out, "}}");
     return EMBED_OK;
@@ -113,19 +127,30 @@ static int32_t clip(const emb_loader *l, emb_buffer *out)
 
 static int32_t gemma(const emb_loader *l, emb_buffer *out)
 {
-    emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},"
-                      "\"content\":\"\xE2\x96\x81\"},\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":"
-                      "{\"String\":\" \"},\"behavior\":\"MergedWithPrevious\",\"invert\":false},"
-                      "\"model\":{\"fuse_unk\":true,\"byte_fallback\":true,");
-    put_unknown(l, out);
-    emb_buffer_printf(out, "}}");
-    return EMBED_OK;
+    return put_gemma(l, out, "");
 }
 
-static void put_metaspace(emb_buffer *out, const char *scheme)
+static int32_t siglip2(const emb_loader *l, emb_buffer *out)
+{
+    return put_gemma(l, out, "{\"type\":\"Lowercase\"},");
+}
+
+static void put_metaspace(emb_buffer *out, const char *scheme, bool split)
 {
     emb_buffer_printf(out, "{\"type\":\"Metaspace\",\"replacement\":\"\xE2\x96\x81\","
-                      "\"prepend_scheme\":\"%s\"}", scheme);
+                      "\"prepend_scheme\":\"%s\",\"split\":%s}", scheme, yes(split));
+}
+
+/* Without an unknown token: what is not in the vocabulary is left out. */
+static int32_t llama(const emb_loader *l, emb_buffer *out)
+{
+    bool space = true, legacy = false;
+    int32_t status = option(l, "add_prefix_space", true, &space);
+    if (status == EMBED_OK) status = option(l, "legacy", false, &legacy);
+    emb_buffer_printf(out, "{\"pre_tokenizer\":");
+    put_metaspace(out, !space ? "never" : legacy ? "always" : "first", false);
+    emb_buffer_printf(out, ",\"model\":{\"fuse_unk\":true,\"byte_fallback\":true}}");
+    return status;
 }
 
 /* White space apart, a mark before each word; unless the config says otherwise, if it is asked. */
@@ -135,7 +160,7 @@ static int32_t put_words(const emb_loader *l, emb_buffer *out, bool asked)
     int32_t status = asked ? option(l, "add_prefix_space", true, &space) : EMBED_OK;
     emb_buffer_printf(out, "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":["
                       "{\"type\":\"WhitespaceSplit\"},");
-    put_metaspace(out, space ? "always" : "never");
+    put_metaspace(out, space ? "always" : "never", true);
     emb_buffer_printf(out, "]}");
     return status;
 }
@@ -153,8 +178,8 @@ static int32_t xlm_roberta(const emb_loader *l, emb_buffer *out)
 static int32_t t5(const emb_loader *l, emb_buffer *out)
 {
     int64_t extra = 100;
-    int32_t status = emb_json_read_int(EMB_CONFIG_FILE, config_root(l), "extra_ids", 100, 0, 1 << 20,
-                                       &extra, l->error);
+    int32_t status = emb_json_read_int(EMB_CONFIG_FILE, config_root(l), "extra_ids", 100, 0,
+                                       1 << 20, &extra, l->error);
     if (status == EMBED_OK && extra != 100) {
         return emb_fail(l->error, EMBED_EUNSUPPORTED,
                         EMB_CONFIG_FILE ": extra_ids: expected 100, found %lld", (long long)extra);
@@ -207,12 +232,13 @@ static int32_t deberta_v2(const emb_loader *l, emb_buffer *out)
     if (status == EMBED_OK) status = option(l, "split_by_punct", false, &punctuation);
     if (status == EMBED_OK) status = option(l, "add_prefix_space", true, &space);
     emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[%s"
-                      "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"\\\\s{2,}|[\\\\n\\\\r\\\\t]\"},"
-                      "\"content\":\" \"},{\"type\":\"NFC\"},{\"type\":\"Strip\",\"strip_left\":false,"
+                      "{\"type\":\"Replace\",\"pattern\":"
+                      "{\"Regex\":\"\\\\s{2,}|[\\\\n\\\\r\\\\t]\"},\"content\":\" \"},"
+                      "{\"type\":\"NFC\"},{\"type\":\"Strip\",\"strip_left\":false,"
                       "\"strip_right\":true}]},\"pre_tokenizer\":{\"type\":\"Sequence\","
                       "\"pretokenizers\":[%s", lower ? "{\"type\":\"Lowercase\"}," : "",
                       punctuation ? "{\"type\":\"Punctuation\",\"behavior\":\"Isolated\"}," : "");
-    put_metaspace(out, space ? "always" : "first");
+    put_metaspace(out, space ? "always" : "first", true);
     emb_buffer_printf(out, "]},\"model\":{}}");
     return status;
 }
@@ -237,7 +263,7 @@ static int32_t siglip(const emb_loader *l, emb_buffer *out)
     return EMBED_OK;
 }
 
-/* ---- the table --------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 #define T(text)  {.content = text}
 #define OBJECT(text) {.content = text, .object = true}
@@ -246,6 +272,8 @@ static int32_t siglip(const emb_loader *l, emb_buffer *out)
 #define S_TOKENS {[EMB_BOS] = T("<s>"), [EMB_EOS] = T("</s>"), [EMB_UNK] = T("<unk>"), \
                   [EMB_SEP] = T("</s>"), [EMB_PAD] = T("<pad>"), [EMB_CLS] = T("<s>"), \
                   [EMB_MASK] = T("<mask>")}
+#define GEMMA_TOKENS {[EMB_UNK] = T("<unk>"), [EMB_BOS] = T("<bos>"), [EMB_EOS] = T("<eos>"), \
+                      [EMB_PAD] = T("<pad>"), [EMB_MASK] = T("<mask>")}
 #define END T("<|endoftext|>")
 #define BERT(class) {.name = class, .model = &emb_token_model_wordpiece, .pipeline = bert, \
                      .named = BERT_TOKENS, .single = "c A s", .pair = "c A s B:1 s:1"}
@@ -267,8 +295,8 @@ static const emb_tokenizer_class classes[] = {
                [EMB_SEP] = OBJECT("</s>"), [EMB_PAD] = OBJECT("<pad>"), [EMB_CLS] = OBJECT("<s>"),
                [EMB_MASK] = {.content = "<mask>", .object = true, .lstrip = true}},
      .single = "c A s", .pair = "c A s s B s", .trims = true},
-    {.name = "RobertaTokenizer", .model = &emb_token_model_bpe, .pipeline = byte_level, .named = S_TOKENS,
-     .single = "c A s", .pair = "c A s s B s", .trims = true},
+    {.name = "RobertaTokenizer", .model = &emb_token_model_bpe, .pipeline = byte_level,
+     .named = S_TOKENS, .single = "c A s", .pair = "c A s s B s", .trims = true},
     {.name = "GPT2Tokenizer", .model = &emb_token_model_bpe, .pipeline = byte_level,
      .named = {[EMB_UNK] = END, [EMB_BOS] = END, [EMB_EOS] = END}},
     {.name = "Qwen2Tokenizer", .model = &emb_token_model_bpe, .pipeline = qwen2, .adds_again = true,
@@ -277,8 +305,12 @@ static const emb_tokenizer_class classes[] = {
      .named = {[EMB_UNK] = END, [EMB_BOS] = T("<|startoftext|>"), [EMB_EOS] = END, [EMB_PAD] = END},
      .single = "b A e", .pair = "b A e e B e"},
     {.name = "GemmaTokenizer", .model = &emb_token_model_bpe, .pipeline = gemma,
-     .named = {[EMB_UNK] = T("<unk>"), [EMB_BOS] = T("<bos>"), [EMB_EOS] = T("<eos>"),
-               [EMB_PAD] = T("<pad>"), [EMB_MASK] = T("<mask>")}},
+     .named = GEMMA_TOKENS, .spm_name = "tokenizer.model", .pads_left = true},
+    {.name = "Siglip2Tokenizer", .model = &emb_token_model_bpe, .pipeline = siglip2,
+     .named = GEMMA_TOKENS, .spm_name = "tokenizer.model", .pads_left = true},
+    {.name = "LlamaTokenizer", .model = &emb_token_model_bpe, .pipeline = llama,
+     .named = {[EMB_UNK] = T("<unk>"), [EMB_BOS] = T("<s>"), [EMB_EOS] = T("</s>")},
+     .spm_name = "tokenizer.model", .not_byte_level = true, .pads_left = true},
     {.name = "XLMRobertaTokenizer", .model = &emb_token_model_unigram, .pipeline = xlm_roberta,
      .named = S_TOKENS, .single = "b A e", .pair = "b A e e B e",
      .spm_name = "sentencepiece.bpe.model", .spm_front = "b p e u", .spm_skip = 3,
@@ -338,14 +370,37 @@ static const char *const of_model_type[][2] = {
     {"siglip_text_model", "SiglipTokenizer"},
 };
 
+/* Of these the class that a config names does not count. */
+static const char *const whatever_is_named[][2] = {
+    {"siglip2", "Siglip2Tokenizer"}, {"modernbert", "TokenizersBackend"},
+    {"mistral", "TokenizersBackend"}, {"mixtral", "TokenizersBackend"},
+};
+
 static const char *const as_it_stands[] = {"PreTrainedTokenizer", "TokenizersBackend",
                                            "PythonBackend"};
+
+/* Anywhere in tokenizer.json, as the reference looks for it. */
+static bool names_byte_level(const emb_tokenizer_files *f)
+{
+    static const char name[] = "\"ByteLevel\"";
+    const char *p = f->tokenizer_json, *end = p ? p + f->tokenizer_json_size : NULL;
+    while (p && (p = memchr(p, '"', (size_t)(end - p)))) {
+        size_t left = (size_t)(end - p);
+        if (left < sizeof name - 1) break;
+        if (!memcmp(p, name, sizeof name - 1)) return true;
+        p++;
+    }
+    return false;
+}
 
 int32_t emb_class_choose(emb_loader *l)
 {
     const char *name = l->config.class_name ? l->config.class_name : l->files->tokenizer_class;
     const char *type = l->files->model_type ? l->files->model_type : "";
 
+    for (int64_t i = 0; i < EMB_COUNT(whatever_is_named); i++) {
+        if (!strcmp(type, whatever_is_named[i][0])) name = whatever_is_named[i][1];
+    }
     for (int64_t i = 0; !name && i < EMB_COUNT(of_model_type); i++) {
         if (!strcmp(type, of_model_type[i][0])) name = of_model_type[i][1];
     }
@@ -356,11 +411,12 @@ int32_t emb_class_choose(emb_loader *l)
     if (size > 4 && !strcmp(name + size - 4, "Fast")) size -= 4;
     for (int64_t i = 0; i < EMB_COUNT(classes); i++) {
         if (strlen(classes[i].name) != size || memcmp(classes[i].name, name, size)) continue;
-        l->class = &classes[i];
+        if (!classes[i].not_byte_level || !names_byte_level(l->files)) l->class = &classes[i];
         return EMBED_OK;
     }
     for (int64_t i = 0; i < EMB_COUNT(as_it_stands); i++) {
-        if (strlen(as_it_stands[i]) == size && !memcmp(as_it_stands[i], name, size)) return EMBED_OK;
+        const char *other = as_it_stands[i];
+        if (strlen(other) == size && !memcmp(other, name, size)) return EMBED_OK;
     }
     return emb_fail(l->error, EMBED_EUNSUPPORTED,
                     "%s: tokenizer_class: \"%s\" is not supported",
@@ -368,7 +424,7 @@ int32_t emb_class_choose(emb_loader *l)
                     emb_excerpt_of(name, strlen(name)).text);
 }
 
-/* ---- special tokens ------------------------------------------------------------------------------ */
+/* ---- special tokens -------------------------------------------------------------------------- */
 
 static emb_token_spec spec_of(const char *content, const emb_class_token *t)
 {
@@ -448,7 +504,7 @@ int32_t emb_class_apply(emb_loader *l)
     return status;
 }
 
-/* ---- post-processor ------------------------------------------------------------------------------ */
+/* ---- post-processor -------------------------------------------------------------------------- */
 
 /* One template, such as "c A s B:1 s:1". */
 static int32_t read_template(const emb_loader *l, emb_template *t, const char *text)
@@ -463,7 +519,8 @@ static int32_t read_template(const emb_loader *l, emb_template *t, const char *t
         for (int i = 0; i < EMB_COUNT(roles) && piece.sequence < 0; i++) {
             if (roles[i].letter != *text) continue;
             const emb_added_token *token = &l->config.named[roles[i].named].token;
-            piece.id = !token->content ? -1 : l->class->pipeline == albert /* before tokens are added */
+            piece.id = !token->content ? -1
+                : l->class->pipeline == albert /* before tokens are added */
                 ? emb_token_model_id(&l->t->model, token->content, token->size)
                 : emb_tokenizer_id(l->t, token->content, token->size);
             if (piece.id >= 0) continue;
@@ -504,11 +561,14 @@ int32_t emb_class_post_processor(emb_loader *l)
     const emb_json *file = emb_json_get(l->json, "post_processor");
     const emb_tokenizer_class *c = l->class;
     if (!c->single && file && !emb_json_is(file, EMB_JSON_NULL)) {
-        return emb_post_processor_load(p, file, &(emb_loading){.a = l->a, .error = l->error, .file = EMB_JSON_FILE});
+        const emb_loading loading = {.a = l->a, .error = l->error, .file = EMB_JSON_FILE};
+        return emb_post_processor_load(p, file, &loading);
     }
     if (!c->single && c->pipeline != albert) return read_ends(l);
     int32_t status = read_template(l, &p->single, c->single ? c->single : "c A s");
-    if (status == EMBED_OK) status = read_template(l, &p->pair, c->pair ? c->pair : "c A s B:1 s:1");
+    if (status == EMBED_OK) {
+        status = read_template(l, &p->pair, c->pair ? c->pair : "c A s B:1 s:1");
+    }
     p->trims = c->trims;
     p->once = c->spm_alone;
     if (status < 0 || c->pipeline != byte_level) return status;

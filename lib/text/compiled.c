@@ -36,7 +36,9 @@ int32_t emb_tables_open(emb_tables *t, const void *data, size_t size, embed_erro
     const char *bytes = data;
     header h;
     *t = (emb_tables){.kind = NULL};
-    if (size < sizeof h || memcmp(data, magic, sizeof magic)) return wrong(error, "not such a block");
+    if (size < sizeof h || memcmp(data, magic, sizeof magic)) {
+        return wrong(error, "not such a block");
+    }
     memcpy(&h, data, sizeof h);
     if (h.order != ORDER || h.version != VERSION) {
         return emb_fail(error, EMBED_EUNSUPPORTED, WHERE ": written by another version or for "
@@ -141,7 +143,8 @@ int32_t emb_tables_vocabulary(const emb_tables *t, emb_token_model *m, embed_err
     m->entry_of_id = (int32_t *)(uintptr_t)t->arrays[EMB_TABLE_IDS];
     m->ids = (int64_t)ids;
     m->borrowed = true;
-    if (!strings_are_sound(&m->vocab, ids) || (count && largest_entry(m->vocab.slots, slots) > count) ||
+    if (!strings_are_sound(&m->vocab, ids) ||
+        (count && largest_entry(m->vocab.slots, slots) > count) ||
         largest_number(m->entry_of_id, ids) > count) {
         return wrong(error, "vocabulary: an index that leads outside");
     }
@@ -223,7 +226,8 @@ static int32_t empty_json(const emb_tokenizer_files *f, emb_buffer *out, const e
     size_t done = 0;
     emb_json_start(&r, EMB_JSON_FILE, f->tokenizer_json, f->tokenizer_json_size, a, error);
     emb_json_event event = emb_json_next(&r);
-    if (event == EMB_JSON_OBJECT && emb_json_enter(&r, "model", &event) && event == EMB_JSON_OBJECT) {
+    if (event == EMB_JSON_OBJECT && emb_json_enter(&r, "model", &event) &&
+        event == EMB_JSON_OBJECT) {
         while (emb_json_next(&r) == EMB_JSON_KEY) {
             bool large = !strcmp(r.string, "vocab") || !strcmp(r.string, "merges");
             event = emb_json_next(&r);
@@ -261,7 +265,8 @@ int32_t emb_tokenizer_stores(const emb_tokenizer *t, const emb_tokenizer_files *
     if (!strcmp(t->vocabulary_from, EMB_JSON_FILE)) {
         status = empty_json(files, &out->tokenizer_json, a, error);
     } else if (files->sentencepiece) {
-        status = emb_sentencepiece_rest(files->sentencepiece, files->sentencepiece_size, &rest, error);
+        status = emb_sentencepiece_rest(files->sentencepiece, files->sentencepiece_size, &rest,
+                                        error);
     }
     set(&tables, EMB_TABLE_SENTENCEPIECE, rest.data, rest.size, 1);
     emb_tables_write(&tables, &out->tables);

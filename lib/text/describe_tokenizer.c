@@ -17,7 +17,8 @@ static void steps(const emb_steps *list, int first, emb_buffer *out)
 static void normalizer(const emb_tokenizer *t, emb_buffer *out)
 {
     const emb_normalizer *n = &t->reader;
-    emb_buffer_printf(out, ", \"normalizer\": {\"type\": \"%s\"", n->bert ? "BertNormalizer" : "none");
+    emb_buffer_printf(out, ", \"normalizer\": {\"type\": \"%s\"",
+                      n->bert ? "BertNormalizer" : "none");
     if (n->bert || n->lower_first) {
         flag(out, "lowercase_first", n->lower_first);
         flag(out, "clean_text", n->clean);

@@ -10,7 +10,7 @@ int32_t emb_load_out_of_memory(const emb_loader *l)
     return emb_fail(l->error, EMBED_ENOMEM, "tokenizer: out of memory");
 }
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static int32_t load_documents(emb_loader *l)
 {
@@ -56,11 +56,11 @@ static int32_t check_files(emb_loader *l)
     if (l->class && l->class->model == &emb_token_model_wordpiece) {
         t->vocabulary_from = expected = "vocab.txt";
         if (f->vocab_txt || tables) return EMBED_OK;
-    } else if (l->class && l->class->model == &emb_token_model_bpe) {
+    } else if (l->class && !l->class->spm_name) {
         t->vocabulary_from = expected = "vocab.json";
         if ((f->vocab_json && f->merges_txt) || tables) return EMBED_OK;
         expected = "vocab.json with merges.txt";
-    } else if (l->class && l->class->spm_name) {
+    } else if (l->class) {
         t->vocabulary_from = expected = l->class->spm_name;
         const char *data = f->sentencepiece;
         size_t size = f->sentencepiece_size;
@@ -77,15 +77,32 @@ static int32_t check_files(emb_loader *l)
                     *expected ? " or " : "", expected, found);
 }
 
-/* ---- components ---------------------------------------------------------------------------------- */
+/* ---- components ------------------------------------------------------------------------------ */
 
-/* Blocks that every call overrides, but that must be what they say; truncation's direction is the
- * default. */
+/* The side of truncation or padding: what tokenizer_config.json has, else the block's direction. */
+static int32_t read_side(const emb_loader *l, const char *name, const emb_json *block,
+                         const char *side, bool *left)
+{
+    const char *direction = *left ? "Left" : "Right";
+    int32_t status = emb_json_read_string(JSON, block, "direction", direction, &direction,
+                                          l->error);
+    if (status < 0) return status;
+    if (strcmp(direction, "Left") && strcmp(direction, "Right")) {
+        return emb_fail(l->error, EMBED_EFORMAT,
+                        JSON ": %s: direction: expected \"Left\" or \"Right\", found \"%s\"",
+                        name, emb_excerpt_of(direction, strlen(direction)).text);
+    }
+    *left = side ? !strcmp(side, "left") : !strcmp(direction, "Left");
+    return EMBED_OK;
+}
+
+/* Blocks that every call overrides, but that must be what they say; their directions are the
+ * defaults. */
 static int32_t load_blocks(const emb_loader *l)
 {
     const emb_json *truncation = emb_json_get(l->json, "truncation");
     const emb_json *padding = emb_json_get(l->json, "padding");
-    const char *version = NULL, *direction = NULL, *side = l->config.truncation_side;
+    const char *version = NULL;
     int64_t length = 0;
     int32_t status = emb_json_read_string(JSON, l->json, "version", "1.0", &version, l->error);
 
@@ -98,22 +115,20 @@ static int32_t load_blocks(const emb_loader *l)
     const char *ignored = NULL;
     if (emb_json_is(truncation, EMB_JSON_NULL)) truncation = NULL;
     if (emb_json_is(padding, EMB_JSON_NULL)) padding = NULL;
-    if (status == EMBED_OK) status = emb_component_type(truncation, "truncation", &ignored, &loading);
+    if (status == EMBED_OK) {
+        status = emb_component_type(truncation, "truncation", &ignored, &loading);
+    }
     if (status == EMBED_OK) status = emb_component_type(padding, "padding", &ignored, &loading);
-    if (status == EMBED_OK) status = emb_json_read_string(JSON, truncation, "direction", "Right",
-                                                          &direction, l->error);
     if (status == EMBED_OK) status = emb_json_read_int(JSON, truncation, "max_length", 0, 0,
                                                        INT64_C(1) << 53, &length,
                                                        l->error);
     if (status < 0) return status;
-    if (strcmp(direction, "Left") && strcmp(direction, "Right")) {
-        return emb_fail(l->error, EMBED_EFORMAT,
-                        EMB_JSON_FILE ": truncation: direction: expected \"Left\" or \"Right\", found "
-                        "\"%s\"", emb_excerpt_of(direction, strlen(direction)).text);
-    }
     l->t->truncation = length;
-    l->t->truncates_left = side ? !strcmp(side, "left") : !strcmp(direction, "Left");
-    return EMBED_OK;
+    l->t->pads_left = l->class && l->class->pads_left;
+    status = read_side(l, "truncation", truncation, l->config.truncation_side,
+                       &l->t->truncates_left);
+    if (status < 0) return status;
+    return read_side(l, "padding", padding, l->config.padding_side, &l->t->pads_left);
 }
 
 /* The padding block may name the padding token. */
@@ -176,7 +191,7 @@ static void forget_json(emb_loader *l)
     l->pieces.texts.size = l->pieces.pieces.size = 0;
 }
 
-/* ---- open ----------------------------------------------------------------------------------------- */
+/* ---- open ------------------------------------------------------------------------------------ */
 
 static int32_t load(emb_loader *l)
 {
@@ -196,6 +211,9 @@ static int32_t load(emb_loader *l)
     t->model_max_length = l->config.model_max_length;
     t->settings_from = l->class ? EMB_CONFIG_FILE : JSON;
     status = emb_load_added(l);
+    const emb_added_token *pad = &l->config.named[EMB_PAD].token;
+    t->pad_id = l->config.state[EMB_PAD] == EMB_TOKEN_GIVEN
+        ? emb_tokenizer_id(t, pad->content, pad->size) : -1;
     if (status == EMBED_OK) status = load_post_processor(l);
     t->streams = t->normalizers.count == 0 && emb_steps_are_bert(&t->pre_tokenizers) &&
                  t->model.kind == &emb_token_model_wordpiece && t->added.normal.count == 0;

@@ -33,7 +33,7 @@ typedef struct emb_loader {
     int64_t merges_line;
     emb_piece_texts pieces;      /* of a Unigram */
     const struct emb_tokenizer_class *class; /* NULL: tokenizer.json as it stands */
-    emb_json_document *pipeline; /* what the class puts in place of the components of tokenizer.json */
+    emb_json_document *pipeline; /* the class's components, in place of those of tokenizer.json */
     emb_tokenizer_config config;
     emb_sentencepiece spm;       /* count 0: not a SentencePiece model */
     emb_tables tables;           /* kind NULL: the vocabulary is in the files */
@@ -73,6 +73,8 @@ typedef struct emb_tokenizer_class {
     const char *single, *pair;
     bool trims;      /* trim_offsets, unless the config says otherwise */
     bool adds_again; /* special tokens, by their content alone */
+    bool pads_left;  /* unless a file says otherwise */
+    bool not_byte_level; /* a tokenizer.json that names ByteLevel is taken as it stands */
     /* Unigram: unk_id is that of the unknown token in the vocabulary, else the fallback */
     bool finds_unknown, unknown_scores_zero, unknown_of_spm; /* of_spm: else the file's unk_id */
     int32_t unknown_fallback;

@@ -44,7 +44,8 @@ static int32_t add_from_json(emb_loader *l)
     int32_t status = EMBED_OK;
 
     if (v && !emb_json_is(v, EMB_JSON_ARRAY) && !emb_json_is(v, EMB_JSON_NULL)) {
-        return emb_fail(l->error, EMBED_EFORMAT, EMB_JSON_FILE ": added_tokens: expected an array, found %s",
+        return emb_fail(l->error, EMBED_EFORMAT,
+                        EMB_JSON_FILE ": added_tokens: expected an array, found %s",
                         emb_json_kind_name(v));
     }
     for (v = emb_json_first(v); v && status == EMBED_OK; v = emb_json_next_sibling(v)) {
@@ -72,7 +73,8 @@ static int32_t add_special(const emb_loader *l, emb_token_list *list, size_t fro
 
 /* What transformers adds on top: added_tokens_decoder, then the special tokens that are in
  * neither. */
-static int32_t collect(emb_loader *l, emb_token_list *list, emb_strings *contents, emb_strings *named)
+static int32_t collect(emb_loader *l, emb_token_list *list, emb_strings *contents,
+                       emb_strings *named)
 {
     const emb_tokenizer_config *c = &l->config;
     int32_t status = EMBED_OK;

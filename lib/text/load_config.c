@@ -334,6 +334,16 @@ static int32_t parse(emb_json_document **document, const char *name, const char 
                     emb_json_kind_name(emb_json_root(*document)));
 }
 
+static int32_t read_side(const emb_json *root, const char *key, const char **side,
+                         embed_error *error)
+{
+    int32_t status = emb_json_read_string(CONFIG, root, key, NULL, side, error);
+    if (status < 0 || !*side || !strcmp(*side, "left") || !strcmp(*side, "right")) return status;
+    return emb_fail(error, EMBED_EFORMAT,
+                    CONFIG ": %s: expected \"left\" or \"right\", found \"%s\"", key,
+                    emb_excerpt_of(*side, strlen(*side)).text);
+}
+
 static int32_t read_settings(emb_tokenizer_config *c, embed_error *error)
 {
     const emb_json *root = root_of(c->config);
@@ -352,21 +362,15 @@ static int32_t read_settings(emb_tokenizer_config *c, embed_error *error)
                                     error);
     }
     if (status == EMBED_OK) {
-        status = emb_json_read_string(CONFIG, root, "truncation_side", NULL, &c->truncation_side,
-                                      error);
+        status = read_side(root, "truncation_side", &c->truncation_side, error);
     }
+    if (status == EMBED_OK) status = read_side(root, "padding_side", &c->padding_side, error);
     if (status == EMBED_OK) status = emb_json_read_float(CONFIG, root, "max_len", 0, &length,
                                                          error);
     if (status == EMBED_OK) status = emb_json_read_float(CONFIG, root, "model_max_length", length,
                                                          &length, error);
     if (status < 0) return status;
     c->model_max_length = length >= 1 && length < 9e15 ? (int64_t)length : 0;
-    if (c->truncation_side && strcmp(c->truncation_side, "left") &&
-        strcmp(c->truncation_side, "right")) {
-        return emb_fail(error, EMBED_EFORMAT,
-                        CONFIG ": truncation_side: expected \"left\" or \"right\", found \"%s\"",
-                        emb_excerpt_of(c->truncation_side, strlen(c->truncation_side)).text);
-    }
     return EMBED_OK;
 }
 

@@ -2,7 +2,7 @@
  * vocabulary. */
 #include "load.h"
 
-/* ---- options ---------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 /* unk_token, or none when it is null. */
 static int32_t set_unknown(const emb_loader *l, const char *unk)
@@ -66,7 +66,7 @@ static int32_t load_wordlevel(emb_loader *l, const emb_json *v)
     return status < 0 ? status : set_unknown(l, unk);
 }
 
-/* ---- BPE -------------------------------------------------------------------------------------- */
+/* ---- BPE ------------------------------------------------------------------------------------- */
 
 static int32_t refuse_dropout(const emb_loader *l, const emb_json *v)
 {
@@ -94,7 +94,8 @@ static int32_t load_bpe(emb_loader *l, const emb_json *v)
         {"fuse_unk", &b->fuse_unk}, {"byte_fallback", &b->byte_fallback},
         {"ignore_merges", &b->ignore_merges}};
     for (int i = 0; i < EMB_COUNT(flags) && status == EMBED_OK; i++) {
-        status = emb_json_read_bool(EMB_JSON_FILE, v, flags[i].key, false, flags[i].value, l->error);
+        status = emb_json_read_bool(EMB_JSON_FILE, v, flags[i].key, false, flags[i].value,
+                                    l->error);
     }
     if (status < 0) return status;
     if (b->byte_fallback && (m->prefix_size || b->suffix_size)) { /* offsets would leave the word */
@@ -107,7 +108,7 @@ static int32_t load_bpe(emb_loader *l, const emb_json *v)
     return emb_bpe_prepare(m, l->a) ? EMBED_OK : emb_load_out_of_memory(l);
 }
 
-/* ---- Unigram ---------------------------------------------------------------------------------- */
+/* ---- Unigram --------------------------------------------------------------------------------- */
 
 #define FIND_UNKNOWN (-2)
 
@@ -117,7 +118,8 @@ static int64_t find_unknown(const emb_loader *l)
     const emb_unigram_piece *pieces = emb_piece_list(&l->pieces);
     const emb_added_token *unk = &l->config.named[EMB_UNK].token;
     for (int64_t i = 0; i < l->pieces.count; i++) {
-        if (pieces[i].size != unk->size || memcmp(pieces[i].text, unk->content, unk->size)) continue;
+        if (pieces[i].size != unk->size) continue;
+        if (memcmp(pieces[i].text, unk->content, unk->size)) continue;
         if (pieces[i].score == 0 || !l->class->unknown_scores_zero) return i;
     }
     return l->class->unknown_of_spm && l->spm.count ? l->spm.unk_id : l->class->unknown_fallback;
@@ -179,7 +181,7 @@ static int32_t load_unigram(emb_loader *l, const emb_json *v)
                             l->error);
 }
 
-/* ---- which ------------------------------------------------------------------------------------ */
+/* ---- which ----------------------------------------------------------------------------------- */
 
 static const struct loadable {
     const emb_token_model_kind *kind;

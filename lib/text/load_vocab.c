@@ -109,6 +109,28 @@ static int32_t load_vocab_json(const emb_loader *l)
     return status;
 }
 
+/* Whether the file is of the class's kind. */
+static int32_t check_spm(const emb_loader *l)
+{
+    bool bpe = l->class->model == &emb_token_model_bpe;
+    int32_t type = bpe ? EMB_SP_BPE : EMB_SP_UNIGRAM;
+    if (l->spm.model_type == type) return EMBED_OK;
+    return emb_fail(l->error, EMBED_EUNSUPPORTED, "%s: model_type: expected %d (%s), found %d",
+                    l->t->vocabulary_from, (int)type, l->class->model->type,
+                    (int)l->spm.model_type);
+}
+
+/* The pieces of a SentencePiece file, whatever their type; of equal ones the last counts. */
+static int32_t load_vocab_spm(const emb_loader *l)
+{
+    int32_t status = check_spm(l);
+    for (int64_t i = 0; i < l->spm.count && status == EMBED_OK; i++) {
+        const emb_sp_piece *piece = &l->spm.pieces[i];
+        status = put_piece(l, l->t->vocabulary_from, piece->text, piece->size, i);
+    }
+    return status;
+}
+
 /* id -> piece. An id far above the number of pieces would be a table of holes. */
 static int32_t index_ids(const emb_loader *l)
 {
@@ -142,6 +164,7 @@ int32_t emb_load_vocab(emb_loader *l)
     int32_t status = EMBED_OK;
     if (l->tables.kind) return emb_tables_vocabulary(&l->tables, &l->t->model, l->error);
     if (l->json) status = expect_kind(l, "vocab", l->vocab_kind, EMB_JSON_OBJECT);
+    else if (l->spm.count) status = load_vocab_spm(l);
     else if (l->t->model.kind == &emb_token_model_wordpiece) status = load_vocab_txt(l);
     else status = load_vocab_json(l);
     return status < 0 ? status : index_ids(l);
@@ -149,8 +172,8 @@ int32_t emb_load_vocab(emb_loader *l)
 
 /* ---- pieces with a score ------------------------------------------------------------------- */
 
-static int32_t add_scored(const emb_loader *l, emb_piece_texts *p, const char *file, const char *text,
-                          size_t size, double score)
+static int32_t add_scored(const emb_loader *l, emb_piece_texts *p, const char *file,
+                          const char *text, size_t size, double score)
 {
     emb_unigram_piece piece = {NULL, (uint32_t)size, score};
     if (size > EMB_MAX_PIECE) {
@@ -227,12 +250,8 @@ static int32_t add_own_all(const emb_loader *l, emb_piece_texts *p, const char *
 static int32_t read_spm(const emb_loader *l, emb_piece_texts *p)
 {
     const emb_sentencepiece *m = &l->spm;
-    if (m->model_type != EMB_SP_UNIGRAM) {
-        return emb_fail(l->error, EMBED_EUNSUPPORTED,
-                        "%s: model_type: expected 1 (Unigram), found %d", l->t->vocabulary_from,
-                        (int)m->model_type);
-    }
-    int32_t status = add_own_all(l, p, l->class->spm_front);
+    int32_t status = check_spm(l);
+    if (status == EMBED_OK) status = add_own_all(l, p, l->class->spm_front);
     for (int64_t i = l->class->spm_skip; i < m->count && status == EMBED_OK; i++) {
         const emb_sp_piece *piece = &m->pieces[i];
         bool chosen = !l->class->spm_alone || piece->type == EMB_SP_NORMAL;
@@ -275,13 +294,21 @@ static int32_t not_a_piece(const emb_loader *l, const char *file, int64_t rank, 
                     emb_excerpt_of(text, size).text);
 }
 
+static int32_t add_pair(const emb_loader *l, merge_list *m, const int32_t ids[3])
+{
+    size_t rank = m->pairs.size / sizeof(int32_t[3]);
+    emb_buffer_add(&m->pairs, ids, sizeof(int32_t[3]));
+    return m->pairs.failed || rank >= INT32_MAX - 1 ? emb_load_out_of_memory(l) : EMBED_OK;
+}
+
 /* A merge of two texts. The second loses its prefix when they are joined. */
 static int32_t add_merge(const emb_loader *l, merge_list *m, const char *file, const char *left,
                          size_t left_size, const char *right, size_t right_size)
 {
     const emb_token_model *model = &l->t->model;
     int64_t rank = (int64_t)(m->pairs.size / sizeof(int32_t[3]));
-    int32_t ids[3] = {emb_token_model_id(model, left, left_size), emb_token_model_id(model, right, right_size)};
+    int32_t ids[3] = {emb_token_model_id(model, left, left_size),
+                      emb_token_model_id(model, right, right_size)};
     if (ids[0] < 0) return not_a_piece(l, file, rank, left, left_size);
     if (ids[1] < 0 || right_size < model->prefix_size) {
         return not_a_piece(l, file, rank, right, right_size);
@@ -292,8 +319,7 @@ static int32_t add_merge(const emb_loader *l, merge_list *m, const char *file, c
     if (m->text.failed) return emb_load_out_of_memory(l);
     ids[2] = emb_token_model_id(model, m->text.data, m->text.size);
     if (ids[2] < 0) return not_a_piece(l, file, rank, m->text.data, m->text.size);
-    emb_buffer_add(&m->pairs, ids, sizeof ids);
-    return m->pairs.failed || rank >= INT32_MAX - 1 ? emb_load_out_of_memory(l) : EMBED_OK;
+    return add_pair(l, m, ids);
 }
 
 /* "left right": one space. */
@@ -376,13 +402,34 @@ static int32_t load_merges_json(const emb_loader *l, merge_list *m)
     return status;
 }
 
+/* A piece of a SentencePiece file comes of every two pieces that it can be cut into: in the order
+ * of their ids, of one piece those with the shorter left part first. */
+static int32_t make_merges(const emb_loader *l, merge_list *m)
+{
+    const emb_token_model *model = &l->t->model;
+    int32_t status = EMBED_OK;
+    for (int32_t id = 0; id < model->ids && status == EMBED_OK; id++) {
+        if (!model->entry_of_id[id]) continue;
+        const emb_string *e = &model->vocab.entries[model->entry_of_id[id] - 1];
+        const char *text = model->vocab.bytes + e->offset;
+        for (size_t cut = 1; cut < e->size && status == EMBED_OK; cut++) {
+            if (((uint8_t)text[cut] & 0xC0) == 0x80) continue; /* within a character */
+            int32_t ids[3] = {emb_token_model_id(model, text, cut), -1, id};
+            if (ids[0] >= 0) ids[1] = emb_token_model_id(model, text + cut, e->size - cut);
+            if (ids[1] >= 0) status = add_pair(l, m, ids);
+        }
+    }
+    return status;
+}
+
 int32_t emb_load_merges(const emb_loader *l)
 {
     merge_list m;
     if (l->tables.kind) return emb_tables_merges(&l->tables, &l->t->model.bpe, l->error);
     emb_buffer_init(&m.pairs, l->a);
     emb_buffer_init(&m.text, l->a);
-    int32_t status = l->json ? load_merges_json(l, &m) : load_merges_txt(l, &m);
+    int32_t status = l->json ? load_merges_json(l, &m)
+        : l->spm.count ? make_merges(l, &m) : load_merges_txt(l, &m);
     size_t count = m.pairs.size / sizeof(int32_t[3]);
     const int32_t *ids = (const int32_t *)(const void *)m.pairs.data;
     emb_bpe *b = &l->t->model.bpe;

@@ -11,13 +11,14 @@ enum {
     EMB_NORMAL_NFKC = 1 << 1,
     EMB_NORMAL_COMPAT = 1 << 2, /* has a compatibility decomposition */
     EMB_NORMAL_SECOND = 1 << 3, /* composes with what stands before */
-    EMB_NORMAL_CUT = 1 << 4,    /* its decomposition begins with a starter that joins nothing before */
+    EMB_NORMAL_CUT = 1 << 4,    /* it decomposes to a starter first, which joins nothing before */
     EMB_NORMAL_CUT_COMPAT = 1 << 5
 };
 
 enum { /* Grapheme_Cluster_Break, low four bits; regional indicators are never seen */
-    EMB_CLUSTER_OTHER, EMB_CLUSTER_CONTROL, EMB_CLUSTER_EXTEND, EMB_CLUSTER_ZWJ, EMB_CLUSTER_SPACING,
-    EMB_CLUSTER_PREPEND, EMB_CLUSTER_L, EMB_CLUSTER_V, EMB_CLUSTER_T, EMB_CLUSTER_LV, EMB_CLUSTER_LVT,
+    EMB_CLUSTER_OTHER, EMB_CLUSTER_CONTROL, EMB_CLUSTER_EXTEND, EMB_CLUSTER_ZWJ,
+    EMB_CLUSTER_SPACING, EMB_CLUSTER_PREPEND, EMB_CLUSTER_L, EMB_CLUSTER_V, EMB_CLUSTER_T,
+    EMB_CLUSTER_LV, EMB_CLUSTER_LVT,
     EMB_CLUSTER_BREAK = 15,
     EMB_CLUSTER_PICTURE = 16,   /* Extended_Pictographic */
     EMB_CLUSTER_CONSONANT = 32, /* Indic_Conjunct_Break */

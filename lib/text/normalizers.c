@@ -185,7 +185,8 @@ static int32_t load_precompiled(emb_step *s, const emb_json *v, const emb_loadin
     s->charsmap = emb_calloc(l->a, 1, sizeof *s->charsmap);
     if (!s->charsmap) return emb_fail(l->error, EMBED_ENOMEM, "%s: out of memory", l->file);
     if (!*text && l->charsmap) {
-        return emb_charsmap_open(s->charsmap, l->charsmap, l->charsmap_size, l->file, l->a, l->error);
+        return emb_charsmap_open(s->charsmap, l->charsmap, l->charsmap_size, l->file, l->a,
+                                 l->error);
     }
     return emb_charsmap_open_base64(s->charsmap, text, strlen(text), l->file, l->a, l->error);
 }

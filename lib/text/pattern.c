@@ -20,8 +20,8 @@ static int32_t load_string(emb_pattern *p, const char *text, const char *what, c
     size_t size = strlen(text);
     if (size && emb_utf8_decode(text, size, &p->code) == (int)size) return EMBED_OK;
     if (!size) {
-        return emb_fail(l->error, EMBED_EUNSUPPORTED, "%s: %s: pattern: expected a text, found \"\"",
-                        l->file, what);
+        return emb_fail(l->error, EMBED_EUNSUPPORTED,
+                        "%s: %s: pattern: expected a text, found \"\"", l->file, what);
     }
     emb_buffer escaped;
     emb_buffer_init(&escaped, l->a);
@@ -102,8 +102,9 @@ int32_t emb_step_load(emb_steps *steps, const emb_step_kind *kinds, int64_t coun
                       const char *what, const emb_json *v, const emb_loading *l)
 {
     if (steps->count == EMB_MAX_STEPS) {
-        return emb_fail(l->error, EMBED_EUNSUPPORTED, "%s: %s: expected at most %d steps, found more",
-                        l->file, what, EMB_MAX_STEPS);
+        return emb_fail(l->error, EMBED_EUNSUPPORTED,
+                        "%s: %s: expected at most %d steps, found more", l->file, what,
+                        EMB_MAX_STEPS);
     }
     for (int64_t i = 0; i < count; i++) {
         if (strcmp(kinds[i].type, type)) continue;

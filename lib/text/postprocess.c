@@ -292,10 +292,10 @@ static int32_t load_one(emb_post_processor *p, const emb_json *v, const emb_load
                         "TemplateProcessing, ByteLevel or Sequence, found \"%s\"", l->file,
                         emb_excerpt_of(type, strlen(type)).text);
     }
-    if (p->single.pieces) { /* the reference would give the parts other sequence ids, or add twice */
+    if (p->single.pieces) { /* the reference would give other sequence ids, or add twice */
         return emb_fail(l->error, EMBED_EUNSUPPORTED,
-                        "%s: post_processor: %s after a component that adds tokens is not supported",
-                        l->file, type);
+                        "%s: post_processor: %s after a component that adds tokens is not "
+                        "supported", l->file, type);
     }
     if (roberta || bytes) status = load_trims(p, v, l);
     if (status < 0 || bytes) return status;

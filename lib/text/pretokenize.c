@@ -102,7 +102,7 @@ static int32_t split_pattern(emb_splitter *p, int step, const emb_char *chars, s
     return parts_end(&t);
 }
 
-/* ---- by properties of characters -------------------------------------------------------------- */
+/* ---- by properties of characters ------------------------------------------------------------- */
 
 static bool is_space(const emb_step *s, uint32_t code)
 {
@@ -190,6 +190,23 @@ static int32_t fixed_length(emb_splitter *p, int step, const emb_char *chars, si
         status = emb_split(p, step + 1, chars + i, EMB_MIN(length, count - i));
     }
     return status;
+}
+
+/* Cut where the script changes. What has none goes with what is before it, and is dropped where
+ * nothing is. */
+static int32_t unicode_scripts(emb_splitter *p, int step, const emb_char *chars, size_t count)
+{
+    int32_t status = EMBED_OK;
+    uint32_t last = 0;
+    size_t done = count;
+    for (size_t i = 0; i < count && goes_on(p, status); i++) {
+        uint32_t script = emb_unicode_script(chars[i].code);
+        if (script == 0 || script == last) continue;
+        if (last) status = emb_split(p, step + 1, chars + done, i - done);
+        done = i;
+        last = script;
+    }
+    return status < 0 ? status : emb_split(p, step + 1, chars + done, count - done);
 }
 
 static int32_t by_pattern(emb_splitter *p, int step, const emb_char *chars, size_t count)
@@ -305,8 +322,9 @@ static int32_t load_char(const emb_json *v, const char *key, uint32_t *code, con
     if (status < 0) return status;
     size_t size = strlen(text);
     if (size && emb_utf8_decode(text, size, code) == (int)size) return EMBED_OK;
-    return emb_fail(l->error, EMBED_EFORMAT, "%s: " WHAT ": %s: expected one character, found \"%s\"",
-                    l->file, key, emb_excerpt_of(text, size).text);
+    return emb_fail(l->error, EMBED_EFORMAT,
+                    "%s: " WHAT ": %s: expected one character, found \"%s\"", l->file, key,
+                    emb_excerpt_of(text, size).text);
 }
 
 static int32_t load_delimiter(emb_step *s, const emb_json *v, const emb_loading *l)
@@ -383,6 +401,7 @@ static const emb_step_kind kinds[] = {
     {.type = "CharDelimiterSplit", .load = load_delimiter, .split = delimiter},
     {.type = "Delimiter", .load = load_delimiter, .split = delimiter},
     {.type = "FixedLength", .load = load_fixed_length, .split = fixed_length},
+    {.type = "UnicodeScripts", .split = unicode_scripts},
     {.type = "Split", .load = load_split, .split = by_pattern},
     {.type = "Metaspace", .load = load_metaspace, .split = metaspace},
     {.type = "ByteLevel", .load = load_byte_level, .split = byte_level},

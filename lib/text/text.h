@@ -264,7 +264,7 @@ static inline bool emb_sink_full(const emb_sink *sink)
     return sink->stop_when_full && sink->count >= sink->capacity;
 }
 
-/* ---- models: a word to tokens (token_model.c, and a file each) -------------------------------- */
+/* ---- models: a word to tokens (token_model.c, and a file each) ------------------------------- */
 
 /* Bytes of a piece. Every character of a word may look at as many: real ones have some 50. */
 #define EMB_MAX_PIECE 1024
@@ -344,8 +344,8 @@ typedef struct emb_token_model_kind {
     /* The tokens of a word, count > 0; then the next word is w->word + 1. */
     int32_t (*word)(emb_words *w, const emb_char *chars, size_t count);
 } emb_token_model_kind;
-extern const emb_token_model_kind emb_token_model_wordpiece, emb_token_model_wordlevel, emb_token_model_bpe,
-    emb_token_model_unigram;
+extern const emb_token_model_kind emb_token_model_wordpiece, emb_token_model_wordlevel,
+    emb_token_model_bpe, emb_token_model_unigram;
 
 bool emb_is_blank(uint32_t code);
 emb_trim emb_trim_of(const char *text, size_t size);
@@ -431,7 +431,8 @@ struct emb_tokenizer {
     bool streams; /* BertPreTokenizer and WordPiece: a piece need not be held whole */
     int64_t vocab_size;
     int64_t model_max_length;
-    bool truncates_left;
+    bool truncates_left, pads_left;
+    int32_t pad_id;     /* -1: none */
     int64_t truncation; /* max_length of tokenizer.json's block; 0: none */
     const char *settings_from, *vocabulary_from; /* files */
     void *tables; /* a copy of a block that was not aligned */
@@ -467,7 +468,7 @@ typedef struct emb_tokenizer_config {
     const char *class_name; /* or NULL */
     bool lower, cjk, strip, split_special;
     int64_t model_max_length; /* 0: none */
-    const char *truncation_side; /* or NULL */
+    const char *truncation_side, *padding_side; /* or NULL */
     emb_token_spec named[EMB_NAMED_TOKENS];
     enum { EMB_TOKEN_ABSENT, EMB_TOKEN_NULL, EMB_TOKEN_GIVEN } state[EMB_NAMED_TOKENS];
     emb_token_list specific; /* other keys that end in _token */

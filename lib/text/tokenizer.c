@@ -423,8 +423,8 @@ static int32_t check_room(const emb_windows *w)
     int64_t text_tokens = w->room - w->prefix;
     if (text_tokens > w->stride) return EMBED_OK;
     return emb_fail(w->s->error, EMBED_ERANGE,
-                    "windows of max_length = %lld tokens: expected room for more than stride = %lld "
-                    "of the text, found room for %lld", (long long)w->options->max_length,
+                    "windows of max_length = %lld tokens: expected room for more than stride = "
+                    "%lld of the text, found room for %lld", (long long)w->options->max_length,
                     (long long)w->stride, (long long)EMB_MAX(text_tokens, 0));
 }
 
@@ -532,6 +532,16 @@ int64_t emb_tokenizer_model_max_length(const emb_tokenizer *t)
 int64_t emb_tokenizer_truncation(const emb_tokenizer *t)
 {
     return t->truncation;
+}
+
+int32_t emb_tokenizer_pad_id(const emb_tokenizer *t)
+{
+    return t->pad_id;
+}
+
+bool emb_tokenizer_pads_left(const emb_tokenizer *t)
+{
+    return t->pads_left;
 }
 
 int64_t emb_tokenizer_median_length(const emb_tokenizer *t)

@@ -50,15 +50,16 @@ int32_t emb_tokenizer_id(const emb_tokenizer *t, const char *text, size_t size);
 int64_t emb_tokenizer_model_max_length(const emb_tokenizer *t);
 bool emb_tokenizer_truncates_left(const emb_tokenizer *t); /* truncation_side */
 int64_t emb_tokenizer_truncation(const emb_tokenizer *t);  /* tokenizer.json's own; 0: none */
+int32_t emb_tokenizer_pad_id(const emb_tokenizer *t);      /* pad_token, or -1 */
+bool emb_tokenizer_pads_left(const emb_tokenizer *t);      /* padding_side */
 /* The median length of all tokens in characters, rounded down. */
 int64_t emb_tokenizer_median_length(const emb_tokenizer *t);
 /* The pipeline as a JSON object, for embed_model_describe. */
 void emb_tokenizer_describe(const emb_tokenizer *t, emb_buffer *out);
 
 typedef struct emb_tokenize_options {
-    int64_t max_length;       /* special tokens included; 0:
-        no truncation. Below the number of special tokens
-                               * the reference leaves the text untruncated: so do we */
+    int64_t max_length;       /* special tokens included; 0: no truncation. Below the number of
+                               * special tokens the text is left whole, as in the reference */
     bool left;                /* cut at the left */
     int32_t strategy;         /* EMBED_STRATEGY_* */
     bool add_special_tokens;
@@ -105,14 +106,14 @@ typedef struct emb_window {
     int64_t fresh;       /* index of the first that the window before has not */
     bool last;
 } emb_window;
-/* Called for each window when it is in the arrays, which may be changed for the next one. A negative
- * status ends it all. */
+/* Called for each window when it is in the arrays, which may be changed for the next one. A
+ * negative status ends it all. */
 typedef int32_t (*emb_window_fn)(void *user, const emb_window *window);
 
 /* Tokenize a text of any length as windows of options->max_length tokens, of which two neighbours
- * have `stride` text tokens in common; every window has the special tokens and the prefix. Of a pair,
- * the member that options->strategy names comes in windows, beside all of the other. Goes once
- * through the text, and holds one window. */
+ * have `stride` text tokens in common; every window has the special tokens and the prefix. Of a
+ * pair, the member that options->strategy names comes in windows, beside all of the other. Goes
+ * once through the text, and holds one window. */
 int32_t emb_tokenize_windows(const emb_tokenizer *t, void *scratch, int64_t max_text_bytes,
                              int64_t max_length, const emb_text *text, const emb_text *pair,
                              const emb_tokenize_options *options, int64_t stride,

@@ -1,5 +1,5 @@
 /* unicode: what Hugging Face tokenizers knows about a code point, from tables swept out of it and
- * frozen. Normalisation is from the same tables, so no system library's version can change an id. */
+ * frozen. Normalisation is from the same tables: no system library's version can change an id. */
 #ifndef EMB_UNICODE_H
 #define EMB_UNICODE_H
 
@@ -40,6 +40,7 @@ static inline uint32_t emb_unicode_ccc(uint32_t c)
 /* Tables of single steps (step_tables.c). */
 bool emb_unicode_is_numeric(uint32_t c);   /* what Digits takes for a number */
 bool emb_unicode_is_combining(uint32_t c); /* what StripAccents deletes */
+uint32_t emb_unicode_script(uint32_t c);   /* of UnicodeScripts; 0: goes with any */
 
 /* Lower case of c alone (no final sigma); returns the number of code points, 1 or 2. */
 int emb_unicode_lower(uint32_t c, uint32_t out[2]);

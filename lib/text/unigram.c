@@ -302,7 +302,8 @@ int32_t emb_unigram_open_tables(emb_unigram **unigram, const emb_unigram_tables 
     double lowest = 0;
     *unigram = NULL;
     if (!is_sound(t, &lowest)) {
-        return emb_fail(error, EMBED_EFORMAT, "%s: vocab: sizes or places that do not agree", where);
+        return emb_fail(error, EMBED_EFORMAT, "%s: vocab: sizes or places that do not agree",
+                        where);
     }
     emb_unigram *u = emb_calloc(a, 1, sizeof *u);
     if (!u) return emb_fail(error, EMBED_ENOMEM, "%s: no memory", where);

@@ -23,9 +23,9 @@ typedef struct emb_unigram emb_unigram;
 enum { EMB_UNIGRAM_BYTE_FALLBACK = 1, EMB_UNIGRAM_SINGLE = 2 };
 
 /* ids are indices of pieces; of equal texts the last gives the id. unk_id -1: none; a text that
- * needs it is then refused. EMB_UNIGRAM_BYTE_FALLBACK: "<0x41>" and so on for unknown bytes, when all
- * the bytes of the run are in the vocabulary; EMB_UNIGRAM_SINGLE: scores add up in single precision,
- * as SentencePiece has it. where: what messages call the file. */
+ * needs it is then refused. EMB_UNIGRAM_BYTE_FALLBACK: "<0x41>" and so on for unknown bytes, when
+ * all the bytes of the run are in the vocabulary; EMB_UNIGRAM_SINGLE: scores add up in single
+ * precision, as SentencePiece has it. where: what messages call the file. */
 int32_t emb_unigram_open(emb_unigram **unigram, const emb_unigram_piece *pieces, int64_t count,
                          int64_t unk_id, int flags, const char *where, const emb_allocator *a,
                          embed_error *error);

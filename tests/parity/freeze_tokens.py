@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Writes tests/data/tokenizer: small made-up directories and what the installed transformers makes of texts.
 
-tests/unit/test_tokenizer.c replays cases.jsonl without Python. Every word and vocabulary here is made up.
+tests/unit/test_tokenizer.c replays cases.jsonl without Python. Every word and vocabulary here is made up. Needs the
+sentencepiece package, with which transformers reads .model files; pipelines.jsonl is left as it is.
 usage: freeze_tokens.py [DIRECTORY]
 """
 import json
 import os
 import random
 import shutil
+import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -23,6 +25,28 @@ ADDED = [{"id": len(VOCAB) + i, "content": c, "single_word": s, "lstrip": l, "rs
              ("Big", False, False, True, True), ("bigger", False, True, False, True), ("__", True, False, False, False)])]
 GENERIC = {"tokenizer_class": "PreTrainedTokenizerFast"}
 TEXT = ("\n".join(VOCAB) + "\n").encode()
+
+
+
+def spm_model(pieces, model_type, **spec):
+    """A SentencePiece file: (piece, type) each, of normal ones scores that fall by one, as BPE's do."""
+    field = lambda tag, data: bytes([tag << 3 | 2]) + (bytes([len(data)]) if len(data) < 128 else bytes([len(data) & 127 | 128, len(data) >> 7])) + data
+    out, score = b"", 0
+    for text, kind in pieces:
+        score -= kind == 1
+        out += field(1, field(1, text.encode()) + b"\x15" + struct.pack("<f", score if kind == 1 else 0) + bytes([0x18, kind]))
+    return out + field(2, bytes([0x18, model_type, 0xC0, 0x02, spec["unk_id"], 0x98, 0x02, 1])) + field(3, b"\x18\x00\x20\x00")
+
+
+def bpe_pieces(front):
+    bytes_of = sorted(set("\u00e9\u65e5\n\t\u20ac".encode()))  # and so not of every character
+    merged = ["ab", "th", "the", "\u2581the", "he", "ll", "lo", "hell", "hello", "\u2581h", "\u2581hello", "cat", "at", "\u2581c", "\u2581cat", "\u4e2d\u6587",
+              "aa", "aaa", "aaaa", "\u2581\u2581"]
+    return [*front, *(("<0x%02X>" % b, 6) for b in bytes_of), *((p, 1) for p in merged), *((c, 1) for c in "\u2581abcdefghlmnorstuwxyz.,!\u4e2d\u6587\u0301H")]
+
+
+GEMMA = spm_model(bpe_pieces([("<pad>", 3), ("<eos>", 3), ("<bos>", 3), ("<unk>", 2), ("<mask>", 4), ("  ", 4), ("abc", 4)]), 2, unk_id=3)
+LLAMA = spm_model(bpe_pieces([("<unk>", 2), ("<s>", 3), ("</s>", 3), ("<x>", 4)]), 2, unk_id=0)
 
 DIRECTORIES = {
     "uncased": {"vocab.txt": TEXT},
@@ -42,6 +66,10 @@ DIRECTORIES = {
                  {"SpecialToken": {"id": "end", "type_id": 3}}, {"Sequence": {"id": "A", "type_id": 0}}],
         "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]},
                            "end": {"id": "end", "ids": [3, 4], "tokens": ["[SEP]", "[MASK]"]}}}), "tokenizer_config.json": GENERIC},
+    "gemma": {"tokenizer.model": GEMMA, "tokenizer_config.json": {"tokenizer_class": "GemmaTokenizer", "add_bos_token": True}},
+    "siglip2": {"tokenizer.model": GEMMA, "tokenizer_config.json": {"tokenizer_class": "Siglip2Tokenizer", "add_eos_token": True}},
+    "llama": {"tokenizer.model": LLAMA, "tokenizer_config.json": {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True}},
+    "llama-legacy": {"tokenizer.model": LLAMA, "tokenizer_config.json": {"tokenizer_class": "LlamaTokenizer", "legacy": True}},
 }
 
 TEXTS = [
@@ -72,13 +100,13 @@ def record(name, backend, text, pair=None, max_length=0, left=False, strategy=0,
 
 def main():
     root = sys.argv[1] if len(sys.argv) > 1 else os.path.join(parity.ROOT, "tests/data/tokenizer")
-    shutil.rmtree(root, ignore_errors=True)
     r = random.Random(5)
     count = 0
-    os.makedirs(root)
+    os.makedirs(root, exist_ok=True)
     with open(os.path.join(root, "cases.jsonl"), "w") as f:
         for name, files in DIRECTORIES.items():
             folder = os.path.join(root, name)
+            shutil.rmtree(folder, ignore_errors=True)
             os.mkdir(folder)
             for file, content in {"config.json": {"model_type": "bert"}, **files}.items():
                 with open(os.path.join(folder, file), "wb") as out:

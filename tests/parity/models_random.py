@@ -14,7 +14,7 @@ import numpy as np
 import models_relative
 import models_rotary
 
-RECIPE = 3  # of the weights below: a change here makes every cached model again
+RECIPE = 4  # of the weights below: a change here makes every cached model again
 SCORE_STD = 6.0  # of the attention scores: 1.5 to 3 nats of entropy over 128 tokens
 # How much of a token is what it attends to. Near 1 a deep random model is chaotic: the error of a case
 # is then that of the one token whose attention nearly ties, which says nothing about the arithmetic.
@@ -462,6 +462,8 @@ def write_tokenizer(folder, shape, storage):
         (folder / "tokenizer.json").write_text(text + "\n", encoding="utf-8")
     keys = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
     special = dict(zip(keys, SPECIAL))
+    if shape.family.startswith("siglip"):  # its texts are filled up with the tokenizer's
+        special["pad_token"] = vocabulary[shape.pad]
     write_json(folder / "special_tokens_map.json", special)
     tokenizer_class = "DistilBertTokenizer" if shape.family == "distilbert" else "BertTokenizer"
     config = {"do_lower_case": storage.lowercase, "strip_accents": None, "tokenize_chinese_chars": True,

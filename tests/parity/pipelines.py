@@ -103,6 +103,7 @@ def pre_tokenizer_cases():
         cases["Digits %d" % alone] = {"type": "Digits", "individual_digits": alone}
     cases["CharDelimiterSplit"] = {"type": "CharDelimiterSplit", "delimiter": "-"}
     cases["FixedLength"] = {"type": "FixedLength", "length": 3}
+    cases["UnicodeScripts"] = {"type": "UnicodeScripts"}
     for scheme in ("always", "first", "never"):
         for cut in (False, True):
             cases["Metaspace %s %d" % (scheme, cut)] = metaspace(prepend_scheme=scheme, split=cut)
@@ -112,6 +113,7 @@ def pre_tokenizer_cases():
         for regex in (False, True):
             cases["ByteLevel %d %d" % (prefix, regex)] = byte_level(prefix, use_regex=regex)
     pre = lambda *parts: sequence("pretokenizers", *parts)
+    cases["UnicodeScripts, Metaspace"] = pre(cases["UnicodeScripts"], metaspace(prepend_scheme="first"))
     cases["XLM-R"] = pre(cases["WhitespaceSplit"], metaspace(prepend_scheme="always"))
     cases["DeBERTa"] = pre(cases["Punctuation"], metaspace(prepend_scheme="first"))
     cases["Digits, ByteLevel"] = pre(cases["Digits 1"], byte_level(True))
@@ -146,7 +148,7 @@ class Texts(Random):
 
     def __init__(self, seed):
         super().__init__(seed)
-        self.kinds += [self.spaces_and_words, self.code, self.compatible, self.clusters, self.marks_of_pieces]
+        self.kinds += [self.spaces_and_words, self.code, self.compatible, self.clusters, self.marks_of_pieces, self.scripts]
 
     def spaces_and_words(self):
         return "".join(self.r.choice(["a", "ab", "the", "don't", "I'LL", "'s", "x's ", " ", "  ", "   ", "\n", "\r\n", "\t", "\u00a0", "12", "3",
@@ -165,6 +167,14 @@ class Texts(Random):
     def clusters(self):
         return "".join(self.r.choice(["\r\n", "\r", "\n", "가", "ᄀ", "ᅡ", "ᆨ", "🇫", "🇷", "👍🏽", "👩\u200d🚀", "e\u0301", "ｶ\uff9e", "ｶ", "\uff9e",
                                       "क्ष", "\u0600", "a", "\u200d", "ำ", "\u0e33", "é", "ﾊﾟ"]) for _ in range(self.r.randint(1, 10)))
+
+    def scripts(self):
+        """Of one block each, or any code point at all: scripts change, and some have none."""
+        blocks = [0, 0x80, 0x300, 0x370, 0x400, 0x590, 0x600, 0x900, 0xE00, 0x1100, 0x2000, 0x3000, 0x3080, 0x30C0, 0x30FC, 0x4E00, 0xA490, 0xAC00,
+                  0xFF60, 0x10300, 0x12000, 0x16FE0, 0x1B000, 0x1F200, 0x20000, 0xE0100]
+        code = lambda: self.r.choice([self.r.choice(blocks) + self.r.randrange(0x60), 0x20, 0x30FC, 0x378, self.r.choice(blocks), self.r.randrange(0xD800),
+                                      self.r.randrange(0xE000, 0x110000)])
+        return "".join(chr(code()) * self.r.choice([1, 1, 2]) for _ in range(self.r.randint(1, 14)))
 
     def marks_of_pieces(self):
         return "".join(self.r.choice(["▁", "▁▁", " ", "a", "Ġ", "##", "</w>", "<0x41>", "<unk>", "[UNK]", "é"]) for _ in range(self.r.randint(1, 10)))
@@ -440,7 +450,40 @@ def spm_directories(data):
                        ("deberta-v2", "spm.model")):
         for which, model in (("test_model", small), ("test_ja_model", japanese), ("t5's", t5)):
             out["%s .model %s" % (kind, which)] = {**made, name: model, "config.json": {"model_type": kind}}
-    return out
+    return {**out, **bpe_models(data)}
+
+
+GEMMA = {"normalization_rule_name": "identity", "add_dummy_prefix": False, "remove_extra_whitespaces": False, "pad_id": 0, "eos_id": 1,
+         "bos_id": 2, "unk_id": 3, "bos_piece": "<bos>", "eos_piece": "<eos>", "split_digits": True,
+         "user_defined_symbols": ["<mask>", "<start_of_turn>", "\n", "  ", "\u2581\u2581\u2581", "Zz", "the"]}
+LLAMA = {"normalization_rule_name": "identity", "remove_extra_whitespaces": False, "allow_whitespace_only_pieces": True}
+
+
+def trained_spm(data, **options):
+    """A BPE .model file, as the sentencepiece package trains one."""
+    import io
+    import sentencepiece
+    out = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(corpus(data)), model_writer=out, model_type="bpe", vocab_size=1000,
+                                             character_coverage=0.999, num_threads=1, minloglevel=2, **options)
+    return out.getvalue()
+
+
+def bpe_models(data):
+    """Directories with a tokenizer.model alone, for each class that takes one."""
+    files = {"gemma's": trained_spm(data, byte_fallback=True, **GEMMA), "llama's": trained_spm(data, byte_fallback=True, **LLAMA),
+             "plain": trained_spm(data, user_defined_symbols=["<x>"])}
+    directory = lambda which, kind, **config: {"tokenizer.model": files[which], "config.json": {"model_type": kind}, "tokenizer_config.json": config}
+    llama = {"tokenizer_class": "LlamaTokenizer"}
+    out = {"%s .model %s" % (kind, which): directory(which, kind) for kind in ("gemma3_text", "siglip2") for which in files}
+    out.update({"llama .model %s" % which: directory(which, "bert", **llama) for which in files})
+    return {**out, "llama .model, ends": directory("llama's", "", add_bos_token=True, add_eos_token=True, **llama),
+            "llama .model, legacy": directory("llama's", "", legacy=True, **llama),
+            "llama .model, no prefix": directory("gemma's", "", add_prefix_space=False, **llama),
+            "gemma .model, config": directory("gemma's", "gemma2", add_bos_token=True, unk_token="<none>", extra_special_tokens=["Q"]),
+            "siglip2 .model, config": directory("gemma's", "siglip2", tokenizer_class="GemmaTokenizer", add_eos_token=True,
+                                                added_tokens_decoder={"1000": added_token("Hello", 1000, normalized=True),
+                                                                      "1001": added_token("World", 1001, normalized=False)})}
 
 
 def made_directories(data):
@@ -468,6 +511,13 @@ def made_directories(data):
         "deberta made": {"tokenizer.json": deberta, **model("deberta-v2")},
         "deberta made, other": {"tokenizer.json": deberta, **model("deberta-v2", do_lower_case=True, split_by_punct=True, add_prefix_space=False)},
         "gemma made": {"tokenizer.json": gemma, **model("gemma3_text")}, "gemma made, no post-processor": {"tokenizer.json": {**gemma, "post_processor": None}, **model("gemma3_text")},
+        "siglip2 made": {"tokenizer.json": gemma, **model("siglip2", tokenizer_class="GemmaTokenizer")},
+        "siglip2 made, no class": {"tokenizer.json": {**gemma, "post_processor": None}, **model("siglip2", add_eos_token=True)},
+        "llama made": {"tokenizer.json": gemma, **model("bert", tokenizer_class="LlamaTokenizerFast", add_bos_token=True)},
+        "llama made, legacy": {"tokenizer.json": gemma, **model("", tokenizer_class="LlamaTokenizer", legacy=True, unk_token="<none>")},
+        "llama made, bytes": {"tokenizer.json": qwen, **model("bert", tokenizer_class="LlamaTokenizer")},
+        "mistral made": {"tokenizer.json": gemma, **model("mistral", tokenizer_class="LlamaTokenizer")},
+        "modernbert made": {"tokenizer.json": mpnet, **model("modernbert", tokenizer_class="BertTokenizer")},
         "qwen made": {"tokenizer.json": qwen, **model("qwen3")}, "qwen made, pad": {"tokenizer.json": qwen, **model("qwen3", pad_token="<pad>", add_prefix_space=True)},
         "mpnet made": {"tokenizer.json": mpnet, **model("mpnet")},
         "mpnet made, cased": {"tokenizer.json": mpnet, **model("mpnet", do_lower_case=False, mask_token="<m>", tokenize_chinese_chars=False)},

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Tokenizers whose reference is the sentencepiece package itself: SigLIP's class, over every Unigram .model
-there is, against transformers, live. Ids alone: that reference has no offsets.
+"""Tokenizers whose reference is the sentencepiece package itself, live: SigLIP's class over every Unigram .model
+there is, and BPE models that Gemma's and Llama's classes make of a tokenizer.model, where they promise the ids of the
+package: byte fallback, and no piece of the user's. Ids alone: that reference has no offsets.
 
 usage: sentencepiece_tokens.py [--quick] [--data DIR] [--count N] [--seed N]
 """
@@ -14,6 +15,24 @@ import tokens  # noqa: E402
 
 CONFIGS = [{}, {"do_lower_case": False}, {"eos_token": "</s>", "pad_token": "</s>", "additional_special_tokens": ["<x>"]}, "decoder"]
 MODELS = ["t5-small/spiece.model", "sentencepiece-testdata/test_model.model", "sentencepiece-testdata/test_ja_model.model"]
+
+
+def check_bpe(folders, lines, count, seed):
+    """Gemma's class has no prefix, Llama's has one unless the text begins with a space; both leave control pieces to the caller."""
+    import pipelines
+    import sentencepiece
+    failed = 0
+    for name, options in (("Gemma", {**pipelines.GEMMA, "user_defined_symbols": []}), ("Llama", pipelines.LLAMA)):
+        model = pipelines.trained_spm(folders.data, byte_fallback=True, **options)
+        reference = sentencepiece.SentencePieceProcessor(model_proto=model)
+        where = folders.new({"tokenizer.model": model, "config.json": {}, "tokenizer_config.json": {"tokenizer_class": name + "Tokenizer"}})
+        texts = [t for t in [*tokens.Random(seed)(count), *lines[:: max(1, len(lines) // count)]]
+                 if t and t[0] not in " \u2581" and "<" not in t and "\0" not in t]
+        probe, tally = tokens.Probe(where), tokens.Tally()
+        compare(tally, probe, lambda text: {"input_ids": reference.encode(text)}, texts, name)
+        probe.close()
+        failed += tally.report(name + ", BPE")
+    return failed
 
 
 def special_texts(r, count):
@@ -39,6 +58,7 @@ def main():
         tokens.Probe.program = tokens.build_probe(folder)
         folders = tokens.Folders(folder, args.data)
         lines = tokens.real_lines(args.data)[0]
+        failed += check_bpe(folders, lines, count, args.seed)
         for name in MODELS:
             path = os.path.join(args.data, "tokenizers", name)
             if not os.path.exists(path):

@@ -51,6 +51,7 @@ def build_probe(folder):
     out = os.path.join(folder, "tokens_probe")
     sources = sorted(glob.glob(ROOT + "/lib/base/*.c") + glob.glob(ROOT + "/lib/text/*.c") +
                      glob.glob(ROOT + "/lib/format/json*.c"))
+    sources.remove(ROOT + "/lib/base/file_windows.c")
     subprocess.check_call(["cc", "-std=gnu11", "-O2", "-o", out, ROOT + "/tests/parity/tokens_probe.c", *sources,
                            "-lcjson", "-lpthread", "-lm"])
     return out

@@ -80,8 +80,9 @@ int main(int argc, char **argv)
     f.vocab_txt = slurp(argv[1], "vocab.txt", &f.vocab_txt_size);
     f.vocab_json = slurp(argv[1], "vocab.json", &f.vocab_json_size);
     f.merges_txt = slurp(argv[1], "merges.txt", &f.merges_txt_size);
-    static const char *const models[] = {"sentencepiece.bpe.model", "spiece.model", "spm.model"};
-    for (int i = 0; i < 3 && !f.sentencepiece; i++) {
+    static const char *const models[] = {"sentencepiece.bpe.model", "spiece.model", "spm.model",
+                                         "tokenizer.model"};
+    for (int i = 0; i < 4 && !f.sentencepiece; i++) {
         f.sentencepiece = slurp(argv[1], models[i], &f.sentencepiece_size);
     }
     char *config = slurp(argv[1], "config.json", &config_size);

@@ -219,13 +219,17 @@ static void pipelines(void **state)
 #define VOCAB "{\"<s>\":0,\"<pad>\":1,\"</s>\":2,\"<unk>\":3,\"a\":4,\"b\":5,\"ab\":6,\"\xC4\xA0\":7," \
     "\"\xC4\xA0" "a\":8,\"b</w>\":9}"
 /* <unk> (unknown), <s> and </s> (control), "\u2581a" -1, "a" -2, "b" -3 */
-static const char spm[] =
-    "\x0A\x0E\x0A\x05<unk>\x15\0\0\0\0\x18\x02"
-    "\x0A\x0C\x0A\x03<s>\x15\0\0\0\0\x18\x03"
-    "\x0A\x0D\x0A\x04</s>\x15\0\0\0\0\x18\x03"
-    "\x0A\x0B\x0A\x04\xE2\x96\x81" "a\x15\0\0\x80\xBF"
-    "\x0A\x08\x0A\x01" "a\x15\0\0\0\xC0"
-    "\x0A\x08\x0A\x01" "b\x15\0\0\x40\xC0";
+#define PIECES \
+    "\x0A\x0E\x0A\x05<unk>\x15\0\0\0\0\x18\x02" \
+    "\x0A\x0C\x0A\x03<s>\x15\0\0\0\0\x18\x03" \
+    "\x0A\x0D\x0A\x04</s>\x15\0\0\0\0\x18\x03" \
+    "\x0A\x0B\x0A\x04\xE2\x96\x81" "a\x15\0\0\x80\xBF" \
+    "\x0A\x08\x0A\x01" "a\x15\0\0\0\xC0" \
+    "\x0A\x08\x0A\x01" "b\x15\0\0\x40\xC0"
+static const char spm[] = PIECES;
+/* of type BPE, with "\u2581" and a piece of the user's, "ab" */
+static const char spm_bpe[] = PIECES "\x0A\x0A\x0A\x03\xE2\x96\x81\x15\0\0\x80\xC0"
+    "\x0A\x0B\x0A\x02" "ab\x15\0\0\0\0\x18\x04\x12\x02\x18\x02";
 
 static void classes(void **state)
 {
@@ -233,7 +237,9 @@ static void classes(void **state)
     static const char *const texts[] = {"ab a", "AB  B", "b a<s>xb", "", "[UNK] a"};
     static const char vocab[] = "[UNK]\n[CLS]\n[SEP]\na\nb\n##b\n";
     static const char merges[] = "#version: 0.2\na b\n\xC4\xA0 a\n";
+    enum { OF_BPE_FILES = 2 }; /* the first of them */
     static const struct { const char *name, *tokens; } cases[] = {
+        {"GemmaTokenizer", ""}, {"LlamaTokenizerFast", ", \"add_bos_token\": true"},
         {"BertTokenizer", ""}, {"RobertaTokenizerFast", ""}, {"CLIPTokenizer", ""},
         {"XLMRobertaTokenizer", ""}, {"T5Tokenizer", ""}, {"XLNetTokenizer", ""},
         {"DebertaV2Tokenizer", ""}, {"CamembertTokenizer", ""}, {"SiglipTokenizer", ""},
@@ -249,6 +255,10 @@ static void classes(void **state)
             .vocab_json = VOCAB, .vocab_json_size = sizeof VOCAB - 1,
             .merges_txt = merges, .merges_txt_size = sizeof merges - 1,
             .sentencepiece = spm, .sentencepiece_size = sizeof spm - 1};
+        if (i < OF_BPE_FILES) {
+            f.sentencepiece = spm_bpe;
+            f.sentencepiece_size = sizeof spm_bpe - 1;
+        }
         emb_tokenizer *t = open_files(&f);
         emb_tokenizer_store store = store_of(t, &f);
         assert_int_equal(store.tokenizer_json.size, 0);

@@ -783,8 +783,8 @@ static const change tokenizers[] = {
 
 /* A generic tokenizer class takes the components of tokenizer.json as they are. */
 static const change components[] = {
-    {"bert", TOKENIZER, "\"BertPreTokenizer\"", "\"UnicodeScripts\"", EMBED_EUNSUPPORTED,
-     "tokenizer.json: pre_tokenizer: type: \"UnicodeScripts\" is not supported"},
+    {"bert", TOKENIZER, "\"BertPreTokenizer\"", "\"BertScripts\"", EMBED_EUNSUPPORTED,
+     "tokenizer.json: pre_tokenizer: type: \"BertScripts\" is not supported"},
     {"bert", TOKENIZER, "\"BertNormalizer\"", "\"Magic\"", EMBED_EUNSUPPORTED,
      "tokenizer.json: normalizer: type: \"Magic\" is not supported"},
     {"bert", TOKENIZER, "\"TemplateProcessing\"", "\"Magic\"", EMBED_EUNSUPPORTED,
@@ -838,23 +838,59 @@ static void test_no_tokenizer(void **state)
     embed_model_free(model);
 }
 
-/* More tokens than rows of the embedding table: said, and only a text that needs one fails. */
 /* A model of two towers whose tokenizer is not implemented still takes images. */
 static void test_images_without_tokenizer(void **state)
 {
     (void)state;
     copy_model("siglip");
     put_text("tokenizer.json", "{}");
-    put_text("tokenizer_config.json", "{\"tokenizer_class\":\"Siglip2Tokenizer\"}");
+    put_text("tokenizer_config.json", "{\"tokenizer_class\":\"MagicTokenizer\"}");
     embed_model *model = open_good();
     assert_int_equal(embed_model_info(model, EMBED_INFO_HAS_TOKENIZER), 0);
     assert_int_equal(embed_model_info(model, EMBED_INFO_TAKES_IMAGES), 1);
     assert_string_equal(embed_model_warning(model, 0),
-                        "tokenizer_config.json: tokenizer_class: \"Siglip2Tokenizer\" is not supported: "
+                        "tokenizer_config.json: tokenizer_class: \"MagicTokenizer\" is not supported: "
                         "texts cannot be encoded, images and token ids can");
     embed_model_free(model);
 }
 
+/* SigLIP's texts are filled up with the tokenizer's padding, on its side. */
+static void test_padding(void **state)
+{
+    (void)state;
+    for (int left = 0; left < 2; left++) {
+        copy_model("siglip-text");
+        put_text("special_tokens_map.json", "{}");
+        edit(TOKENIZER_CONFIG, "\"pad_token\": \"[UNK]\"",
+             left ? "\"pad_token\": \"[SEP]\", \"padding_side\": \"left\""
+                  : "\"pad_token\": \"[SEP]\"");
+        embed_model *model = open_good();
+        embed_session *session;
+        assert_int_equal(embed_session_create(model, NULL, &session, NULL), EMBED_OK);
+        const char *text = "j p";
+        float vectors[2][10];
+        assert_int_equal(embed_encode_texts(session, &text, NULL, 1, NULL, vectors[0], 10),
+                         EMBED_OK);
+        int32_t ids[16] = {3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3};
+        const int64_t n = embed_tokenize(session, text, -1, NULL, 0, NULL, NULL);
+        assert_in_range(n, 3, 8);
+        embed_tokens tokens = EMBED_TOKENS_INIT;
+        tokens.capacity = n;
+        tokens.ids = left ? ids + 16 - n : ids;
+        assert_int_equal(embed_tokenize(session, text, -1, NULL, 0, NULL, &tokens), n);
+        const int64_t offsets[] = {0, 16};
+        embed_input input = EMBED_INPUT_INIT;
+        input.count = 1;
+        input.ids = ids;
+        input.offsets = offsets;
+        assert_int_equal(embed_encode(session, &input, NULL, vectors[1], 10), EMBED_OK);
+        assert_memory_equal(vectors[0], vectors[1], sizeof vectors[0]);
+        embed_session_free(session);
+        embed_model_free(model);
+    }
+}
+
+/* More tokens than rows of the embedding table: said, and only a text that needs one fails. */
 static void test_tokenizer_larger_than_the_table(void **state)
 {
     (void)state;
@@ -1010,6 +1046,7 @@ int main(void)
         TEST(test_tokenizer),
         TEST(test_no_tokenizer),
         TEST(test_images_without_tokenizer),
+        TEST(test_padding),
         TEST(test_tokenizer_larger_than_the_table),
         TEST(test_paths),
         TEST(test_memory),

@@ -50,6 +50,7 @@ static emb_tokenizer_files read_files(const char *folder)
                                       &f.special_tokens_map_json_size);
     f.added_tokens_json = slurp(folder, "added_tokens.json", &f.added_tokens_json_size);
     f.vocab_txt = slurp(folder, "vocab.txt", &f.vocab_txt_size);
+    f.sentencepiece = slurp(folder, "tokenizer.model", &f.sentencepiece_size);
     return f;
 }
 
@@ -60,6 +61,7 @@ static void free_files(emb_tokenizer_files *f)
     free((void *)(uintptr_t)f->special_tokens_map_json);
     free((void *)(uintptr_t)f->added_tokens_json);
     free((void *)(uintptr_t)f->vocab_txt);
+    free((void *)(uintptr_t)f->sentencepiece);
 }
 
 static emb_tokenizer *open_folder(const char *folder)
@@ -353,6 +355,8 @@ static const struct { const char *json; int32_t status; const char *message; } r
      "tokenizer.json: post_processor: special token \"x\" has no ids"},
     {HEAD NORMALIZER SPLIT "\"truncation\":{\"direction\":\"Up\"}," MODEL, EMBED_EFORMAT,
      "tokenizer.json: truncation: direction: expected \"Left\" or \"Right\", found \"Up\""},
+    {HEAD NORMALIZER SPLIT "\"padding\":{\"direction\":\"Up\"}," MODEL, EMBED_EFORMAT,
+     "tokenizer.json: padding: direction: expected \"Left\" or \"Right\", found \"Up\""},
     {HEAD NORMALIZER SPLIT "\"padding\":7," MODEL, EMBED_EFORMAT,
      "tokenizer.json: padding: expected an object, found an integer"},
     {"{\"added_tokens\":[{\"id\":1,\"content\":\"\xCC\x81\",\"normalized\":true}]," NORMALIZER
@@ -402,12 +406,16 @@ static void refused_configs(void **state)
          "tokenizer_config.json: tokenizer_class: \"MagicTokenizer\" is not supported"},
         {"{\"tokenizer_class\":\"XLMRobertaTokenizer\"}",
          "tokenizer: expected tokenizer.json or sentencepiece.bpe.model, found only vocab.txt"},
+        {"{\"tokenizer_class\":\"LlamaTokenizerFast\"}",
+         "tokenizer: expected tokenizer.json or tokenizer.model, found only vocab.txt"},
         {"{\"tokenizer_class\":\"RobertaTokenizer\"}",
          "tokenizer: expected tokenizer.json or vocab.json with merges.txt, found only vocab.txt"},
         {"{\"do_lower_case\":1}",
          "tokenizer_config.json: line 1: do_lower_case: expected true or false, found an integer"},
         {"{\"truncation_side\":\"up\"}",
          "tokenizer_config.json: truncation_side: expected \"left\" or \"right\", found \"up\""},
+        {"{\"padding_side\":\"up\"}",
+         "tokenizer_config.json: padding_side: expected \"left\" or \"right\", found \"up\""},
         {"{\"cls_token\":null}", "tokenizer_config.json: cls_token: expected a token, found null"},
         {"{\"cls_token\":5}", "tokenizer_config.json: line 1: expected a token, found an integer"},
         {"{\"extra_special_tokens\":5}",
@@ -436,6 +444,43 @@ static void refused_configs(void **state)
     assert_string_equal(error.message, "config.json: tokenizer_class: \"Other\" is not supported");
 }
 
+/* The model_type of config.json decides where the reference knows better than the config. */
+static void class_of_model_type(void **state)
+{
+    (void)state;
+    embed_error error;
+    emb_tokenizer_files f = read_files("siglip2"), g = read_files("uncased");
+    emb_tokenizer *t;
+    const char gemma[] = "{\"tokenizer_class\":\"GemmaTokenizer\",\"add_eos_token\":true}";
+    emb_tokenizer_files other = f;
+    other.tokenizer_config_json = gemma;
+    other.tokenizer_config_json_size = sizeof gemma - 1;
+    other.model_type = "siglip2";
+    assert_int_equal(emb_tokenizer_open(&t, &other, &emb_libc_allocator, NULL), EMBED_OK);
+    emb_buffer described;
+    emb_buffer_init(&described, &emb_libc_allocator);
+    emb_tokenizer_describe(t, &described);
+    emb_buffer_add(&described, "", 1);
+    assert_non_null(strstr(described.data, "Siglip2Tokenizer"));
+    emb_buffer_free(&described);
+    assert_true(emb_tokenizer_pads_left(t));
+    assert_int_equal(emb_tokenizer_pad_id(t), 0);
+    emb_tokenizer_free(t);
+    g.model_type = "modernbert"; /* tokenizer.json as it stands: there is none */
+    error = (embed_error)EMBED_ERROR_INIT;
+    assert_int_equal(emb_tokenizer_open(&t, &g, &emb_libc_allocator, &error), EMBED_EIO);
+    assert_string_equal(error.message, "tokenizer: expected tokenizer.json, found only vocab.txt");
+    char *model = (char *)(uintptr_t)f.sentencepiece;
+    size_t at = f.sentencepiece_size - 1; /* of trainer_spec, and in it of model_type */
+    while (model[at] != 0x12 || model[at + 2] != 0x18) at--;
+    model[at + 3] = 1;
+    assert_int_equal(emb_tokenizer_open(&t, &f, &emb_libc_allocator, &error), EMBED_EUNSUPPORTED);
+    assert_string_equal(error.message,
+                        "tokenizer.model: model_type: expected 2 (BPE), found 1");
+    free_files(&f);
+    free_files(&g);
+}
+
 static void twice_in_vocabulary(void **state)
 {
     (void)state;
@@ -452,7 +497,7 @@ static void twice_in_vocabulary(void **state)
 static void failing_allocations(void **state)
 {
     (void)state;
-    static const char *const folders[] = {"uncased", "added", "template", "legacy"};
+    static const char *const folders[] = {"uncased", "added", "template", "legacy", "llama"};
     for (int64_t i = 0; i < EMB_COUNT(folders); i++) {
         emb_tokenizer_files f = read_files(folders[i]);
         int32_t status = EMBED_ENOMEM;
@@ -636,8 +681,8 @@ int main(void)
         cmocka_unit_test(frozen_cases), cmocka_unit_test(nul_in_text),
             cmocka_unit_test(small_questions),
         cmocka_unit_test(refused_tokenizer_json), cmocka_unit_test(refused_configs),
-        cmocka_unit_test(twice_in_vocabulary), cmocka_unit_test(failing_allocations),
-            cmocka_unit_test(cut_files),
+        cmocka_unit_test(class_of_model_type), cmocka_unit_test(twice_in_vocabulary),
+        cmocka_unit_test(failing_allocations), cmocka_unit_test(cut_files),
         cmocka_unit_test(invalid_utf8), cmocka_unit_test(prompt), cmocka_unit_test(limits),
         cmocka_unit_test(hostile_texts),
     };
