@@ -1,6 +1,6 @@
 """docs/performance.md, and its plot, from the CSV files of a run of `make bench PEERS=1`.
 
-    page.py --peers peers.csv --bench bench.csv --machine "what it ran on" --out docs
+    page.py --peers peers.csv [more.csv] --bench bench.csv --machine "what it ran on" --out docs
 
 Every figure of the page is a row of the CSV files, which are copied beside it. Ratios are of times measured in
 turn; the best peer of a shape is the one against which our ratio is the lowest.
@@ -8,9 +8,10 @@ turn; the best peer of a shape is the one against which our ratio is the lowest.
 import argparse
 import csv
 import math
-import shutil
 from collections import defaultdict
 from pathlib import Path
+
+from timing import FIELDS
 
 MODELS = {"minilm": "all-MiniLM-L6-v2", "bert": "BERT-base", "vit": "ViT-B/16, 224 x 224"}
 
@@ -101,7 +102,7 @@ def own_section(rows):
 def whole_section(rows):
     lines = []
     for row in rows:
-        what = {"texts": "2,000 texts to vectors", "first": "start of a process to its first vector",
+        what = {"texts": "sentences to vectors", "first": "start of a process to its first vector",
                 "photos to pixels": "JPEG photos to pixels", "photos to vectors": "JPEG photos to vectors of ViT-B/16",
                 }.get(row["shape"])
         if what:
@@ -176,8 +177,8 @@ Measured by `make bench PEERS=1`, on {machine}. One run on one machine that othe
 of times measured in turn, and not milliseconds. The same weights, token ids and pixels for all; outputs are compared
 before anything is timed. The floor of a case is its arithmetic at the speed of this run's multiply-adds ({f32} GFLOP/s
 one thread; int8 {int8} GOP/s), or its weights read from memory at this run's {read} GB/s, whichever is longer: small
-models stay in caches, so that short texts may be under it. `natural` is 2,000 sentences in the lengths in which they
-come; peers take them sorted and padded in batches of 32. All rows: [performance.csv](performance.csv); how each peer
+models stay in caches, so that short texts may be under it. `natural` is sentences of Tatoeba and a novel in the lengths in
+which they come; peers take them sorted and padded in batches of 32. All rows: [performance.csv](performance.csv); how each peer
 is driven: `tests/bench/engines.py`.
 
 ![Ratios to the best peer](performance.svg)
@@ -205,12 +206,16 @@ is driven: `tests/bench/engines.py`.
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("peers", "bench", "machine", "out"):
+    parser.add_argument("--peers", required=True, nargs="+")
+    for name in ("bench", "machine", "out"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--tokenizers")
     args = parser.parse_args()
-    rows, bench, out = rows_of(args.peers), rows_of(args.bench), Path(args.out)
-    probe = {row["shape"]: row["ours_value"] for row in rows if row["model"] == "probe" and row["threads"] == "1"}
+    rows, bench, out = [row for path in args.peers for row in rows_of(path)], rows_of(args.bench), Path(args.out)
+    probe = {}
+    for row in rows:
+        if row["model"] == "probe" and row["threads"] == "1":
+            probe[row["shape"]] = max(probe.get(row["shape"], 0), float(row["ours_value"]))
     rows = [row for row in rows if row["model"] != "probe"]
     engines, plot = engines_section(rows)
     (out / "performance.md").write_text(PAGE.format(
@@ -218,7 +223,10 @@ def main():
         whole=whole_section(rows), tokenizers=tokenizers_section(args.tokenizers), parts=parts_section(bench),
         products=products_section(bench), **{kind: number(probe.get(kind, 0), 0) for kind in ("f32", "int8", "read")}))
     (out / "performance.svg").write_text(svg(plot))
-    shutil.copy(args.peers, out / "performance.csv")
+    with open(out / "performance.csv", "w", newline="") as file:
+        written = csv.DictWriter(file, FIELDS)
+        written.writeheader()
+        written.writerows(rows)
 
 
 if __name__ == "__main__":

@@ -186,7 +186,7 @@ def measure_texts(args):
     theirs = SentenceTransformer(args.folder, device="cpu", backend=backend, model_kwargs=kwargs)
     mine, peer = ours.vectors_of_texts(texts), lambda: theirs.encode(texts, show_progress_bar=False)
     error = difference(mine(), peer())
-    a, b = in_turn(mine, peer, args.seconds, turns=3)
+    a, b = in_turn(mine, peer, args.seconds)
     Report(args.csv, append=True).add(
         model=args.name, shape="texts", threads=args.threads_here, precision="f32", ours="f32", peer=args.child,
         unit="texts/s", ours_value=len(texts) / a, peer_value=len(texts) / b, difference=error)

@@ -12,10 +12,12 @@ def cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def turn(run, least):
-    """One turn: a moment of quiet (the other's threads may still spin), a run to warm up, then timed runs."""
+def turn(run, least, warm):
+    """One turn: a moment of quiet (the other's threads may still spin), a run to warm up where runs are short,
+    then timed runs."""
     time.sleep(0.02)
-    run()
+    if warm:
+        run()
     times = []
     while sum(times) < least or not times:
         begin = time.perf_counter()
@@ -24,13 +26,16 @@ def turn(run, least):
     return times
 
 
-def in_turn(ours, theirs, seconds, turns=5):
+def in_turn(ours, theirs, seconds, turns=4):
     """Seconds of a run of each: the lower of two medians, of the first turns and the last. Whatever else the
     machine does disturbs one half more than the other."""
     halves = ([], []), ([], [])
+    warm = True
     for i in range(turns):
-        halves[0][2 * i >= turns].extend(turn(ours, seconds / turns))
-        halves[1][2 * i >= turns].extend(turn(theirs, seconds / turns))
+        half = halves[0][2 * i >= turns], halves[1][2 * i >= turns]
+        half[0].extend(turn(ours, seconds / turns, warm))
+        half[1].extend(turn(theirs, seconds / turns, warm))
+        warm = min(half[0]) < 0.1
     return [min(statistics.median(half) for half in each if half) for each in halves]
 
 
