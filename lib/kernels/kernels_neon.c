@@ -55,20 +55,6 @@ INLINE vec from_bf16(const void *x) { return vreinterpretq_f32_u32(vshll_n_u16(f
 
 /* ---- stored numbers --------------------------------------------------------------------- */
 
-INLINE void widen(widen_fn *const from, int64_t n, const void *x, float *y)
-{
-    const char *p = x;
-    for (; n >= WIDTH; n -= WIDTH, p += 2 * WIDTH, y += WIDTH) store(y, WIDTH, from(p));
-    if (n > 0) {
-        uint16_t rest[WIDTH] = {0};
-        memcpy(rest, p, (size_t)n * 2);
-        store(y, n, from(rest));
-    }
-}
-
-static void widen_f16(int64_t n, const void *x, float *y) { widen(from_f16, n, x, y); }
-static void widen_bf16(int64_t n, const void *x, float *y) { widen(from_bf16, n, x, y); }
-
 static void narrow_f64(int64_t n, const void *x, float *y)
 {
     for (int64_t i = 0; i < n; i += 4) {

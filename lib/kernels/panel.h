@@ -124,4 +124,19 @@ static void gemm_bf16(int64_t m, int64_t n, int64_t k, const float *a, int64_t l
     gemm(from_bf16, m, n, k, a, lda, w, c, ldc);
 }
 
+/* Numbers of 16 bits to floats; nothing behind the last is read. */
+INLINE void widen(widen_fn *const from, int64_t n, const void *x, float *y)
+{
+    const char *p = x;
+    for (; n >= WIDTH; n -= WIDTH, p += 2 * WIDTH, y += WIDTH) store(y, WIDTH, from(p));
+    if (n > 0) {
+        uint16_t rest[WIDTH] = {0};
+        memcpy(rest, p, (size_t)n * 2);
+        store(y, n, from(rest));
+    }
+}
+
+static void widen_f16(int64_t n, const void *x, float *y) { widen(from_f16, n, x, y); }
+static void widen_bf16(int64_t n, const void *x, float *y) { widen(from_bf16, n, x, y); }
+
 #endif

@@ -13,6 +13,7 @@
 #include "../../lib/format/json.h"
 #include "../../lib/text/tokenizer.h"
 #include "failing_allocator.h"
+#include "pipeline_cases.h"
 
 #define CASES "tests/data/tokenizer/pipelines.jsonl"
 enum { CAPACITY = 4096, MOST = 4096, MOST_TEXTS = 256 };
@@ -148,32 +149,6 @@ static void mutate(const emb_tokenizer_files *files, const emb_tokenizer_store *
 }
 
 /* ---- every frozen pipeline --------------------------------------------------------------- */
-
-static char *slurp(const char *path, size_t *size)
-{
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    fseek(f, 0, SEEK_END);
-    *size = (size_t)ftell(f);
-    rewind(f);
-    char *text = malloc(*size + 1);
-    assert_int_equal(fread(text, 1, *size, f), *size);
-    text[*size] = '\0';
-    fclose(f);
-    return text;
-}
-
-/* The text with the pieces of all bytes where it says @bytes@. */
-static void put_tokenizer(emb_buffer *out, const char *text)
-{
-    const char *at = strstr(text, "@bytes@");
-    out->size = 0;
-    emb_buffer_add(out, text, at ? (size_t)(at - text) : strlen(text));
-    for (int b = 0; at && b < 256; b++) {
-        emb_buffer_printf(out, "%s\"<0x%02X>\":%d", b ? "," : "", (unsigned)b, b);
-    }
-    if (at) emb_buffer_add(out, at + 7, strlen(at + 7));
-}
 
 static void pipelines(void **state)
 {
