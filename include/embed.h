@@ -162,8 +162,12 @@ typedef struct embed_open_options {
     int32_t weights; /* EMBED_WEIGHTS_* */
     int32_t compute; /* EMBED_COMPUTE_* */
     int32_t reserved;
+    const char *keep_float; /* of int8: products that stay float32, by the names of their weights, as
+                             * "layer.*.output.dense,layer.0.attention.output.dense": the last parts of a
+                             * name, without ".weight"; * is any one part. Query, key and value are one
+                             * product. A name that no product has is EMBED_EINVAL. NULL: none */
 } embed_open_options;
-#define EMBED_OPEN_OPTIONS_INIT {sizeof(embed_open_options), 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define EMBED_OPEN_OPTIONS_INIT {sizeof(embed_open_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 /* Open a model directory as downloaded (Hugging Face or sentence-transformers layout), or a
  * single-file model. On failure *model is NULL and error, if given, says why. */

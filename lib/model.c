@@ -56,6 +56,9 @@ static int32_t choose_kernels(embed_model *m, const embed_open_options *o, embed
     if (m->weights_kind != EMBED_WEIGHTS_F32 && m->gemm_kind == EMBED_GEMM_BLAS)
         return emb_fail(error, EMBED_EUNSUPPORTED, "weights: %s needs gemm packed, found blas",
                         emb_weights_kind_name(m->weights_kind));
+    if (o->keep_float && *o->keep_float && m->weights_kind != EMBED_WEIGHTS_INT8)
+        return emb_fail(error, EMBED_EINVAL, "keep_float: expected weights int8 with it, found %s",
+                        emb_weights_kind_name(m->weights_kind));
     int32_t status = choose_compute(m, o, error);
     return status < 0 ? status : emb_gemm_for(m->gemm_kind, &m->gemm, error);
 }
@@ -72,6 +75,9 @@ static int32_t choose_prepared(embed_model *m, const embed_open_options *o, embe
         return emb_fail(error, EMBED_EFORMAT,
                         EMB_WEIGHTS_KEY ": expected f32, f16, bf16 or int8, found \"%s\"",
                         emb_excerpt_of(kind, strlen(kind)).text);
+    if (o->keep_float && *o->keep_float)
+        return emb_fail(error, EMBED_EUNSUPPORTED,
+                        "keep_float: expected a directory, found a file with its weights laid out");
     if (strcmp(asked, kind) != 0)
         return emb_fail(error, EMBED_EUNSUPPORTED,
                         "weights: expected %s, which is what the file was converted to, found %s: "
@@ -314,7 +320,23 @@ static void count_parameters(embed_model *m, int64_t of_modules)
     for (; *text; text++) m->parameters = 10 * m->parameters + (*text - '0');
 }
 
-static int32_t load_weights(embed_model *m, const emb_architecture towers[2], embed_error *error)
+/* Every name of keep_float was some product's. */
+static int32_t check_kept(const emb_loader *l, embed_error *error)
+{
+    uint64_t kept = l->kept;
+    for (const char *p = l->keep_float; p && *p; kept >>= 1) {
+        size_t n = strcspn(p, ",");
+        if (!(kept & 1))
+            return emb_fail(error, EMBED_EINVAL,
+                            "keep_float: expected the name of a product's weight (64 at most), found \"%s\"",
+                            emb_excerpt_of(p, n).text);
+        p += n + (p[n] == ',');
+    }
+    return EMBED_OK;
+}
+
+static int32_t load_weights(embed_model *m, const emb_architecture towers[2], const char *keep_float,
+                            embed_error *error)
 {
     emb_weights *weights;
     int32_t status = emb_directory_weights(m->dir, m->modules.folder, &weights, error);
@@ -327,11 +349,13 @@ static int32_t load_weights(embed_model *m, const emb_architecture towers[2], em
         .gemm = m->gemm,
         .weights_kind = m->weights_kind,
         .compute = m->compute,
+        .keep_float = keep_float,
         .allocator = &m->allocator,
         .error = error,
     };
     status = load_tower(&m->text, &towers[0], &loader);
     if (status == EMBED_OK) status = load_tower(&m->image, &towers[1], &loader);
+    if (status == EMBED_OK) status = check_kept(&loader, error);
     if (status < 0) return status;
     const emb_encoder *e = emb_model_tower(m);
     if (!m->modules.pooling[0]) m->modules.pooling[0] = default_pooling(e);
@@ -369,7 +393,7 @@ static int32_t open_parts(embed_model *m, const char *path, const void *data, si
     if (status == EMBED_OK && (!encoder || towers[1].hidden_size))
         status = open_processor(m, emb_json_root(config), error);
     emb_json_free(config);
-    if (status == EMBED_OK && encoder) status = load_weights(m, towers, error);
+    if (status == EMBED_OK && encoder) status = load_weights(m, towers, o->keep_float, error);
     if (status == EMBED_OK) status = decide_max_length(m, error);
     if (status == EMBED_OK && !emb_model_describe(m))
         status = emb_fail(error, EMBED_ENOMEM, "out of memory for the model's description");

@@ -21,6 +21,17 @@ static int64_t mlp_stride(const emb_encoder *e)
     return emb_whole_panels(mlp_width(e)) + EMB_PANEL;
 }
 
+static bool has_whole_numbers(const emb_encoder *e)
+{
+    bool found = false;
+    for (int64_t i = 0; i < e->layer_count && !found; i++) {
+        const emb_layer *w = &e->layers[i];
+        found = w->qkv.weight.whole || w->attention_output.weight.whole ||
+                w->intermediate.weight.whole || w->output.weight.whole;
+    }
+    return found;
+}
+
 void emb_encoder_plan(const emb_encoder *e, int64_t max_tokens, int32_t threads, emb_arena *arena,
                       emb_encoder_scratch *out)
 {
@@ -39,7 +50,7 @@ void emb_encoder_plan(const emb_encoder *e, int64_t max_tokens, int32_t threads,
     out->attention_per_thread = emb_attention_scratch(&e->attention, longest);
     out->attention = emb_arena_take(arena, (size_t)threads, out->attention_per_thread);
     out->linear_per_thread = 0;
-    if (e->layers[0].qkv.weight.whole || e->layers[0].output.weight.whole)
+    if (has_whole_numbers(e))
         out->linear_per_thread =
             emb_linear_scratch(EMB_MAX(e->context_stride, a->intermediate_size));
     out->linear = emb_arena_take(arena, (size_t)threads, out->linear_per_thread);

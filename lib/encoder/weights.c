@@ -241,11 +241,63 @@ static void balance(const float *gamma, int64_t k, float *factors)
     }
 }
 
+/* Two matrices of parts of one tensor are known by where they begin. */
+static void name_parts(const emb_part *parts, char name[NAME_SIZE])
+{
+    snprintf(name, NAME_SIZE, "%s", parts[0].weight);
+    size_t n = strlen(name);
+    if (parts[0].first)
+        snprintf(name + n, NAME_SIZE - n, ":%lld", (long long)parts[0].first);
+}
+
+/* Does a pattern of n characters fit the last parts of a name? Parts lie between points; * is any one. */
+static bool fits_last_parts(const char *pattern, size_t n, const char *name, size_t size)
+{
+    while (n) {
+        size_t p = n, s = size;
+        while (p && pattern[p - 1] != '.') p--;
+        while (s && name[s - 1] != '.') s--;
+        bool any = n - p == 1 && pattern[p] == '*';
+        if (!size || (!any && (n - p != size - s || memcmp(pattern + p, name + s, n - p) != 0)))
+            return false;
+        n = p ? p - 1 : 0;
+        size = s ? s - 1 : 0;
+    }
+    return true;
+}
+
+/* Is it a product that was asked to stay as it is? */
+static bool keeps_float(emb_loader *l, const emb_part *parts, int64_t count)
+{
+    uint64_t before = l->kept, bit = 1, found = 0;
+    for (const char *p = l->keep_float; p && *p; bit <<= 1) {
+        size_t n = strcspn(p, ",");
+        for (int64_t i = 0; i < count; i++) {
+            const char *name = parts[i].weight, *dot = strrchr(name, '.');
+            size_t size = dot && strcmp(dot, ".weight") == 0 ? (size_t)(dot - name) : strlen(name);
+            if (n && fits_last_parts(p, n, name, size)) found |= bit;
+        }
+        p += n + (p[n] == ',');
+    }
+    l->kept = before | found;
+    return found != 0;
+}
+
+/* Does a single-file model have a product as whole numbers? */
+static bool stored_whole(const emb_loader *l, const emb_part *parts)
+{
+    char name[NAME_SIZE];
+    name_parts(parts, name);
+    const emb_tensor *t = find_prefixed(l, name);
+    return !t || t->dtype == EMB_I8;
+}
+
 /* Outputs of the first parts that become whole numbers. */
-static int64_t count_whole(const emb_loader *l, const emb_part *parts, int64_t count, int64_t in)
+static int64_t count_whole(emb_loader *l, const emb_part *parts, int64_t count, int64_t in)
 {
     int64_t whole = 0;
     if (!l->int8 || in > EMB_INT8_MAX_K) return 0;
+    if (l->prepared ? !stored_whole(l, parts) : keeps_float(l, parts, count)) return 0;
     for (int64_t i = 0; i < count && !parts[i].exact; i++)
         whole += count > 1 ? emb_whole_panels(parts[i].out) : parts[i].out;
     return whole;
@@ -284,15 +336,6 @@ static void make_matrix(emb_loader *l, const emb_part *parts, int64_t count, int
         t = p->bias ? load_tensor(l, p->bias, 1, &p->rows) : NULL;
         if (t) emb_widen_rows(l->kernels, t, 1, p->first, p->out, bias + at);
     }
-}
-
-/* Two matrices of parts of one tensor are known by where they begin. */
-static void name_parts(const emb_part *parts, char name[NAME_SIZE])
-{
-    snprintf(name, NAME_SIZE, "%s", parts[0].weight);
-    size_t n = strlen(name);
-    if (parts[0].first)
-        snprintf(name + n, NAME_SIZE - n, ":%lld", (long long)parts[0].first);
 }
 
 void emb_load_parts(emb_loader *l, const emb_part *parts, int64_t count, int64_t in,

@@ -42,6 +42,8 @@ typedef struct emb_loader {
     bool int8;            /* matrices become whole numbers from here on */
     bool whole_numbers;   /* I8 is a table's type as well as floats are, from here on */
     bool transposed;      /* matrices stand as [in][out] from here on */
+    const char *keep_float; /* embed_open_options.keep_float, or NULL */
+    uint64_t kept;          /* which of its names some product had, as bits */
     const float *gamma;   /* of the norm right before the next matrix, or NULL: helps int8 */
     embed_error *error;
     int32_t status;     /* the first failure sticks: callers check once, at the end */

@@ -95,6 +95,8 @@ class Base:
         check_keywords(keywords, Opening)
         check_device(keywords.get("device"))
         isa = keywords.get("isa")
+        kept = keywords.get("keep_float") or ()
+        keep_float = kept if isinstance(kept, str) else ",".join(kept)
         self._keywords = keywords
         self._engine = Engine(
             source,
@@ -106,6 +108,7 @@ class Base:
                 gemm=choice("gemm", keywords.get("gemm", "auto"), GEMM),
                 weights=choice("weights", keywords.get("weights"), WEIGHTS),
                 compute=choice("compute", keywords.get("compute"), COMPUTE),
+                keep_float=keep_float.encode() or None,
             ),
             _c.embed_session_options(
                 C.sizeof(_c.embed_session_options),

@@ -84,6 +84,7 @@ class embed_open_options(C.Structure):
         ("weights", C.c_int32),
         ("compute", C.c_int32),
         ("reserved", C.c_int32),
+        ("keep_float", C.c_char_p),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Optional, TypedDict, Union
+from typing import Any, Optional, Sequence, TypedDict, Union
 
 from . import _c
 from ._engine import Failed, Progress
@@ -77,6 +77,7 @@ class Opening(TypedDict, total=False):
     isa: Optional[str]  # "c", "avx2", "avx512", "neon"
     gemm: str  # "auto", "packed", "blas"
     weights: Optional[str]  # "f32", "f16", "bf16", "int8"
+    keep_float: Union[str, Sequence[str]]  # of int8: products that stay float32, as "layer.*.output.dense"
     compute: Optional[str]  # "f32", "bf16": native dot products, where the CPU gains by them
     threads: int  # of one call; 0: all cores
     batch_tokens: int  # of one forward pass: memory, never a result

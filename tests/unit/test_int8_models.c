@@ -14,13 +14,20 @@ static const char *const models[] = {"bert",   "bert-odd", "bert-f16",      "dis
                                      "st-dense", "modernbert", "embeddinggemma", "gte-new",
                                      "deberta-v2", "deberta-v3", "gpt2", "jina", "jina-code"};
 
-static embed_model *open_model(const char *name, const char *isa, int32_t weights)
+static embed_model *open_kept(const char *name, const char *isa, int32_t weights,
+                              const char *keep_float)
 {
     embed_open_options o = EMBED_OPEN_OPTIONS_INIT;
 
     o.isa = isa;
     o.weights = weights;
+    o.keep_float = keep_float;
     return open_with(name, &o);
+}
+
+static embed_model *open_model(const char *name, const char *isa, int32_t weights)
+{
+    return open_kept(name, isa, weights, NULL);
 }
 
 static void same_everywhere(const char *name, const embed_model *m, const embed_input *input,
@@ -93,6 +100,77 @@ static void test_near_f32(void **unused)
     }
 }
 
+/* The smallest cosine to f32. */
+static double nearness(const char *name, const char *keep_float, int64_t *bytes)
+{
+    embed_model *exact = open_model(name, NULL, EMBED_WEIGHTS_F32);
+    embed_model *m = open_kept(name, "c", EMBED_WEIGHTS_INT8, keep_float);
+    float expected[MOST], found[MOST];
+    static inputs in;
+    double least = 1;
+
+    make_inputs(m, &in);
+    const int64_t dim = encode(exact, &in.input, 1, 0, expected);
+    encode(m, &in.input, 1, 0, found);
+    for (int64_t k = 0; k < INPUTS; k++)
+        least = EMB_MIN(least, cosine(dim, expected + k * dim, found + k * dim));
+    *bytes = embed_model_info(m, EMBED_INFO_WEIGHT_BYTES);
+    for (int64_t k = 0; emb_kernels_name(k); k++) {
+        if (!emb_kernels_for(emb_kernels_name(k))) continue;
+        embed_model *other = open_kept(name, emb_kernels_name(k), EMBED_WEIGHTS_INT8, keep_float);
+        same_everywhere(name, other, &in.input, found);
+        embed_model_free(other);
+    }
+    embed_model_free(exact);
+    embed_model_free(m);
+    free(in.pixels);
+    return least;
+}
+
+/* Products that stay float take more room and are nearer; with all of them, word embeddings alone are
+ * rounded, to f16. */
+static void test_kept_float(void **unused)
+{
+    int64_t none, one, named, all;
+
+    (void)unused;
+    nearness("bert", "", &none);
+    nearness("bert", "layer.0.output.dense", &one);
+    nearness("bert", "*.0.output.dense,attention.self.key", &named);
+    assert_true(none < one && one < named);
+    assert_true(nearness("bert", "dense,query", &all) > 0.9999999);
+    assert_true(named < all);
+    nearness("vit", "intermediate.dense", &one);
+}
+
+static void kept_refused(const char *keep_float, int32_t weights, const char *sentence)
+{
+    embed_open_options o = EMBED_OPEN_OPTIONS_INIT;
+    embed_error error = EMBED_ERROR_INIT;
+    embed_model *m;
+
+    o.weights = weights;
+    o.keep_float = keep_float;
+    assert_int_equal(embed_model_open(ROOT "bert", &o, &m, &error), EMBED_EINVAL);
+    assert_null(m);
+    if (!strstr(error.message, sentence)) fail_msg("\"%s\": %s", keep_float, error.message);
+}
+
+static void test_kept_refused(void **unused)
+{
+    char many[65 * 6 + 1] = "";
+
+    (void)unused;
+    kept_refused("query", EMBED_WEIGHTS_F32, "expected weights int8 with it, found f32");
+    kept_refused("query,output", EMBED_WEIGHTS_INT8, "found \"output\"");
+    kept_refused("query,,dense", EMBED_WEIGHTS_INT8, "found \"\"");
+    kept_refused("ense", EMBED_WEIGHTS_INT8, "found \"ense\"");
+    kept_refused("layer.*.dense", EMBED_WEIGHTS_INT8, "found \"layer.*.dense\"");
+    kept_refused("*.bert.encoder.layer.0.output.dense", EMBED_WEIGHTS_INT8, "found \"*.bert");
+    for (int i = 0; i < 65; i++) strcat(many, "dense,");
+    kept_refused(many, EMBED_WEIGHTS_INT8, "64 at most");
+}
+
 static void test_refused(void **unused)
 {
     embed_open_options o = EMBED_OPEN_OPTIONS_INIT;
@@ -113,6 +191,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_bits),
         cmocka_unit_test(test_near_f32),
+        cmocka_unit_test(test_kept_float),
+        cmocka_unit_test(test_kept_refused),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests_name("int8 models", tests, NULL, NULL);

@@ -44,7 +44,8 @@ static void list_models(void)
     assert_true(model_count >= 30);
 }
 
-static embed_model *open_directory(const char *name, int32_t weights, uint32_t flags)
+static embed_model *open_kept(const char *name, int32_t weights, const char *keep_float,
+                              uint32_t flags)
 {
     embed_open_options o = EMBED_OPEN_OPTIONS_INIT;
     embed_error error = EMBED_ERROR_INIT;
@@ -52,9 +53,15 @@ static embed_model *open_directory(const char *name, int32_t weights, uint32_t f
     char path[128];
     snprintf(path, sizeof path, ROOT "%s", name);
     o.weights = weights;
+    o.keep_float = keep_float;
     o.flags = flags;
     if (embed_model_open(path, &o, &m, &error) < 0) fail_msg("%s: %s", path, error.message);
     return m;
+}
+
+static embed_model *open_directory(const char *name, int32_t weights, uint32_t flags)
+{
+    return open_kept(name, weights, NULL, flags);
 }
 
 /* ---- files in memory ------------------------------------------------------------------- */
@@ -221,9 +228,9 @@ static void verified(const embed_model *m)
 }
 
 /* A file gives what the directory gives, wherever it lies; saved again, it is the same file. */
-static void check_round_trip(const char *name, int32_t weights)
+static void check_round_trip(const char *name, int32_t weights, const char *keep_float)
 {
-    embed_model *directory = open_directory(name, weights, EMBED_OPEN_TO_SAVE);
+    embed_model *directory = open_kept(name, weights, keep_float, EMBED_OPEN_TO_SAVE);
     file f = save(directory, NULL), again = save(directory, NULL);
     assert_int_equal(f.size, again.size);
     assert_memory_equal(f.data, again.data, (size_t)f.size);
@@ -260,7 +267,27 @@ static void test_round_trips(void **unused)
     list_models();
     for (int i = 0; i < model_count; i++)
         for (int32_t weights = EMBED_WEIGHTS_F32; weights <= EMBED_WEIGHTS_INT8; weights++)
-            check_round_trip(names[i], weights);
+            check_round_trip(names[i], weights, NULL);
+}
+
+/* Whole numbers and floats side by side; what a file has is not for the one who opens it to say. */
+static void test_kept_float(void **unused)
+{
+    (void)unused;
+    check_round_trip("bert", EMBED_WEIGHTS_INT8, "layer.0.output.dense,attention.self.query");
+    check_round_trip("clip", EMBED_WEIGHTS_INT8, "layers.*.mlp.fc2");
+    check_round_trip("deberta-v2", EMBED_WEIGHTS_INT8, "intermediate.dense");
+
+    embed_open_options o = EMBED_OPEN_OPTIONS_INIT;
+    embed_error error = EMBED_ERROR_INIT;
+    embed_model *m;
+    file f = saved("bert", EMBED_WEIGHTS_INT8);
+    o.weights = EMBED_WEIGHTS_INT8;
+    o.keep_float = "query";
+    assert_int_equal(embed_model_open_memory(f.data, (size_t)f.size, &o, &m, &error),
+                     EMBED_EUNSUPPORTED);
+    assert_non_null(strstr(error.message, "keep_float: expected a directory"));
+    free(f.data);
 }
 
 /* From a file, mapped and read. */
@@ -551,7 +578,7 @@ static void test_out_of_memory(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trips), cmocka_unit_test(test_files),
+        cmocka_unit_test(test_round_trips), cmocka_unit_test(test_kept_float), cmocka_unit_test(test_files),
         cmocka_unit_test(test_in_place),    cmocka_unit_test(test_verify),
         cmocka_unit_test(test_no_golden),   cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_moved),       cmocka_unit_test(test_hostile_golden),

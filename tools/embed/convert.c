@@ -180,6 +180,7 @@ static void report_cost(const options *o)
     if (o->open.weights <= EMBED_WEIGHTS_F32)
         return;
     f32.open.weights = EMBED_WEIGHTS_F32;
+    f32.open.keep_float = file.open.keep_float = NULL;
     file.model = o->output;
     engine_open_again(&exact, &f32);
     engine_open_again(&converted, &file);
@@ -243,6 +244,7 @@ static int64_t write_model(const options *o, int64_t *golden)
     engine_close(&e);
 
     to_save = *o;
+    to_save.open.keep_float = NULL;
     to_save.model = o->output;
     engine_open_again(&e, &to_save);
     *golden = embed_model_info(e.model, EMBED_INFO_GOLDEN);

@@ -195,6 +195,9 @@ static const struct option table[] = {
      "matrix products: auto and packed are built in, blas is OpenBLAS"},
     {ENCODERS & ~(COMMAND_TOKENS | FILES), 0, "weights", "f32|f16|bf16|int8", CHOICE, EMBED_WEIGHTS_F32,
      AT(open.weights), "what layers compute with; int8 is faster, smaller and close to f32"},
+    {ENCODERS & ~(COMMAND_TOKENS | COMMAND_VERIFY), 0, "keep-float", "NAMES", STRING, 0, AT(open.keep_float),
+     "of int8: products that stay float32, by the ends of their weights' names,\n"
+     "as layer.*.output.dense, divided by commas"},
     {ENCODERS & ~(COMMAND_TOKENS | FILES), 0, "compute", "f32|bf16|bf16-always", CHOICE, EMBED_COMPUTE_F32,
      AT(open.compute), "bf16: the CPU's own dot products, where it gains by them; always: anyway"},
     {ALL, 0, "isa", "NAME", STRING, 0, AT(open.isa),
