@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #if defined(_WIN32)
 #include <windows.h>
 #else
@@ -13,9 +14,11 @@
 
 #include "base.h"
 
-/* Turns of a wait loop, some tens of microseconds, before a thread sleeps: the next job usually
- * follows sooner, but spinning on beside another busy process would take its core from us. */
-#define SPINS 1000
+/* A thread waits in three steps. It spins, for some tens of microseconds: the next job usually follows
+ * sooner. Then it offers its core at every turn, about a millisecond more: to sleep and to be woken takes
+ * a virtual machine as long as a small product. Once another process has taken the core (or the
+ * millisecond is over) it sleeps, since those who sleep get a core back sooner than those who offer it. */
+enum { SPINS = 1000, OFFERS = 2000, TAKEN_NS = 50000 };
 
 /* A job is open while its caller hands out tasks; workers inside it are counted in active. A worker
  * counts itself before it looks whether the job is open, and the caller closes the job before it
@@ -47,6 +50,25 @@ static void pause_a_moment(void)
 #endif
 }
 
+static int64_t nanoseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* One turn of waiting, counted in *turn. false: time to sleep. */
+static bool wait_turn(int *turn)
+{
+    if ((*turn)++ < SPINS) {
+        pause_a_moment();
+        return true;
+    }
+    int64_t before = nanoseconds();
+    sched_yield();
+    return *turn < SPINS + OFFERS && nanoseconds() - before < TAKEN_NS;
+}
+
 static void take_tasks(emb_pool *p)
 {
     for (;;) {
@@ -67,7 +89,8 @@ static void leave_job(emb_pool *p)
 /* Wait until there is another round than the one seen. */
 static uint_fast64_t next_round(emb_pool *p, uint_fast64_t seen)
 {
-    for (int i = 0; i < SPINS && atomic_load(&p->round) == seen; i++) pause_a_moment();
+    int turn = 0;
+    while (atomic_load(&p->round) == seen && wait_turn(&turn)) continue;
     if (atomic_load(&p->round) == seen) {
         pthread_mutex_lock(&p->lock);
         atomic_fetch_add(&p->sleeping, 1);
@@ -132,7 +155,8 @@ void emb_pool_stop(emb_pool *p)
 
 static void wait_for_workers(emb_pool *p)
 {
-    for (int i = 0; i < SPINS && atomic_load(&p->active) > 0; i++) pause_a_moment();
+    int turn = 0;
+    while (atomic_load(&p->active) > 0 && wait_turn(&turn)) continue;
     if (atomic_load(&p->active) == 0) return;
     pthread_mutex_lock(&p->lock);
     atomic_store(&p->waiting, true);
