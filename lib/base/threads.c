@@ -20,23 +20,22 @@
  * millisecond is over) it sleeps, since those who sleep get a core back sooner than those who offer it. */
 enum { SPINS = 1000, OFFERS = 2000, TAKEN_NS = 50000 };
 
-/* A job is open while its caller hands out tasks; workers inside it are counted in active. A worker
- * counts itself before it looks whether the job is open, and the caller closes the job before it
- * looks at the count: one of them sees the other, so nobody waits for a worker that has not begun.
- * In the same way a thread that is about to sleep says so before it looks a last time. Neither
- * takes the lock unless somebody sleeps. All atomics are sequentially consistent. */
+/* What is to be done is one number: the tasks of the job that nobody has taken. Who lowers it by one has
+ * taken a task, and the job cannot end before that is done, so what the job is stands still meanwhile.
+ * Who makes the number of unfinished tasks zero tells the caller. A thread that is about to sleep says so
+ * before it looks a last time; nobody takes the lock unless somebody sleeps. All atomics are sequentially
+ * consistent; what many threads look at has a cache line to itself. */
 struct emb_pool {
-    pthread_mutex_t lock;
-    pthread_cond_t wake, done;
-    atomic_uint_fast64_t round; /* counts jobs; a change wakes the workers */
-    atomic_bool open, stop;
-    atomic_int active;    /* workers inside the job */
-    atomic_int sleeping;  /* workers */
-    atomic_bool waiting;  /* does the caller sleep until active is 0? */
+    _Alignas(64) _Atomic int64_t left; /* tasks that nobody has taken */
+    _Alignas(64) _Atomic int64_t unfinished;
     embed_task_fn task;
     void *arg;
     int64_t count;
-    atomic_int_fast64_t next; /* index of the next task to take */
+    _Alignas(64) atomic_int sleeping; /* workers */
+    atomic_bool stop;
+    atomic_bool waiting; /* does the caller sleep until nothing is unfinished? */
+    pthread_mutex_t lock;
+    pthread_cond_t wake, done;
     int32_t workers;
     pthread_t threads[];
 };
@@ -69,53 +68,52 @@ static bool wait_turn(int *turn)
     return *turn < SPINS + OFFERS && nanoseconds() - before < TAKEN_NS;
 }
 
-static void take_tasks(emb_pool *p)
+static void finish_task(emb_pool *p)
 {
-    for (;;) {
-        int64_t i = atomic_fetch_add(&p->next, 1);
-        if (i >= p->count) return;
-        p->task(p->arg, i);
-    }
-}
-
-static void leave_job(emb_pool *p)
-{
-    if (atomic_fetch_sub(&p->active, 1) != 1 || !atomic_load(&p->waiting)) return;
+    if (atomic_fetch_sub(&p->unfinished, 1) != 1 || !atomic_load(&p->waiting)) return;
     pthread_mutex_lock(&p->lock);
     pthread_cond_signal(&p->done);
     pthread_mutex_unlock(&p->lock);
 }
 
-/* Wait until there is another round than the one seen. */
-static uint_fast64_t next_round(emb_pool *p, uint_fast64_t seen)
+static void take_tasks(emb_pool *p)
+{
+    int64_t left = atomic_load(&p->left);
+    while (left > 0) {
+        if (!atomic_compare_exchange_weak(&p->left, &left, left - 1)) continue;
+        p->task(p->arg, p->count - left);
+        finish_task(p);
+        left = atomic_load(&p->left);
+    }
+}
+
+static bool nothing_to_do(emb_pool *p)
+{
+    return atomic_load(&p->left) == 0 && !atomic_load(&p->stop);
+}
+
+static void wait_for_tasks(emb_pool *p)
 {
     int turn = 0;
-    while (atomic_load(&p->round) == seen && wait_turn(&turn)) continue;
-    if (atomic_load(&p->round) == seen) {
-        pthread_mutex_lock(&p->lock);
-        atomic_fetch_add(&p->sleeping, 1);
-        while (atomic_load(&p->round) == seen) pthread_cond_wait(&p->wake, &p->lock);
-        atomic_fetch_sub(&p->sleeping, 1);
-        pthread_mutex_unlock(&p->lock);
-    }
-    return atomic_load(&p->round);
+    while (nothing_to_do(p) && wait_turn(&turn)) continue;
+    if (!nothing_to_do(p)) return;
+    pthread_mutex_lock(&p->lock);
+    atomic_fetch_add(&p->sleeping, 1);
+    while (nothing_to_do(p)) pthread_cond_wait(&p->wake, &p->lock);
+    atomic_fetch_sub(&p->sleeping, 1);
+    pthread_mutex_unlock(&p->lock);
 }
 
 static void *worker(void *arg)
 {
     emb_pool *p = arg;
-    uint_fast64_t seen = 0;
-    for (;;) {
-        seen = next_round(p, seen);
-        if (atomic_load(&p->stop)) return NULL;
-        atomic_fetch_add(&p->active, 1);
-        if (atomic_load(&p->open)) {
-            emb_float_env env = emb_float_enter();
-            take_tasks(p);
-            emb_float_leave(env);
-        }
-        leave_job(p);
+    emb_float_env env = emb_float_enter();
+    while (!atomic_load(&p->stop)) {
+        take_tasks(p);
+        wait_for_tasks(p);
     }
+    emb_float_leave(env);
+    return NULL;
 }
 
 size_t emb_pool_size(int32_t threads)
@@ -134,9 +132,8 @@ void emb_pool_start(emb_pool *p, int32_t threads)
         p->workers++;
 }
 
-static void begin_round(emb_pool *p)
+static void wake_workers(emb_pool *p)
 {
-    atomic_fetch_add(&p->round, 1);
     if (atomic_load(&p->sleeping) == 0) return;
     pthread_mutex_lock(&p->lock);
     pthread_cond_broadcast(&p->wake);
@@ -146,7 +143,7 @@ static void begin_round(emb_pool *p)
 void emb_pool_stop(emb_pool *p)
 {
     atomic_store(&p->stop, true);
-    begin_round(p);
+    wake_workers(p);
     for (int32_t i = 0; i < p->workers; i++) pthread_join(p->threads[i], NULL);
     pthread_cond_destroy(&p->done);
     pthread_cond_destroy(&p->wake);
@@ -156,11 +153,11 @@ void emb_pool_stop(emb_pool *p)
 static void wait_for_workers(emb_pool *p)
 {
     int turn = 0;
-    while (atomic_load(&p->active) > 0 && wait_turn(&turn)) continue;
-    if (atomic_load(&p->active) == 0) return;
+    while (atomic_load(&p->unfinished) > 0 && wait_turn(&turn)) continue;
+    if (atomic_load(&p->unfinished) == 0) return;
     pthread_mutex_lock(&p->lock);
     atomic_store(&p->waiting, true);
-    while (atomic_load(&p->active) > 0) pthread_cond_wait(&p->done, &p->lock);
+    while (atomic_load(&p->unfinished) > 0) pthread_cond_wait(&p->done, &p->lock);
     atomic_store(&p->waiting, false);
     pthread_mutex_unlock(&p->lock);
 }
@@ -175,11 +172,10 @@ void emb_pool_run(void *pool, embed_task_fn task, void *arg, int64_t count)
     p->task = task;
     p->arg = arg;
     p->count = count;
-    atomic_store(&p->next, 0);
-    atomic_store(&p->open, true);
-    begin_round(p);
+    atomic_store(&p->unfinished, count);
+    atomic_store(&p->left, count);
+    wake_workers(p);
     take_tasks(p);
-    atomic_store(&p->open, false);
     wait_for_workers(p);
 }
 
