@@ -537,7 +537,9 @@ EMBED_API int32_t embed_verify(embed_session *session, embed_verification *found
 /* ---- Helpers on vectors, usable on their own ---------------------------------- */
 
 /* One vector out[hidden_size] from hidden[tokens][hidden_size]. attention_mask[tokens] of 0 and 1, or
- * NULL for all 1. Every EMBED_POOL_* but DEFAULT, POOLER, PATCHES, PROJECTION and SCORES. Sums are made in double, in token order. */
+ * NULL for all 1. Every EMBED_POOL_* but DEFAULT, POOLER, PATCHES, PROJECTION and SCORES. WEIGHTED counts from the
+ * mask's first 1: zeros before it are padding. (embed_encode counts from the first token, those of a prompt
+ * that the pooling module leaves out included.) Sums are made in double, in token order. */
 EMBED_API int32_t embed_pool(const float *hidden, int64_t tokens, int64_t hidden_size,
                              const int32_t *attention_mask, int32_t pooling, float *out);
 /* Mean of rows begin .. end-1 (begin < end <= tokens); one token is begin = t, end = t + 1. */

@@ -120,14 +120,14 @@ static int32_t read_config(embed_model *m, bool encoder, emb_json_document **doc
     return encoder ? emb_architecture_read(&config, &towers[0], &towers[1]) : EMBED_OK;
 }
 
-/* Sizes of static embeddings, and what model2vec's own rules make of their vectors. */
-static int32_t read_static(embed_model *m, emb_architecture *a, embed_error *error)
+/* What only tensors say of a description, and what model2vec's own rules make of its vectors. */
+static int32_t measure(embed_model *m, emb_architecture *a, embed_error *error)
 {
     emb_weights *weights;
     emb_json_document *shapes = NULL;
     embed_error local = EMBED_ERROR_INIT; /* for the status, when the caller wants no message */
     if (!error) error = &local;
-    if (!a->static_kind) return EMBED_OK;
+    if (!a->static_kind && !a->num_labels) return EMBED_OK;
     int32_t status = emb_directory_weights(m->dir, m->modules.folder, &weights, error);
     const char *text = emb_directory_prepared(m->dir)
                            ? emb_directory_metadata(m->dir, EMB_SHAPES_KEY) : NULL;
@@ -135,7 +135,7 @@ static int32_t read_static(embed_model *m, emb_architecture *a, embed_error *err
         shapes = emb_json_parse(EMB_SHAPES_KEY, text, strlen(text), NULL, &m->allocator, error);
         if (!shapes) status = error->status;
     }
-    if (status == EMBED_OK) status = emb_static_measure(a, weights, emb_json_root(shapes), error);
+    if (status == EMBED_OK) status = emb_measure(a, weights, emb_json_root(shapes), error);
     emb_json_free(shapes);
     if (status == EMBED_OK && a->static_normalize && !m->modules.present)
         status = emb_modules_add_normalize(&m->modules, &m->allocator, error);
@@ -290,7 +290,7 @@ static int32_t default_pooling(const emb_encoder *e)
     if (e->arch.projection_size) return EMBED_POOL_PROJECTION;
     if (e->arch.pooler == EMB_POOLER_HEAD || e->arch.pooler == EMB_POOLER_LAST)
         return EMBED_POOL_POOLER;
-    if (e->arch.causal && e->arch.pooler == EMB_POOLER_NONE) return EMBED_POOL_LAST;
+    if (e->arch.causal && !e->arch.pooler_size) return EMBED_POOL_LAST;
     return emb_takes_images(&e->arch) ? EMBED_POOL_MEAN_ALL : EMBED_POOL_CLS;
 }
 
@@ -386,7 +386,7 @@ static int32_t open_parts(embed_model *m, const char *path, const void *data, si
     if (status == EMBED_OK) status = choose_prepared(m, o, error);
     if (status == EMBED_OK) status = emb_modules_read(&m->modules, m->dir, &m->allocator, error);
     if (status == EMBED_OK) status = read_config(m, encoder, &config, towers, error);
-    if (status == EMBED_OK) status = read_static(m, &towers[0], error);
+    if (status == EMBED_OK) status = measure(m, &towers[0], error);
     if (status == EMBED_OK && (!encoder || towers[0].hidden_size))
         status = open_tokenizer(m, emb_json_root(config), &towers[0], towers[1].hidden_size > 0,
                                 error);

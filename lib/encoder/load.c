@@ -294,18 +294,18 @@ static void load_pooler(emb_encoder *e, emb_loader *l)
                        EMB_ACT_NONE, &e->pooler.projection))
         e->arch.projection_size = 0;
     if (!a->num_labels) return;
-    int64_t in = a->names.classifier_dense ? a->hidden_size : a->pooler_size;
+    int64_t in = a->names.classifier_dense || !a->pooler_size ? a->hidden_size : a->pooler_size;
     if (a->names.classifier_dense)
         emb_load_linear(l, a->names.classifier_dense, in, in,
                         !(a->no_bias & EMB_NO_BIAS_CLASSIFIER_DENSE), a->classifier_act,
                         &e->pooler.classifier_dense);
-    else if (!e->has_pooler && l->status == EMBED_OK)
+    else if (a->pooler_size && !e->has_pooler && l->status == EMBED_OK)
         l->status = emb_fail(l->error, EMBED_ETENSOR,
                              "%s: expected the pooler that the classifier stands on, found no tensor "
                              "\"%s.weight\"", emb_weights_name(l->weights), a->names.pooler);
     load_norm(e, l, a->names.classifier_norm, 0, in, &e->pooler.classifier_norm);
-    emb_load_linear(l, a->names.classifier, a->num_labels, in, true, EMB_ACT_NONE,
-                    &e->pooler.classifier);
+    emb_load_linear(l, a->names.classifier, a->num_labels, in, !(a->no_bias & EMB_NO_BIAS_CLASSIFIER),
+                    EMB_ACT_NONE, &e->pooler.classifier);
 }
 
 /* Checkpoints of another spelling: another prefix, and all names in use that have one take it. */

@@ -30,6 +30,10 @@ static int64_t first_token(const emb_encoder *e, const emb_batch *b, int64_t seq
     switch (e->arch.pooler) {
     case EMB_POOLER_PATCHES: return e->arch.image.prefix;
     case EMB_POOLER_LAST: return EMB_MAX(n - 1, 0);
+    case EMB_POOLER_LAST_UNPADDED:
+        for (int64_t i = n - 1; i > 0; i--)
+            if (ids[i] != e->arch.pad_token_id) return i;
+        return 0;
     case EMB_POOLER_EOS:
         for (int64_t i = 0; i < n; i++) {
             if (ids[i] == e->arch.eos_token_id) return i;
@@ -86,6 +90,7 @@ void emb_pooler_finish(const emb_encoder *e, const emb_device *d, int64_t count,
         emb_linear_run(d, last, count, s->qkv, h, out, e->arch.num_labels);
         return;
     }
+    if (!size) size = h; /* a head of what is pooled */
     float *x = rows; /* [count][size] from here on */
     if (p->mlp[0].weight.data) run_head_mlp(e, d, count, rows, s);
     else if (p->norm.gamma) emb_norm_run(d, &p->norm, count, h, rows, NULL, NULL, rows);

@@ -46,6 +46,7 @@ static void describe(emb_config *c, emb_architecture *a)
     a->pre_norm = a->normed_states = true;
     a->no_bias = emb_config_bool(c, "attention_bias", false) ? EMB_NO_BIAS_MLP : EMB_NO_BIAS_LAYER;
     describe_attention(c, a);
+    emb_config_score(c, a, 0);
 }
 
 const emb_family emb_family_gemma3_text = {"gemma3_text", describe, NULL};

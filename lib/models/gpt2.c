@@ -35,6 +35,7 @@ static void describe(emb_config *c, emb_architecture *a)
     a->transposed = true;
     if (!emb_config_bool(c, "scale_attn_weights", true)) a->attention_scale = 1;
     a->scale_by_layer = emb_config_bool(c, "scale_attn_by_inverse_layer_idx", false);
+    emb_config_score(c, a, -1);
 }
 
 const emb_family emb_family_gpt2 = {"gpt2", describe, NULL};

@@ -18,6 +18,7 @@ static const emb_names names = {
     .attention_output = LAYER "attention.output.dense",
     .attention_norm = LAYER "attention.output.LayerNorm",
     .pooler = "pooler.dense",
+    .classifier = "classifier",
     .tied_embeddings = "cls.predictions.decoder.weight",
 };
 

@@ -334,35 +334,42 @@ static void refuse_foreign(emb_config *c)
     emb_config_only_false(c, "is_encoder_decoder");
 }
 
-/* Code outside transformers that is one of the families here: what its class is called. */
+/* Code outside transformers that is one of the families here: what its classes' names begin with. */
 static const struct {
     const char *code;
     const emb_family *family;
 } known_code[] = {
-    {".NomicBertModel", &emb_family_nomic_bert},
-    {".NewModel", &emb_family_new},
-    {".GteModel", &emb_family_gte},
-    {"jina-bert-v2-qk-post-norm--modeling_bert.JinaBertModel", &emb_family_jina_bert_code},
-    {".JinaBertModel", &emb_family_jina_bert},
+    {".NomicBert", &emb_family_nomic_bert},
+    {".New", &emb_family_new},
+    {".Gte", &emb_family_gte},
+    {"jina-bert-v2-qk-post-norm--modeling_bert.JinaBert", &emb_family_jina_bert_code},
+    {".JinaBert", &emb_family_jina_bert},
 };
+
+static bool is_class(const char *code, const char *stem)
+{
+    const char *at = strstr(code, stem), *kind = at ? at + strlen(stem) : "";
+    return strcmp(kind, "Model") == 0 || strcmp(kind, "ForSequenceClassification") == 0;
+}
 
 /* By model_type; a model of other code is another model, whatever its type says. */
 static const emb_family *find_family(emb_config *c, const char *model_type)
 {
     emb_config map = {emb_json_get(c->root, "auto_map"), c->file, c->error, c->status, NULL};
-    const char *code = emb_config_string(&map, "AutoModel", NULL);
+    const char *key = "AutoModel", *code = emb_config_string(&map, key, NULL);
+    if (!code) code = emb_config_string(&map, key = "AutoModelForSequenceClassification", NULL);
     c->status = map.status;
     for (int64_t i = 0; i < EMB_COUNT(families) && !code; i++)
         if (strcmp(model_type, families[i]->model_type) == 0) return families[i];
     for (int64_t i = 0; i < EMB_COUNT(known_code) && code; i++)
         if (strcmp(model_type, known_code[i].family->model_type) == 0 &&
-            strstr(code, known_code[i].code))
+            is_class(code, known_code[i].code))
             return known_code[i].family;
     if (code && c->status == EMBED_OK)
         c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
-                             "%s: auto_map.AutoModel: expected none, found \"%s\": code outside "
+                             "%s: auto_map.%s: expected none, found \"%s\": code outside "
                              "transformers is not run",
-                             c->file, emb_excerpt_of(code, strlen(code)).text);
+                             c->file, key, emb_excerpt_of(code, strlen(code)).text);
     return NULL;
 }
 
@@ -388,7 +395,7 @@ static bool ends_in(const char *text, const char *end)
 }
 
 /* Sigmoid or identity, as sentence-transformers' CrossEncoder reads it. */
-static emb_activation score_activation(emb_config *c, int64_t num_labels)
+static void read_score_activation(emb_config *c, emb_architecture *a)
 {
     static const char key[] = "sbert_ce_default_activation_function";
     emb_config own = {emb_json_get(c->root, "sentence_transformers"), c->file, c->error, c->status,
@@ -396,13 +403,12 @@ static emb_activation score_activation(emb_config *c, int64_t num_labels)
     const char *name = emb_config_string(&own, "activation_fn", NULL);
     c->status = own.status;
     if (!name) name = emb_config_string(c, key, NULL);
-    if (!name) return num_labels == 1 ? EMB_ACT_SIGMOID : EMB_ACT_NONE;
-    if (ends_in(name, ".Sigmoid")) return EMB_ACT_SIGMOID;
-    if (!ends_in(name, ".Identity") && c->status == EMBED_OK)
+    a->score_by_labels = !name;
+    a->score_act = ends_in(name, ".Sigmoid") ? EMB_ACT_SIGMOID : EMB_ACT_NONE;
+    if (name && !a->score_act && !ends_in(name, ".Identity") && c->status == EMBED_OK)
         c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
                              "%s: %s: expected Sigmoid or Identity, found \"%s\"", c->file, key,
                              emb_excerpt_of(name, strlen(name)).text);
-    return EMB_ACT_NONE;
 }
 
 /* The head of a checkpoint for sequence classification. */
@@ -411,9 +417,20 @@ static void read_labels(emb_config *c, emb_architecture *a)
     const char *class = emb_json_text(emb_json_first(emb_json_get(c->root, "architectures")));
     const emb_json *labels = emb_json_get(c->root, "id2label");
     if (!a->names.classifier || !ends_in(class, "ForSequenceClassification")) return;
-    int64_t n = emb_json_is(labels, EMB_JSON_OBJECT) ? emb_json_length(labels) : 2;
-    a->num_labels = emb_config_size(c, "num_labels", EMB_MAX(n, 1));
-    a->score_act = score_activation(c, a->num_labels);
+    int64_t said = emb_config_int(c, "num_labels", 0, 1, EMB_SIZE_MAX);
+    if (!said && emb_json_is(labels, EMB_JSON_OBJECT)) said = emb_json_length(labels);
+    a->num_labels = said ? said : EMB_LABELS_OF_TENSOR;
+    read_score_activation(c, a);
+}
+
+void emb_config_score(emb_config *c, emb_architecture *a, int64_t fallback)
+{
+    const emb_json *pad = emb_json_get(c->root, "pad_token_id");
+    if (pad && emb_json_is(pad, EMB_JSON_NULL)) fallback = -1;
+    a->names.classifier = "score";
+    a->no_bias |= EMB_NO_BIAS_CLASSIFIER;
+    a->pooler = EMB_POOLER_LAST_UNPADDED;
+    a->pad_token_id = emb_config_int(c, "pad_token_id", fallback, -1, EMB_SIZE_MAX);
 }
 
 static void check_heads(emb_config *c, emb_architecture *a)

@@ -78,7 +78,8 @@ typedef struct emb_names {
     const char *pooler_norm;
     const char *pooler;      /* Linear; may be missing from the weights */
     const char *pooler_head; /* SigLIP's attention pooling: what stands before ".probe" */
-    /* a sequence-classification head: of pooler_output, or of the first token through a Linear of its own */
+    /* a sequence-classification head: of pooler_output or, without one, of what is pooled, through a Linear
+     * of its own where there is one */
     const char *classifier, *classifier_dense, *classifier_norm;
     const char *projection;  /* pooler_output to the space that texts and images share */
 } emb_names;
@@ -88,11 +89,13 @@ typedef enum { /* what pooler_output is made of, by pooler_norm and then pooler 
     EMB_POOLER_CLS,     /* the first token of last_hidden_state */
     EMB_POOLER_EOS,     /* the first token of id eos_token_id (CLIP's texts) */
     EMB_POOLER_LAST,    /* the last token (SigLIP's texts) */
+    EMB_POOLER_LAST_UNPADDED, /* the last token of another id than pad_token_id (decoders' heads) */
     EMB_POOLER_PATCHES, /* the mean of the patches, or of a text's tokens */
     EMB_POOLER_HEAD     /* attention of a learned query over all tokens */
 } emb_pooler_kind;
 
 #define EMB_EOS_LARGEST (-1)
+#define EMB_LABELS_OF_TENSOR (-1)
 
 typedef enum { /* how a table of positions is made to fit another grid of patches (torch's) */
     EMB_RESIZE_BICUBIC,           /* a = -0.75 */
@@ -113,6 +116,7 @@ enum { /* emb_architecture.no_bias: Linears of a layer that have none */
     EMB_NO_BIAS_PATCHES = 1 << 6,
     EMB_NO_BIAS_EMBEDDINGS = 1 << 7, /* embeddings_project */
     EMB_NO_BIAS_CLASSIFIER_DENSE = 1 << 8,
+    EMB_NO_BIAS_CLASSIFIER = 1 << 9,
     EMB_NO_BIAS_LAYER =
         EMB_NO_BIAS_QKV | EMB_NO_BIAS_ATTENTION_OUTPUT | EMB_NO_BIAS_MLP
 };
@@ -198,7 +202,8 @@ typedef struct emb_architecture {
     bool static_normalize;       /* model2vec: vectors of length 1 */
     bool causal;             /* a token sees itself and those before it */
     int64_t eos_token_id;    /* of EMB_POOLER_EOS; EMB_EOS_LARGEST: the largest id of the text */
-    int64_t padded_length, pad_token_id; /* texts are padded to so many tokens, all seen (SigLIP); 0: no */
+    int64_t padded_length; /* texts are padded to so many tokens, all seen (SigLIP); 0: no */
+    int64_t pad_token_id;  /* of these, and of EMB_POOLER_LAST_UNPADDED: -1: none */
 
     emb_image_tokens image;
 
@@ -223,9 +228,11 @@ typedef struct emb_architecture {
     emb_activation pooler_act;
     int64_t pooler_size;     /* numbers in pooler_output; 0: what is pooled goes to the classifier alone */
     int64_t projection_size; /* 0: no projection */
-    int64_t num_labels;      /* of the classifier; 0: the checkpoint has none */
+    int64_t num_labels;      /* of the classifier; 0: the checkpoint has none, EMB_LABELS_OF_TENSOR: so many as
+                              * its tensor has rows, until emb_measure */
     emb_activation classifier_act; /* between classifier_dense and classifier (or its norm) */
     emb_activation score_act;      /* of the labels: SIGMOID or NONE */
+    bool score_by_labels;          /* the config names none: SIGMOID of one label */
 } emb_architecture;
 
 /* Tokens of the longest text that the table of positions has room for, or that rotary ones are made for. */
@@ -310,14 +317,19 @@ void emb_config_tower(emb_config *config, const char *key, const char *old_key,
     .intermediate = "layers.%d.mlp.up_proj", .output = "layers.%d.mlp.down_proj",                  \
     .output_norm = "layers.%d.post_mlp_layernorm"
 
+/* A decoder's head for sequence classification ("score"), and the padding that it passes over; fallback: the
+ * family's pad_token_id, -1: none. */
+void emb_config_score(emb_config *config, emb_architecture *out, int64_t fallback);
+
 /* CLIP's layers, which are SigLIP's too. */
 extern const emb_names emb_clip_text_names, emb_clip_vision_names;
 
-/* Static embeddings without a config.json; and their sizes, which only the tensors say, or in a
- * single-file model its list of shapes (NULL elsewhere). */
+/* Static embeddings without a config.json. */
 void emb_static_describe(emb_architecture *out);
-int32_t emb_static_measure(emb_architecture *a, const emb_weights *weights, const emb_json *shapes,
-                           embed_error *error);
+/* Sizes that only the tensors say, or in a single-file model its list of shapes (NULL elsewhere): all of
+ * static embeddings, labels of a head where the config names none. */
+int32_t emb_measure(emb_architecture *a, const emb_weights *weights, const emb_json *shapes,
+                    embed_error *error);
 
 /* config.json -> a description for each tower, by its model_type; hidden_size 0: no such tower. An
  * unknown model_type is refused with the list of those known. */

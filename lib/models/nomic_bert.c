@@ -20,6 +20,8 @@ static const emb_names names = {
     .intermediate = LAYER "mlp.fc11",
     .output = LAYER "mlp.fc2",
     .output_norm = LAYER "norm2",
+    .pooler = "pooler.dense",
+    .classifier = "classifier",
 };
 
 static const emb_names other_names = { /* transformers' own; the prefix is that of the hub's code */
@@ -122,6 +124,9 @@ static void describe(emb_config *c, emb_architecture *a)
     a->other_names = &other_names;
     (emb_json_get(c->root, "n_embd") ? describe_hub : describe_native)(c, a);
     a->embedding_size = a->hidden_size;
+    a->pooler = EMB_POOLER_CLS;
+    a->pooler_act = EMB_ACT_TANH;
+    a->pooler_size = a->hidden_size;
 }
 
 const emb_family emb_family_nomic_bert = {"nomic_bert", describe, NULL};

@@ -41,6 +41,7 @@ static void describe(emb_config *c, emb_architecture *a)
     a->no_bias = emb_config_bool(c, "attention_bias", false) ? EMB_NO_BIAS_MLP : EMB_NO_BIAS_LAYER;
     emb_config_rope(c, NULL, true, "rope_theta", 10000, &a->positions[EMB_FULL_ATTENTION].rope);
     describe_windows(c, a);
+    emb_config_score(c, a, -1);
 }
 
 const emb_family emb_family_qwen3 = {"qwen3", describe, NULL};

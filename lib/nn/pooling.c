@@ -8,7 +8,7 @@ typedef struct {
     int64_t tokens, size, ld;
     const float *hidden;
     const int32_t *mask; /* NULL: all 1 */
-    int64_t padding;     /* rows before the text: WEIGHTED counts from there */
+    int64_t padding;     /* rows before the text: WEIGHTED counts from there, over tokens of a prompt too */
 } sequence;
 
 static bool real(const sequence *s, int64_t token)

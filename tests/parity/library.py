@@ -7,7 +7,7 @@ import numpy as np
 
 import command
 
-POOLER, PROJECTION = 7, 10  # EMBED_POOL_*
+POOLER, PROJECTION, SCORES = 7, 10, 11  # EMBED_POOL_*
 NORMALIZE_OFF, NO_MODULES = 2, 1
 
 _sized = [("struct_size", ctypes.c_uint32), ("flags", ctypes.c_uint32)]

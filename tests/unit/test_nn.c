@@ -484,6 +484,30 @@ static void pooling(void **unused)
     assert_false(emb_pool_one(EMBED_POOL_POOLER, 4, 2, hidden[0], 3, NULL, 0, out));
 }
 
+/* Positions are counted from behind the padding, and tokens of a prompt that the mask leaves out count. */
+static void weighted_positions(void **unused)
+{
+    static const float hidden[4][2] = {{1, -2}, {2, 4}, {4, -8}, {8, 16}};
+    static const struct {
+        int32_t mask[4];
+        int64_t padding;
+        float out[2]; /* sentence-transformers' */
+    } cases[] = {
+        {{1, 1, 1, 1}, 0, {4.9f, 4.6f}},
+        {{0, 1, 1, 1}, 0, {16.0f / 3, 16.0f / 3}}, /* a prompt */
+        {{0, 1, 1, 1}, 1, {17.0f / 3, 6}},         /* padding */
+        {{0, 0, 1, 1}, 1, {6.4f, 6.4f}},           /* padding and a prompt */
+    };
+    float out[2];
+
+    (void)unused;
+    for (int64_t i = 0; i < EMB_COUNT(cases); i++) {
+        assert_true(emb_pool_one(EMBED_POOL_WEIGHTED, 4, 2, hidden[0], 2, cases[i].mask,
+                                 cases[i].padding, out));
+        assert_memory_equal(out, cases[i].out, sizeof out);
+    }
+}
+
 static void mean_adds_in_double(void **unused)
 {
     const int64_t tokens = 1001, size = 130; /* more columns than are summed at once */
@@ -513,6 +537,7 @@ int main(void)
         cmocka_unit_test(linear_is_the_same_in_any_cut),
         cmocka_unit_test(norm_is_the_same_in_any_cut),
         cmocka_unit_test(pooling),
+        cmocka_unit_test(weighted_positions),
         cmocka_unit_test(mean_adds_in_double),
     };
     return cmocka_run_group_tests_name("nn", tests, NULL, NULL);

@@ -176,6 +176,10 @@ static const change configs[] = {
      EMBED_EUNSUPPORTED,
      "config.json: auto_map.AutoModel: expected none, found \"modeling_x.X\": code "
      "outside transformers is not run"},
+    {"bert", CONFIG, "\"pad_token_id\": 0",
+     "\"auto_map\": {\"AutoModelForSequenceClassification\": \"m.JinaBertForMaskedLM\"}", EMBED_EUNSUPPORTED,
+     "config.json: auto_map.AutoModelForSequenceClassification: expected none, found "
+     "\"m.JinaBertForMaskedLM\": code outside transformers is not run"},
     {"bert", CONFIG, "\"pad_token_id\": 0", "\"hidden_size\": 20", EMBED_EFORMAT,
      "config.json: line 13: expected each key once, found \"hidden_size\" again (first on "
      "line 7)"},

@@ -16,6 +16,11 @@ static const struct {
     {"deberta-classifier", 2, false},
     {"modernbert-classifier", 1, true},
     {"gte-classifier", 2, false},
+    {"nomic-classifier", 3, false},
+    {"gpt2-classifier", 1, true},
+    {"qwen3-classifier", 1, true}, /* the last token that is not padding */
+    {"gemma3-classifier", 2, false},
+    {"jina-classifier", 1, true}, /* config.json has no labels: the tensor's */
 };
 
 static float *scores_of(const frozen *f, const embed_input *input, uint32_t flags)
