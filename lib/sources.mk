@@ -17,7 +17,7 @@ LIB_SRC := \
   lib/models/albert.c lib/models/beit.c lib/models/bert.c lib/models/clip.c lib/models/deberta.c \
   lib/models/dinov2.c lib/models/dinov3.c lib/models/distilbert.c lib/models/electra.c \
   lib/models/gemma3.c lib/models/gpt2.c lib/models/gte.c lib/models/jina.c lib/models/modernbert.c lib/models/nomic_bert.c \
-  lib/models/measure.c lib/models/models.c lib/models/mpnet.c lib/models/qwen3.c lib/models/siglip.c lib/models/static.c lib/models/vit.c \
+  lib/models/measure.c lib/models/models.c lib/models/mpnet.c lib/models/qwen3.c lib/models/rope.c lib/models/siglip.c lib/models/static.c lib/models/vit.c \
   lib/nn/attention.c lib/nn/device.c lib/nn/linear.c lib/nn/norm.c lib/nn/pooling.c \
   lib/nn/relative.c lib/nn/residual.c \
   lib/text/added_tokens.c lib/text/bpe.c lib/text/charsmap.c lib/text/classes.c \

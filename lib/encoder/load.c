@@ -23,6 +23,38 @@ static name member(const char *of, const char *what)
 
 /* ---- what enters the first layer --------------------------------------------------------- */
 
+/* Token types, with what every token has of its task. */
+static float *make_types(const emb_encoder *e, emb_loader *l)
+{
+    const emb_architecture *a = &e->arch;
+    int64_t rows = a->type_vocab_size, size = a->embedding_size;
+    const float *types = emb_load_floats(l, a->names.token_type_embeddings, rows, size);
+    const float *tasks = emb_load_floats(l, a->names.task_embeddings, a->task_vocab_size, size);
+    float *made = emb_calloc(l->allocator, (size_t)rows, (size_t)size * sizeof *made);
+    if (!made) emb_load_failed(l, emb_fail(l->error, EMBED_ENOMEM, "out of memory for token types"));
+    for (int64_t i = 0; i < rows * size && made && l->status == EMBED_OK; i++)
+        made[i] = types[i] + tasks[i % size];
+    emb_floats_free(types, l->allocator);
+    emb_floats_free(tasks, l->allocator);
+    return made;
+}
+
+static void load_types(emb_encoder *e, emb_loader *l)
+{
+    const emb_architecture *a = &e->arch;
+    const char *types = a->names.token_type_embeddings;
+    float *made = NULL;
+    if (!a->names.task_embeddings) {
+        e->token_type_embeddings = emb_load_floats(l, types, a->type_vocab_size, a->embedding_size);
+        return;
+    }
+    if (emb_making(l)) {
+        made = make_types(e, l);
+        emb_made(l);
+    }
+    e->token_type_embeddings = emb_load_made(l, types, a->type_vocab_size, a->embedding_size, made);
+}
+
 static void load_words(emb_encoder *e, emb_loader *l)
 {
     const emb_architecture *a = &e->arch;
@@ -31,9 +63,7 @@ static void load_words(emb_encoder *e, emb_loader *l)
     if (names->position_embeddings)
         e->position_table = e->positions = emb_load_floats(
             l, names->position_embeddings, a->max_position_embeddings, a->embedding_size);
-    if (a->type_vocab_size)
-        e->token_type_embeddings = emb_load_floats(l, names->token_type_embeddings,
-                                                   a->type_vocab_size, a->embedding_size);
+    if (a->type_vocab_size) load_types(e, l);
     if (a->embedding_size != a->hidden_size || a->always_project)
         emb_load_linear(l, names->embeddings_project, a->hidden_size, a->embedding_size,
                         !(a->no_bias & EMB_NO_BIAS_EMBEDDINGS), EMB_ACT_NONE, &e->embeddings_project);

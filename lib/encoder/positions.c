@@ -110,10 +110,45 @@ void emb_patch_angles(double theta, int64_t dim, int64_t height, int64_t width, 
 
 bool emb_has_own_angles(const emb_rope *rope, int64_t tokens)
 {
-    return rope->scaling == EMB_ROPE_DYNAMIC && tokens > rope->trained;
+    bool by_length = rope->scaling == EMB_ROPE_DYNAMIC || rope->scaling == EMB_ROPE_LONGROPE;
+    return by_length && tokens > rope->trained;
 }
 
 static double power(double base, double exponent) { return emb_exp64(emb_log64(base) * exponent); }
+
+/* Along the turns that a pair makes over trained tokens. */
+static float llama3(const emb_rope *rope, float turn)
+{
+    float length = 1 / turn * 6.28318530717958647692f, trained = (float)rope->trained;
+    float slow = (float)rope->slow, fast = (float)rope->fast, factor = (float)rope->factor;
+    if (length > (float)((double)rope->trained / rope->slow)) return turn / factor;
+    if (length < (float)((double)rope->trained / rope->fast)) return turn;
+    float kept = (1 / length * trained - slow) / (fast - slow);
+    return (1 - kept) * turn / factor + kept * turn;
+}
+
+/* The pair, a number between two, that turns so often over trained tokens. */
+static double pair_of(const emb_rope *rope, double dim, double turns)
+{
+    static const double two_pi = 0x1.921fb54442d18p+2;
+    return dim * emb_log64((double)rope->trained / (turns * two_pi)) / (2 * emb_log64(rope->theta));
+}
+
+/* Along the pairs; period: of pair i, over 2 pi. */
+static float yarn(const emb_rope *rope, int64_t dim, float period, int64_t i)
+{
+    double low = pair_of(rope, (double)dim, rope->fast), high = pair_of(rope, (double)dim, rope->slow);
+    if (!rope->uncut) {
+        low = floor(low);
+        high = ceil(high);
+    }
+    low = EMB_MAX(low, 0);
+    high = EMB_MIN(high, (double)dim - 1);
+    if (low == high) high += 0.001;
+    float ramp = ((float)i - (float)low) / (float)(high - low);
+    float kept = 1 - EMB_MIN(EMB_MAX(ramp, 0), 1);
+    return 1 / ((float)rope->factor * period) * (1 - kept) + 1 / period * kept;
+}
 
 /* What turns pair i of a head by each position. In float where the reference's is: its rounding, times a
  * large position, is an angle that the model was trained with. */
@@ -122,25 +157,31 @@ static float frequency(const emb_rope *rope, int64_t dim, int64_t tokens, int64_
     double theta = rope->theta, d = (double)dim;
     float exponent = (float)(2 * i) / (float)dim;
     if (rope->scaling == EMB_ROPE_NTK) theta *= rope->factor;
-    if (emb_has_own_angles(rope, tokens))
+    if (rope->scaling == EMB_ROPE_DYNAMIC && emb_has_own_angles(rope, tokens))
         theta *= power(rope->factor * (double)tokens / (double)rope->trained - (rope->factor - 1),
                        d / (d - 2));
-    float turn = i ? 1 / (float)power(theta, (double)exponent) : 1;
-    if (rope->scaling == EMB_ROPE_LINEAR) return turn / (float)rope->factor;
-    if (rope->scaling == EMB_ROPE_NTK) return turn / (float)power(rope->factor, 2 / d);
-    return turn;
+    float period = i ? (float)power(theta, (double)exponent) : 1, turn = 1 / period;
+    switch (rope->scaling) {
+    case EMB_ROPE_LINEAR: return turn / (float)rope->factor;
+    case EMB_ROPE_NTK: return turn / (float)power(rope->factor, 2 / d);
+    case EMB_ROPE_LLAMA3: return llama3(rope, turn);
+    case EMB_ROPE_YARN: return yarn(rope, dim, period, i);
+    case EMB_ROPE_LONGROPE: return 1 / (rope->factors[emb_has_own_angles(rope, tokens)][i] * period);
+    default: return turn;
+    }
 }
 
 void emb_text_angles(const emb_rope *rope, int64_t dim, int64_t tokens, int64_t first, int64_t count,
                      float *angles)
 {
     int64_t half = dim / 2;
+    float amplitude = rope->amplitude > 0 ? (float)rope->amplitude : 1;
     for (int64_t i = 0; i < half; i++) {
         double turn = (double)frequency(rope, dim, tokens, i);
         float *row = angles + first * dim + i;
         for (int64_t at = first; at < first + count; at++, row += dim) {
-            row[0] = (float)emb_cos64((double)at * turn);
-            row[half] = (float)emb_sin64((double)at * turn);
+            row[0] = (float)emb_cos64((double)at * turn) * amplitude;
+            row[half] = (float)emb_sin64((double)at * turn) * amplitude;
         }
     }
 }

@@ -8,6 +8,10 @@ static const emb_family *const families[] = {
     &emb_family_roberta,
     &emb_family_xlm_roberta,
     &emb_family_camembert,
+    &emb_family_data2vec_text,
+    &emb_family_roberta_prelayernorm,
+    &emb_family_xlm_roberta_xl,
+    &emb_family_ernie,
     &emb_family_albert,
     &emb_family_distilbert,
     &emb_family_electra,
@@ -198,54 +202,7 @@ void emb_config_layers(emb_config *c, emb_architecture *a)
     a->layer_norm_eps = emb_config_float(c, "layer_norm_eps", a->layer_norm_eps);
 }
 
-/* ---- rotary positions and kinds of layers ------------------------------------------ */
-
-/* One object of parameters. Unknown types of scaling are refused. */
-static void read_rope(emb_config *c, const char *theta_key, emb_rope *out)
-{
-    static const char *const types[] = {"default", "linear", "ntk", "dynamic"}; /* emb_rope_scaling */
-    const char *type = emb_config_string(c, "rope_type", NULL);
-    int64_t scaling = -1;
-    if (!type) type = emb_config_string(c, "type", types[0]);
-    for (int64_t i = 0; i < EMB_COUNT(types); i++)
-        if (strcmp(type, types[i]) == 0) scaling = i;
-    if (scaling < 0 && c->status == EMBED_OK)
-        c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
-                             "%s: rope_type: expected default, linear, ntk or dynamic, found \"%s\"",
-                             c->file, emb_excerpt_of(type, strlen(type)).text);
-    out->theta = emb_config_theta(c, theta_key, out->theta);
-    out->scaling = (emb_rope_scaling)scaling;
-    if (scaling > 0) out->factor = emb_config_float(c, "factor", 0);
-    if (scaling > 0 && !(out->factor >= 1 && out->factor <= 1e6) && c->status == EMBED_OK)
-        c->status = emb_fail(c->error, EMBED_EFORMAT,
-                             "%s: factor: expected a number from 1 to 1e6, found %g", c->file,
-                             out->factor);
-    if (emb_config_float(c, "partial_rotary_factor", 1) != 1 && c->status == EMBED_OK)
-        c->status = emb_fail(c->error, EMBED_EUNSUPPORTED,
-                             "%s: partial_rotary_factor: expected 1, which is all that is implemented",
-                             c->file);
-    emb_config_only_null(c, "mixed_b");
-}
-
-void emb_config_rope(emb_config *c, const char *layer_type, bool scaled, const char *theta_key,
-                     double theta, emb_rope *out)
-{
-    char where[256], nested[256];
-    const emb_json *old = emb_json_get(c->root, "rope_scaling");
-    scaled = scaled && emb_json_is(old, EMB_JSON_OBJECT) && emb_json_length(old) > 0;
-    emb_config rope =
-        emb_config_section(c, scaled && !layer_type ? "rope_scaling" : "rope_parameters", where);
-    if (layer_type) {
-        emb_config whole = rope;
-        rope = emb_config_section(&whole, layer_type, nested);
-        if (scaled) rope.over = old;
-    }
-    out->theta = emb_config_theta(c, theta_key, theta);
-    out->trained = emb_config_size(c, "max_position_embeddings", 1);
-    rope.status = EMB_MIN(rope.status, c->status);
-    read_rope(&rope, "rope_theta", out);
-    c->status = rope.status;
-}
+/* ---- kinds of layers -------------------------------------------------------------- */
 
 void emb_config_layer_types(emb_config *c, emb_architecture *a, int64_t period, int64_t offset)
 {
@@ -460,6 +417,14 @@ static void check_heads(emb_config *c, emb_architecture *a)
         c->status = emb_fail(c->error, EMBED_EFORMAT,
                              "%s: rotary positions: expected heads of a multiple of %lld numbers, "
                              "found %lld", c->file, (long long)even, (long long)a->head_dim);
+    for (int kind = 0; kind < EMB_LAYER_KINDS && c->status == EMBED_OK; kind++) {
+        int64_t pairs = a->positions[kind].rope.pairs;
+        if (pairs && pairs != a->head_dim / 2)
+            c->status = emb_fail(c->error, EMBED_EFORMAT,
+                                 "%s: short_factor, long_factor: expected a number for each of the %lld "
+                                 "pairs of a head, found %lld", c->file, (long long)(a->head_dim / 2),
+                                 (long long)pairs);
+    }
 }
 
 /* What holds for every description. */

@@ -49,6 +49,7 @@ typedef struct emb_names {
 
     /* texts */
     const char *word_embeddings, *token_type_embeddings;
+    const char *task_embeddings; /* whose first row is added to every token (ERNIE) */
     const char *word_rows, *word_weights; /* of each token: its row of word_embeddings, and what that is times */
     const char *tied_embeddings;    /* the head's name under which a tied table may have survived */
     const char *embeddings_project; /* embedding_size -> hidden_size, where they differ */
@@ -129,13 +130,24 @@ typedef enum {
     /* theta * factor, and angles / factor^(2 / head_dim) (GTE) */
     EMB_ROPE_NTK,
     /* a text of n > trained tokens: theta * (factor n / trained - factor + 1)^(d / (d - 2)), d = head_dim */
-    EMB_ROPE_DYNAMIC
+    EMB_ROPE_DYNAMIC,
+    /* pairs that turn slow times or less over trained tokens are divided by factor, those that turn fast times
+     * or more stay; between them a ramp, along the turns (llama3) or the pairs (yarn) */
+    EMB_ROPE_LLAMA3,
+    EMB_ROPE_YARN,
+    EMB_ROPE_LONGROPE /* pair i is divided by factors[0][i], in a text of n > trained tokens by factors[1][i] */
 } emb_rope_scaling;
+enum { EMB_MAX_ROPE_PAIRS = 256 };
 typedef struct emb_rope {
     double theta; /* 0: none */
     emb_rope_scaling scaling;
     double factor;
     int64_t trained;
+    double slow, fast;
+    bool uncut;       /* yarn's ramp begins and ends between pairs too */
+    double amplitude; /* of cosines and sines; 0: 1 */
+    int64_t pairs;    /* of factors */
+    float factors[2][EMB_MAX_ROPE_PAIRS];
 } emb_rope;
 
 /* What layers of one model may differ in. */
@@ -190,6 +202,7 @@ typedef struct emb_architecture {
     /* texts */
     int64_t vocab_size, embedding_size, max_position_embeddings;
     int64_t type_vocab_size; /* 0: the family has no token types and ignores type ids */
+    int64_t task_vocab_size; /* rows of task_embeddings */
     bool always_project;     /* ALBERT: embeddings_project even where the sizes are equal */
     bool project_first;      /* before embeddings_norm, not behind it (DeBERTa) */
     /* RoBERTa: the first token has this position, tokens of id position_offset - 1 (padding) are not
@@ -266,7 +279,9 @@ typedef struct emb_family {
 
 extern const emb_family emb_family_albert, emb_family_bert, emb_family_roberta;
 extern const emb_family emb_family_xlm_roberta;
-extern const emb_family emb_family_camembert, emb_family_distilbert, emb_family_electra;
+extern const emb_family emb_family_camembert, emb_family_data2vec_text, emb_family_roberta_prelayernorm;
+extern const emb_family emb_family_xlm_roberta_xl, emb_family_ernie;
+extern const emb_family emb_family_distilbert, emb_family_electra;
 extern const emb_family emb_family_mpnet, emb_family_deberta_v2, emb_family_gpt2;
 extern const emb_family emb_family_jina_bert, emb_family_jina_bert_code;
 extern const emb_family emb_family_modernbert, emb_family_nomic_bert, emb_family_new, emb_family_gte;

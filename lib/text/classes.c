@@ -367,7 +367,7 @@ static const char *const of_model_type[][2] = {
     {"camembert", "CamembertTokenizer"}, {"albert", "AlbertTokenizer"},
     {"deberta-v2", "DebertaV2Tokenizer"}, {"t5", "T5Tokenizer"}, {"mt5", "T5Tokenizer"},
     {"xlnet", "XLNetTokenizer"}, {"siglip", "SiglipTokenizer"},
-    {"siglip_text_model", "SiglipTokenizer"},
+    {"siglip_text_model", "SiglipTokenizer"}, {"xlm-roberta-xl", "TokenizersBackend"},
 };
 
 /* Of these the class that a config names does not count. */

@@ -20,6 +20,8 @@ from models_random import Shape, Storage
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SIZES = dict(vocab_size=40, hidden_size=12, num_hidden_layers=2, num_attention_heads=3, intermediate_size=20,
              max_position_embeddings=24)
+ROTARY = dict(num_key_value_heads=1, head_dim=10, num_labels=1, bos_token_id=1, eos_token_id=2)
+TRAINED = {"original_max_position_embeddings": 8}
 MODELS = {
     # as many tokens as tests/data/models/bert, whose tokenizer goes with it in tests/cli
     "bert-classifier": (transformers.BertForSequenceClassification,
@@ -61,6 +63,26 @@ MODELS = {
                           transformers.Gemma3TextConfig(**SIZES, num_key_value_heads=1, head_dim=6, num_labels=2,
                                                         sliding_window=6, query_pre_attn_scalar=6, bos_token_id=1,
                                                         eos_token_id=2, pad_token_id=0)),
+    "ernie-classifier": (transformers.ErnieForSequenceClassification,
+                         transformers.ErnieConfig(**SIZES, use_task_id=True, num_labels=1)),
+    "data2vec-classifier": (transformers.Data2VecTextForSequenceClassification,
+                            transformers.Data2VecTextConfig(**SIZES, num_labels=2)),
+    "prelayernorm-classifier": (transformers.RobertaPreLayerNormForSequenceClassification,
+                                transformers.RobertaPreLayerNormConfig(**SIZES, num_labels=2)),
+    "xlm-roberta-xl-classifier": (transformers.XLMRobertaXLForSequenceClassification,
+                                  transformers.XLMRobertaXLConfig(**SIZES, num_labels=1)),
+    "yarn-classifier": (transformers.Qwen3ForSequenceClassification,
+                        transformers.Qwen3Config(**SIZES, **ROTARY, rope_parameters={
+                            "rope_type": "yarn", "rope_theta": 100.0, "factor": 3.0, **TRAINED})),
+    "longrope-classifier": (transformers.Qwen3ForSequenceClassification,
+                            transformers.Qwen3Config(**SIZES, **ROTARY, rope_parameters={
+                                "rope_type": "longrope", "rope_theta": 100.0, "factor": 3.0, **TRAINED,
+                                "short_factor": [1, 1.1, 1.2, 1.3, 1.4], "long_factor": [1, 1.5, 2, 2.5, 3]})),
+    "llama3-classifier": (transformers.GteForSequenceClassification,
+                          transformers.GteConfig(**{**SIZES, "num_attention_heads": 1}, num_labels=1, pad_token_id=0,
+                                                 rope_parameters={"rope_type": "llama3", "rope_theta": 100.0, "factor": 8.0,
+                                                                  "low_freq_factor": 0.5, "high_freq_factor": 2.0,
+                                                                  **TRAINED})),
 }
 FROZEN_BEFORE_DEBERTA = ("modernbert-classifier", "gte-classifier")  # with numbers, and so seeds, of one less
 DECODERS = ("gpt2-classifier", "qwen3-classifier", "gemma3-classifier")

@@ -41,6 +41,11 @@ CASES = {  # name: (class without ForSequenceClassification, config)
     "roberta": ("Roberta", SIZES),
     "xlm-roberta": ("XLMRoberta", SIZES),
     "camembert": ("Camembert", SIZES),
+    "data2vec": ("Data2VecText", SIZES),
+    "roberta-prelayernorm": ("RobertaPreLayerNorm", SIZES),
+    "xlm-roberta-xl": ("XLMRobertaXL", {**SIZES, "type_vocab_size": 2}),
+    "ernie": ("Ernie", SIZES),
+    "ernie-task": ("Ernie", {**SIZES, "use_task_id": True}),
     "albert": ("Albert", {**SIZES, "embedding_size": 20, "num_hidden_groups": 2}),
     "mpnet": ("MPNet", SIZES),
     "deberta": ("DebertaV2", {**SIZES, **DEBERTA}),
@@ -53,6 +58,10 @@ CASES = {  # name: (class without ForSequenceClassification, config)
     "gemma3": ("Gemma3Text", {**DECODER, "sliding_window": 24, "query_pre_attn_scalar": 14}),
     "gemma3-both-ways": ("Gemma3Text", {**DECODER, "sliding_window": 24, "use_bidirectional_attention": True}),
 }  # fmt: skip
+INPUTS = {  # what a tokenizer makes for a model, where BERT's has to be told
+    "gpt2": ["input_ids", "attention_mask"],  # types would be words
+    "xlm-roberta-xl": ["input_ids", "token_type_ids", "attention_mask"],
+}
 LENGTHS = (1, 2, 17, 64, 130)
 PAIRS = [("bader", "kol misa"), ("nitolu fa", ""), ("a", "b, c!"), ("dasi " * 40, "pemu")]
 
@@ -76,10 +85,9 @@ def save(folder, name, labels, seed):
     model.save_pretrained(folder)
     shape = models_random.Shape(name, vocab=COMMON["vocab_size"], positions=130)
     models_random.write_tokenizer(folder, shape, models_random.Storage())
-    if name == "gpt2":  # whose types would be words: its own tokenizer makes none
+    if name in INPUTS:
         path = Path(folder) / "tokenizer_config.json"
-        tokenizer = json.loads(path.read_text()) | {"model_input_names": ["input_ids", "attention_mask"]}
-        models_random.write_json(path, tokenizer)
+        models_random.write_json(path, json.loads(path.read_text()) | {"model_input_names": INPUTS[name]})
     return model
 
 
@@ -101,6 +109,15 @@ def check_labels(name, folder, model, inputs):
     with torch.inference_mode(), Widen(), default_double():
         truth = np.concatenate([model(input_ids=torch.tensor([ids])).logits.numpy() for ids in inputs])
     return report(name, "labels", relative(library.encode_ids(folder, inputs, library.SCORES), truth), LOGITS_BAR)
+
+
+def check_states(name, folder, model, ids):
+    """Every layer of the encoder under the head, which no other check may have."""
+    with torch.inference_mode(), Widen(), default_double():
+        truth = model(input_ids=torch.tensor([ids]), output_hidden_states=True).hidden_states
+    found = [command.hidden(folder, [ids], layer=k)[0] for k in range(len(truth))]
+    worst = max(relative(ours, theirs[0].numpy()) for ours, theirs in zip(found, truth))
+    return report(name, f"{len(truth)} hidden states", worst, LOGITS_BAR)
 
 
 def check_scores(name, folder):
@@ -167,6 +184,8 @@ def main():
             model = save(Path(folder), name, labels, seed)
             results.append(check_labels(f"{name}, {labels}", folder, model, inputs))
             results.append(check_scores(f"{name}, {labels}", folder))
+            if labels == 1:
+                results.append(check_states(name, folder, model, inputs[2]))
     for shape, storage in hub_cases():
         if not only or only in shape.name:
             results += [check_hub(shape, storage, labels) for labels in (1, 3)]

@@ -181,6 +181,16 @@ def _dynamic(factor, **more):
     return ("rope_parameters", {"rope_type": "dynamic", "rope_theta": 1000.0, "factor": factor, **more})
 
 
+def _rope(kind, **more):
+    return ("rope_parameters", {"rope_type": kind, "rope_theta": 5000.0, **more})
+
+
+def _long(pairs):
+    """Factors of LongRoPE."""
+    return {"short_factor": [1 + 0.02 * i for i in range(pairs)], "long_factor": [1 + 0.5 * i for i in range(pairs)]}
+
+
+_YARN = {"factor": 4.0, "original_max_position_embeddings": 64}
 _LINEAR = ("rope_scaling", {"rope_type": "linear", "factor": 4.0})
 _TYPES = ("full_attention", "sliding_attention")
 _PER_TYPE = ("rope_parameters", {t: {"rope_type": "default", "rope_theta": b} for t, b in zip(_TYPES, (9e4, 7e3))})
@@ -221,6 +231,22 @@ def models(shape, storage):
         (shape("gemma3-odd", "gemma3_text", 60, 3, 3, 37, 300, 300, **tanh, head_dim=10, kv_heads=1,
                extra=(("sliding_window", 31), ("use_bidirectional_attention", True), ("sliding_window_pattern", 2),
                       _LINEAR)), storage(prefix=False, dtype="BF16")),
+        (shape("qwen3-yarn", "qwen3", 48, 3, 4, 60, 300, 300, **wide, head_dim=32, kv_heads=2,
+               extra=(_rope("yarn", **_YARN),)), storage()),
+        (shape("qwen3-yarn-mscale", "qwen3", 48, 2, 4, 60, 300, 256, **wide, head_dim=40, extra=(
+            _rope("yarn", factor=None, original_max_position_embeddings=64, mscale=0.7, mscale_all_dim=1.0,
+                  beta_fast=20, beta_slow=2, truncate=False),)), storage()),
+        (shape("modernbert-yarn", "modernbert", 60, 4, 3, 37, 300, 300, 0, eps=1e-5, extra=(
+            ("rope_parameters", {_TYPES[0]: {"rope_type": "yarn", "rope_theta": 9e4, "attention_factor": 1.3, **_YARN},
+                                 _TYPES[1]: {"rope_type": "default", "rope_theta": 1e4}}),)), storage()),
+        (shape("gte-llama3", "gte", 96, 3, 3, 41, 300, 300, 0, extra=(
+            _rope("llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+                  original_max_position_embeddings=64),)), storage()),
+        (shape("qwen3-longrope", "qwen3", 48, 3, 4, 60, 300, 300, **wide, head_dim=12, kv_heads=2, extra=(
+            _rope("longrope", factor=4.0, original_max_position_embeddings=70, **_long(6)),)), storage()),
+        (shape("nomic-longrope", "nomic_bert", 72, 3, 3, 40, 300, 256, act="silu", extra=(
+            _rope("longrope", attention_factor=1.1, **_long(12)),
+            ("original_max_position_embeddings", 64))), storage()),
     ]  # fmt: skip
 
 

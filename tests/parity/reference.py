@@ -73,9 +73,9 @@ def default_double():
 def forget_lengths(model):
     """Dynamic rotary positions as of a new model: the reference goes by the longest input so far."""
     for module in model.modules():
-        if hasattr(module, "original_max_seq_len"):
+        if hasattr(module, "original_max_seq_len") and hasattr(module, "inv_freq"):
             module.max_seq_len_cached = module.original_max_seq_len
-            module.inv_freq = module.original_inv_freq
+            module.inv_freq = module.original_inv_freq.clone()  # LongRoPE writes into it
 
 
 class Reference:
@@ -93,7 +93,8 @@ class Reference:
             self.project64.double()
         self.config = self.float32.config
         self.normed = self.config.model_type in NORMED
-        self.stateful = "dynamic" in str(getattr(self.config, "rope_parameters", None))
+        rope = str(getattr(self.config, "rope_parameters", None))
+        self.stateful = "dynamic" in rope or "longrope" in rope  # by the longest of a batch, padding too
 
     @staticmethod
     def _load(folder, attention):

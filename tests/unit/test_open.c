@@ -77,7 +77,8 @@ static void refuse_each(const change *changes, size_t count, bool generic_tokeni
 /* ---- config.json ------------------------------------------------------------------------- */
 
 #define FAMILIES                                                                                   \
-    "bert, roberta, xlm-roberta, camembert, albert, distilbert, electra, mpnet, " \
+    "bert, roberta, xlm-roberta, camembert, data2vec-text, roberta-prelayernorm, xlm-roberta-xl, ernie, " \
+    "albert, distilbert, electra, mpnet, " \
     "deberta-v2, gpt2, model2vec, modernbert, nomic_bert, " \
     "gte, new, qwen3, gemma3_text, vit, deit, beit, dinov2, dinov2_with_registers, dinov3_vit, clip, " \
     "clip_text_model, clip_vision_model, siglip, siglip_text_model, siglip_vision_model, siglip2, siglip2_vision_model"
@@ -229,11 +230,34 @@ static const change configs[] = {
      "implemented"},
     {"jina-code", CONFIG, "\"reglu\"", "\"original\"", EMBED_EUNSUPPORTED,
      "config.json: feed_forward_type: expected geglu or reglu, found \"original\""},
-    {"qwen3", CONFIG, "\"rope_theta\": 10000.0", "\"rope_scaling\": {\"rope_type\": \"yarn\"}",
-     EMBED_EUNSUPPORTED, "config.json: rope_scaling: rope_type: expected default, linear, ntk or "
-     "dynamic, found \"yarn\""},
+    {"qwen3", CONFIG, "\"rope_theta\": 10000.0", "\"rope_scaling\": {\"rope_type\": \"mrope\"}",
+     EMBED_EUNSUPPORTED, "config.json: rope_scaling: rope_type: expected default, linear, ntk, "
+     "dynamic, llama3, yarn or longrope, found \"mrope\""},
+    {"qwen3", CONFIG, "\"rope_theta\": 10000.0",
+     "\"rope_parameters\": {\"type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 4}",
+     EMBED_EFORMAT, "config.json: rope_parameters: high_freq_factor: expected more than low_freq_factor = 4, "
+     "found 4"},
+    {"qwen3", CONFIG, "\"rope_theta\": 10000.0",
+     "\"rope_parameters\": {\"type\": \"yarn\", \"rope_theta\": 1}",
+     EMBED_EFORMAT, "config.json: rope_parameters: rope_theta: expected more than 1 for yarn, found 1"},
+    {"qwen3", CONFIG, "\"rope_theta\": 10000.0",
+     "\"rope_parameters\": {\"type\": \"yarn\", \"attention_factor\": -1}",
+     EMBED_EFORMAT, "config.json: rope_parameters: attention_factor: expected a number from 0.001 to 1000, "
+     "found -1"},
+    {"qwen3", CONFIG, "\"rope_theta\": 10000.0",
+     "\"rope_parameters\": {\"type\": \"longrope\", \"short_factor\": [1, 2]}",
+     EMBED_EFORMAT, "config.json: rope_parameters: long_factor: expected a list of at most 256 numbers from 0.5 "
+     "to 1e6, as many in short_factor as in long_factor"},
+    {"qwen3", CONFIG, "\"rope_theta\": 10000.0",
+     "\"rope_parameters\": {\"type\": \"longrope\", \"short_factor\": [1, 0.1]}",
+     EMBED_EFORMAT, "config.json: rope_parameters: short_factor: expected a list of at most 256 numbers from 0.5 "
+     "to 1e6, as many in short_factor as in long_factor"},
+    {"qwen3", CONFIG, "\"rope_theta\": 10000.0",
+     "\"rope_parameters\": {\"type\": \"longrope\", \"short_factor\": [1, 2], \"long_factor\": [1, 2]}",
+     EMBED_EFORMAT, "config.json: short_factor, long_factor: expected a number for each of the 3 pairs of a head, "
+     "found 2"},
     {"qwen3", CONFIG, "\"rope_theta\": 10000.0", "\"rope_parameters\": {\"type\": \"dynamic\"}",
-     EMBED_EFORMAT, "config.json: rope_parameters: factor: expected a number from 1 to 1e6, found 0"},
+     EMBED_EFORMAT, "config.json: rope_parameters: factor: expected a number from 1 to 1e+06, found 0"},
     {"qwen3", CONFIG, "\"rope_theta\": 10000.0",
      "\"rope_parameters\": {\"partial_rotary_factor\": 0.5}", EMBED_EUNSUPPORTED,
      "config.json: rope_parameters: partial_rotary_factor: expected 1, which is all that is "

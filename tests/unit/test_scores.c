@@ -20,6 +20,13 @@ static const struct {
     {"gpt2-classifier", 1, true},
     {"qwen3-classifier", 1, true}, /* the last token that is not padding */
     {"gemma3-classifier", 2, false},
+    {"ernie-classifier", 1, true}, /* with a task */
+    {"data2vec-classifier", 2, false},
+    {"prelayernorm-classifier", 2, false},
+    {"xlm-roberta-xl-classifier", 1, true},
+    {"yarn-classifier", 1, true},
+    {"longrope-classifier", 1, true},
+    {"llama3-classifier", 1, true},
     {"jina-classifier", 1, true}, /* config.json has no labels: the tensor's */
 };
 
