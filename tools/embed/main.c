@@ -172,8 +172,8 @@ static void hold_standard_streams(void)
 
 static void stop(int number)
 {
-    output_discard();
     progress_clear();
+    output_discard(number == SIGINT ? "interrupted: " : "stopped by a signal: ");
     signal(number, SIG_DFL);
     raise(number);
 }
