@@ -133,6 +133,7 @@ void json_skip(json *j);                /* any one value */
 int64_t json_integer(json *j);
 _Noreturn void json_die(const json *j, const char *format, ...) PRINTF(2, 3);
 
+void json_add_string(buffer *out, const char *text, size_t size);
 void json_write_string(FILE *f, const char *text, size_t size);
 void json_write_floats(FILE *f, const float *x, int64_t count);
 
