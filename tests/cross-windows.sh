@@ -105,6 +105,16 @@ wine "$build/embed.exe" tokens -m "$folder" 'a cät 日本' >"$WORK/there" 2>"$l
 cmp "$WORK/here" "$WORK/there" >>"$log" 2>&1
 result $? "wine: paths and arguments are UTF-8"
 
+rm -rf "$WORK/out" && mkdir "$WORK/out"
+printf 'ko\n\377\n' >"$WORK/bad.txt"
+! wine "$build/embed.exe" text -m "$folder" -f "$WORK/bad.txt" -o "$WORK/out/v.npy" >"$log" 2>&1 &&
+    [ -z "$(ls -A "$WORK/out")" ]
+result $? "wine: nothing is left of a failure"
+wine "$build/embed.exe" convert -m "$folder" -o "$WORK/out/m.embed" >"$log" 2>&1 &&
+    "$EMBED" convert -m "$folder" -o "$WORK/here.embed" --force >"$log" 2>&1 &&
+    cmp "$WORK/here.embed" "$WORK/out/m.embed" >>"$log" 2>&1 && [ "$(ls -A "$WORK/out")" = m.embed ]
+result $? "wine: the same single file"
+
 inputs() { # MODEL: texts, images, or token ids alone
     if [ -f "$1/texts.txt" ]; then echo -f "$1/texts.txt"
     elif [ -f "$1/preprocessor_config.json" ]; then echo --image -f "$WORK/images.txt"
