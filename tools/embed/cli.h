@@ -222,7 +222,9 @@ void output_begin_record(output *out, const batch *b, int64_t i);
 void output_end_failed(output *out, const batch *b, int64_t i);
 void output_flush(output *out);
 void output_close(output *out);
-/* Remove temporary files, and say "embed: WHY FILE is not written" if there is a WHY; safe in a signal handler. */
+void output_printed(void); /* end with standard output: the run fails if it did not take all */
+/* Remove temporary files, and say "embed: WHY FILE is not written" if there is a WHY; safe in a
+ * signal handler. */
 void output_discard(const char *why);
 
 /* ---- npy.c: arrays in ------------------------------------------------------------------ */

@@ -198,10 +198,7 @@ static void set_signals(void)
 
 static int finish(void)
 {
-    output out;
-
-    output_open(&out, NULL, FORMAT_JSONL);
-    output_close(&out);
+    output_printed();
     return 0;
 }
 

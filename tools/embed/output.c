@@ -294,3 +294,11 @@ void output_close(output *out)
         free(out->target);
     }
 }
+
+void output_printed(void)
+{
+    output out;
+
+    output_open(&out, NULL, FORMAT_JSONL);
+    output_close(&out);
+}
