@@ -1,5 +1,6 @@
 /* The calls of a session: tokens, token vectors and embeddings with every option, the sentence of
  * each way to fail, and the same bytes however the work is cut up. */
+#define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
