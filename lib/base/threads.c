@@ -124,8 +124,8 @@ size_t emb_pool_size(int32_t threads)
     return sizeof(emb_pool) + (size_t)EMB_MAX(threads - 1, 0) * sizeof(pthread_t);
 }
 
-/* Signals sent to the process are for the host's own threads, whose handlers may count on that. What a
- * fault, a debugger or a profiler raises is for the thread where it happens. */
+/* Signals sent to the process are for the host's own threads, whose handlers may count on that.
+ * What a fault, a debugger or a profiler raises is for the thread where it happens. */
 static int start_worker(emb_pool *p, pthread_t *thread)
 {
 #if defined(_WIN32)

@@ -20,8 +20,8 @@
 #include "../base/base.h"
 #include "int8.h"
 
-/* Functions that are one body with their caller's constants, one of which may be a function: without
- * an optimizer that is more than a compiler will do. */
+/* Functions that are one body with their caller's constants, one of which may be a function:
+ * without an optimizer that is more than a compiler will do. */
 #if defined(__OPTIMIZE__)
 #define INLINE static inline __attribute__((always_inline))
 #else

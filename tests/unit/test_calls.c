@@ -656,7 +656,8 @@ static void test_two_sessions_at_once(void **state)
     embed_session_free(s);
 }
 
-/* A signal that this thread does not take stays pending: none of the session's takes it, and ends us. */
+/* A signal that this thread does not take stays pending: a thread of the session that took it would
+ * end us. */
 static void test_signals_are_for_others(void **state)
 {
     (void)state;
