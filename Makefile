@@ -169,9 +169,9 @@ abi-check: $(BUILD)/tests/test_abi $(SO)
 
 # What goes where is the list in tools/install.sh.
 INSTALLED := DESTDIR PREFIX BINDIR LIBDIR INCLUDEDIR PKGCONFIGDIR CMAKEDIR MANDIR BASHCOMPDIR ZSHCOMPDIR \
-  FISHCOMPDIR BUILD VERSION SO_LINKS LIBS CC INSTALL
+  FISHCOMPDIR BUILD VERSION SO_LINKS COMMAND LIBS CC INSTALL
 run_install = $(foreach v,$(INSTALLED),$(v)='$(strip $($(v)))') SO=$(notdir $(SO)) tools/install.sh
-install: $(A) $(SO) $(BUILD)/embed
+install: $(A) $(SO) $(COMMAND)
 	@$(run_install) install
 uninstall:
 	@$(run_install) uninstall

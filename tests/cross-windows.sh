@@ -1,6 +1,6 @@
 #!/bin/sh
 # The library and the command for Windows, built here by MinGW: the archive, the DLL and what it exports,
-# embed.exe, a program that links each. Where wine is installed, the hidden states of every frozen model are
+# embed.exe, a program that links each, an install that programs use by pkg-config and by CMake. Where wine is installed, the hidden states of every frozen model are
 # byte for byte those of this machine's build, and paths and arguments are UTF-8. Part of `make check-cross`.
 # EMBED is this machine's embed command; SYSROOT_WINDOWS a folder with cJSON for MinGW (lib/pkgconfig), which
 # otherwise is built in WORK from Debian's source package.
@@ -64,8 +64,11 @@ build=$WORK/build
 export PKG_CONFIG_LIBDIR="$SYSROOT/lib/pkgconfig"
 echo "windows: building in $WORK"
 stb=$(PKG_CONFIG_LIBDIR='' pkg-config --cflags stb 2>/dev/null)
-$MAKE --no-print-directory CC=$triple-gcc AR=$triple-ar BLAS=none JPEG=stb SAN= BUILD="$build" LDFLAGS=-static \
-    STB="${stb:--I/usr/include/stb}" "$build/libembed.a" "$build/libembed-0.dll" "$build/embed.exe" >"$log" 2>&1
+for_windows() { # TARGET... of the Makefile
+    $MAKE --no-print-directory CC=$triple-gcc AR=$triple-ar BLAS=none JPEG=stb SAN= BUILD="$build" LDFLAGS=-static \
+        STB="${stb:--I/usr/include/stb}" "$@"
+}
+for_windows "$build/libembed.a" "$build/libembed-0.dll" "$build/embed.exe" >"$log" 2>&1
 status=$?
 result $status "libembed.a, libembed-0.dll, embed.exe"
 [ $status -eq 0 ] || exit 1
@@ -84,6 +87,25 @@ $triple-gcc -Iinclude $example "$build/libembed.a" -L"$SYSROOT/lib" -lcjson -sta
     -o "$build/static.exe" >"$log" 2>&1
 result $? "a program with the archive"
 
+# ---- install --------------------------------------------------------------------------------------
+
+stage=$WORK/stage
+rm -rf "$stage"
+for_windows install DESTDIR="$stage" PREFIX=/opt/libembed >"$log" 2>&1 &&
+    [ -e "$stage/opt/libembed/bin/libembed-0.dll" ] && [ -e "$stage/opt/libembed/bin/embed.exe" ] &&
+    $triple-gcc $example $(PKG_CONFIG_LIBDIR="$stage/opt/libembed/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$stage" \
+        pkg-config --cflags --libs libembed) -o "$stage/opt/libembed/bin/installed.exe" >>"$log" 2>&1
+result $? "make install, a program by pkg-config"
+if cmake --version >/dev/null 2>&1 && command -v $triple-g++ >/dev/null; then
+    rm -rf "$WORK/cmake"
+    version=$(sed -nE 's/^#define EMBED_VERSION_(MAJOR|MINOR|PATCH) //p' include/embed.h | paste -sd . -)
+    env -u MAKEFLAGS -u MAKELEVEL cmake -S tests/install/cmake -B "$WORK/cmake" -DWANTED="$version" \
+        -DCMAKE_SYSTEM_NAME=Windows -DCMAKE_C_COMPILER=$triple-gcc -DCMAKE_CXX_COMPILER=$triple-g++ \
+        -DCMAKE_PREFIX_PATH="$stage/opt/libembed" >"$log" 2>&1 &&
+        env -u MAKEFLAGS -u MAKELEVEL cmake --build "$WORK/cmake" >>"$log" 2>&1
+    result $? "programs by CMake"
+fi
+
 # ---- wine -----------------------------------------------------------------------------------------
 
 if ! command -v wine >/dev/null; then
@@ -98,12 +120,30 @@ for program in shared static; do
     result $? "wine: a program with the library, $program"
 done
 
+wine "$stage/opt/libembed/bin/installed.exe" tests/data/models/bert >"$log" 2>&1
+result $? "wine: a program beside the installed DLL"
+rm "$stage/opt/libembed/bin/installed.exe"
+for_windows uninstall DESTDIR="$stage" PREFIX=/opt/libembed >"$log" 2>&1
+find "$stage" -type f >>"$log"
+[ -z "$(find "$stage" -type f)" ]
+result $? "make uninstall leaves nothing"
+
 folder="$WORK/mödel-日本"
 rm -rf "$folder" && cp -r tests/data/models/bert "$folder"
 "$EMBED" tokens -m "$folder" 'a cät 日本' >"$WORK/here"
 wine "$build/embed.exe" tokens -m "$folder" 'a cät 日本' >"$WORK/there" 2>"$log"
 cmp "$WORK/here" "$WORK/there" >>"$log" 2>&1
 result $? "wine: paths and arguments are UTF-8"
+
+rm -rf "$WORK/out" && mkdir "$WORK/out"
+printf 'ko\n\377\n' >"$WORK/bad.txt"
+! wine "$build/embed.exe" text -m "$folder" -f "$WORK/bad.txt" -o "$WORK/out/v.npy" >"$log" 2>&1 &&
+    [ -z "$(ls -A "$WORK/out")" ]
+result $? "wine: nothing is left of a failure"
+wine "$build/embed.exe" convert -m "$folder" -o "$WORK/out/m.embed" >"$log" 2>&1 &&
+    "$EMBED" convert -m "$folder" -o "$WORK/here.embed" --force >"$log" 2>&1 &&
+    cmp "$WORK/here.embed" "$WORK/out/m.embed" >>"$log" 2>&1 && [ "$(ls -A "$WORK/out")" = m.embed ]
+result $? "wine: the same single file"
 
 inputs() { # MODEL: texts, images, or token ids alone
     if [ -f "$1/texts.txt" ]; then echo -f "$1/texts.txt"

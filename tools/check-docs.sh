@@ -2,7 +2,7 @@
 # What the pages name is there: links and #anchors, files of the repository in backticks, subcommands and options
 # of the command, targets of make, functions and numbers of embed.h. The block after a line "From [file](file):"
 # stands in that file; "..." in it leaves something out, and indentation does not count. docs/README.md names
-# every page. Spelling by codespell, where it is installed.
+# every page. Spelling, of the sources too, by codespell, where it is installed.
 #
 #   tools/check-docs.sh EMBED
 set -u
@@ -199,7 +199,7 @@ while IFS='	' read -r where file; do
 done <"$folder/files"
 
 if command -v codespell >/dev/null 2>&1; then
-    codespell $pages docs/man/* include/*.h* examples/* || failed=1
+    codespell -L nd,paeth,whats $pages Makefile docs/man include examples lib tools python/libembed || failed=1
 else
     spelling="skipped: spelling, no codespell"
 fi

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,15 +122,33 @@ size_t emb_pool_size(int32_t threads)
     return sizeof(emb_pool) + (size_t)EMB_MAX(threads - 1, 0) * sizeof(pthread_t);
 }
 
+/* Signals sent to the process are for the host's own threads, whose handlers may count on that.
+ * What a fault, a debugger or a profiler raises is for the thread where it happens. */
+static int start_worker(emb_pool *p, pthread_t *thread)
+{
+#if defined(_WIN32)
+    return pthread_create(thread, NULL, worker, p);
+#else
+    static const int own[] = {SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP, SIGPROF};
+    sigset_t blocked, before;
+    int status;
+
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) sigdelset(&blocked, own[i]);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    status = pthread_create(thread, NULL, worker, p);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return status;
+#endif
+}
+
 void emb_pool_start(emb_pool *p, int32_t threads)
 {
     memset(p, 0, sizeof *p);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     pthread_cond_init(&p->done, NULL);
-    while (p->workers < threads - 1 &&
-           pthread_create(&p->threads[p->workers], NULL, worker, p) == 0)
-        p->workers++;
+    while (p->workers < threads - 1 && start_worker(p, &p->threads[p->workers]) == 0) p->workers++;
 }
 
 static void wake_workers(emb_pool *p)

@@ -8,9 +8,7 @@
 #endif
 #include <immintrin.h>
 
-#include "../base/base.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "kernels.h"
 
 typedef __m256 vec;
 typedef uint32_t uvec __attribute__((vector_size(sizeof(vec))));

@@ -8,8 +8,6 @@
 #endif
 #include <immintrin.h>
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* Rows of a are rounded by blocks that stay in the first cache. */
 enum { BLOCK = 256, BLOCK_ROWS = 48 };
 

@@ -8,8 +8,6 @@
 #endif
 #include <immintrin.h>
 
-#define INLINE static inline __attribute__((always_inline))
-
 enum { WIDTH = 16 };
 typedef __m512 vec;
 

@@ -20,6 +20,14 @@
 #include "../base/base.h"
 #include "int8.h"
 
+/* Functions that are one body with their caller's constants, one of which may be a function:
+ * without an optimizer that is more than a compiler will do. */
+#if defined(__OPTIMIZE__)
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+
 #define EMB_LANES 16
 #define EMB_PANEL 16 /* output columns in one panel of packed weights */
 #define EMB_RESAMPLE_BITS 22 /* after the point of an image's resampling weights, as Pillow's */

@@ -13,8 +13,6 @@
 #endif
 #include <immintrin.h>
 
-#define INLINE static inline __attribute__((always_inline))
-
 typedef __m512 vec;
 typedef uint32_t uvec __attribute__((vector_size(sizeof(vec))));
 enum { WIDTH = 16 };

@@ -8,9 +8,7 @@
 #endif
 #include <arm_neon.h>
 
-#include "../base/base.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "kernels.h"
 
 typedef float32x4_t vec;
 typedef uint32x4_t uvec;

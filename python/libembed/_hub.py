@@ -3,6 +3,8 @@ installed."""
 
 from __future__ import annotations
 
+import glob
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -13,17 +15,27 @@ from ._errors import EmbedOSError
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
+_TORCH = "pytorch_model*.bin"  # where a folder has no safetensors
 _OTHER_FORMATS = ["onnx/*", "openvino/*"]
 
 
 def _cache_folder() -> Path:
-    """Where huggingface_hub keeps its snapshots, by the same variables."""
+    """Where sentence-transformers and huggingface_hub keep snapshots, by the same variables."""
     environment = os.environ.get
-    cache = environment("HF_HUB_CACHE") or environment("HUGGINGFACE_HUB_CACHE")
-    if cache:
-        return Path(cache).expanduser()
-    home = environment("HF_HOME") or os.path.join(environment("XDG_CACHE_HOME") or "~/.cache", "huggingface")
-    return Path(home).expanduser() / "hub"
+    cache = (
+        environment("SENTENCE_TRANSFORMERS_HOME")
+        or environment("HF_HUB_CACHE")
+        or environment("HUGGINGFACE_HUB_CACHE")
+    )
+    if not cache:
+        parent = environment("XDG_CACHE_HOME") or "~/.cache"
+        cache = os.path.join(environment("HF_HOME") or os.path.join(parent, "huggingface"), "hub")
+    return Path(os.path.expandvars(os.path.expanduser(cache)))
+
+
+def _downloads_are_off() -> bool:
+    value = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    return value.upper() in ("1", "ON", "YES", "TRUE")
 
 
 def _repositories(name: str) -> Iterator[str]:
@@ -33,10 +45,32 @@ def _repositories(name: str) -> Iterator[str]:
     yield name
 
 
-def _complete(snapshot: Path) -> bool:
-    """A snapshot may hold a tokenizer alone: what somebody asked for."""
-    configured = any((snapshot / f).is_file() for f in ("config.json", "modules.json"))
-    return configured and any(snapshot.rglob("*.safetensors"))
+def _has_shards(index: Path) -> bool:
+    try:
+        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        return all((index.parent / shard).is_file() for shard in shards)
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return True  # the library says what is wrong with it
+
+
+def _has_weights(folder: Path) -> bool:
+    """Whole, and looked for as the library does."""
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        if (folder / name).is_file():
+            return True
+        index = folder / f"{name}.index.json"
+        if index.is_file():
+            return _has_shards(index)
+    return False
+
+
+def _complete(snapshot: Path, repository: str) -> bool:
+    """A snapshot may hold what somebody asked for, a tokenizer or no modules, or as far as a download came."""
+    expected = ["modules.json"]
+    if not repository.startswith("sentence-transformers/"):
+        expected.append("config.json")
+    folders = {file.parent for file in snapshot.rglob("*.json")}
+    return any((snapshot / name).is_file() for name in expected) and any(map(_has_weights, folders))
 
 
 def _cached(repository: str, cache: Path, revision: str) -> Optional[Path]:
@@ -44,22 +78,31 @@ def _cached(repository: str, cache: Path, revision: str) -> Optional[Path]:
     reference = folder / "refs" / revision
     commit = reference.read_text().strip() if reference.is_file() else revision
     snapshot = folder / "snapshots" / commit
-    return snapshot if _complete(snapshot) else None
+    return snapshot if _complete(snapshot, repository) else None
 
 
 def _download(repository: str, cache: Path, revision: str, token: Union[str, bool, None]) -> Path:
+    """Weights are safetensors; of the folders that have none, those of torch.save."""
     from huggingface_hub import snapshot_download
 
-    return Path(
-        snapshot_download(
-            repository,
-            revision=revision,
-            cache_dir=str(cache),
-            token=token,
-            allow_patterns=_FILES,
-            ignore_patterns=_OTHER_FORMATS,
+    def fetch(patterns: list[str]) -> Path:
+        return Path(
+            snapshot_download(
+                repository,
+                revision=revision,
+                cache_dir=str(cache),
+                token=token,
+                allow_patterns=patterns,
+                ignore_patterns=_OTHER_FORMATS,
+            )
         )
-    )
+
+    snapshot = fetch(_FILES)
+    without = [file.parent for file in snapshot.rglob("config.json") if not _has_weights(file.parent)]
+    if without:
+        names = [glob.escape(folder.relative_to(snapshot).as_posix()) for folder in without]
+        fetch([_TORCH if name == "." else f"{name}/{_TORCH}" for name in names])
+    return snapshot
 
 
 def find_model(
@@ -80,7 +123,7 @@ def find_model(
         snapshot = _cached(repository, cache, wanted)
         if snapshot:
             return str(snapshot)
-    if local_files_only or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+    if local_files_only or _downloads_are_off():
         reasons.append("downloads are off")
     else:
         for repository in _repositories(text):
@@ -90,7 +133,7 @@ def find_model(
                 reasons = ["huggingface_hub, which downloads, is not installed"]
                 break
             except (OSError, ValueError) as error:
-                reasons.append(f"{repository}: {str(error).strip().splitlines()[0]}")
+                reasons.append(f"{repository}: {(str(error).strip() or type(error).__name__).splitlines()[0]}")
     raise EmbedOSError(
-        f"{text}: no such file or directory, and no model of that name in {cache} ({'; '.join(reasons)})"
+        f"{text}: no such file or directory, and no whole model of that name in {cache} ({'; '.join(reasons)})"
     )

@@ -15,6 +15,10 @@ NAMES = {
     "google/vit-base-patch16-224": ["vit"],
     "cross-encoder/ms-marco-MiniLM-L6-v2": ["bert", "bert-classifier"],
 }
+MODULES = """[
+    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+    {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}
+]"""
 PAGES = ["docs/getting_started.md", "docs/migrating.md", "docs/python.md", "README.md", "python/README.md"]
 ROOT = PYTHON.parent
 
@@ -30,6 +34,9 @@ def test_the_page_runs(page: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         folder = tmp_path / ("models--" + name.replace("/", "--"))
         for model in models:  # later ones over earlier ones
             shutil.copytree(MODELS / model, folder / "snapshots" / "1", dirs_exist_ok=True)
+        if name.startswith("sentence-transformers/"):
+            (folder / "snapshots" / "1" / "modules.json").write_text(MODULES)
+            shutil.copytree(MODELS / "st-dense" / "1_Pooling", folder / "snapshots" / "1" / "1_Pooling")
         (folder / "refs").mkdir()
         (folder / "refs" / "main").write_text("1")
     blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / page).read_text("utf-8"), re.M | re.S)

@@ -16,7 +16,8 @@ from test_plain import load, texts
 from libembed._engine import Engine
 
 PROGRAM = """
-import sys, time, warnings
+import signal, sys, time, warnings
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
 sys.path.insert(0, {tests!r})
 from test_plain import load, texts
 from libembed._engine import Engine

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The completion of each shell that is here: what it offers on some command lines.
+# The completion of each shell that is here: what it offers on some command lines. Shells that are not here are
+# named.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 embed=${EMBED:-build/release/embed}
@@ -7,7 +8,7 @@ folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
 ln -s "$(realpath "$embed")" "$folder/embed"
 PATH=$folder:$PATH
-failed=0 shells=
+failed=0 shells='' skipped=''
 
 offers() { # SHELL LINE EXPECTED: the function SHELL prints what it offers at the end of LINE, a word a line
     found=$($1 "$2" | grep . | sort | tr '\n' ' ')
@@ -26,8 +27,38 @@ in_bash() {
 in_fish() {
     fish --no-config -c 'source tools/completion/embed.fish; complete -C $argv[1]' "$1" | cut -f 1 | sed 's/^.*=//'
 }
-for shell in bash fish; do
-    command -v $shell >/dev/null 2>&1 || continue
+# An interactive shell on a terminal of its own, which notes what is added for the tab that it gets, and ends.
+in_zsh() {
+    : >"$folder/found"
+    ZDOTDIR=$folder zsh -fc 'zmodload zsh/zpty
+        zpty shell "zsh -di"
+        zpty -wn shell "$1"$'"'\t'"'
+        while zpty -r shell; do :; done' zsh "$1" >/dev/null
+    cat "$folder/found"
+}
+cp tools/completion/embed.zsh "$folder/_embed"
+cat >"$folder/.zshrc" <<'ZSH'
+TMOUT=20 # seconds until it gives up
+fpath=($ZDOTDIR $fpath)
+autoload -Uz compinit && compinit -u -D
+compadd() {
+    local -a found
+    (( ${@[(I)-[OAD]*]} )) && { builtin compadd "$@"; return }
+    builtin compadd -O found "$@"
+    print -rl -- $found >>$ZDOTDIR/found
+    builtin compadd "$@"
+}
+comppostfuncs=(exit)
+ZSH
+
+usable() { # SHELL
+    case $1 in
+    zsh) zsh -fc 'zmodload zsh/zpty' ;;
+    *) command -v $1 ;;
+    esac >/dev/null 2>&1
+}
+for shell in bash fish zsh; do
+    usable $shell || { skipped="$skipped no $shell"; continue; }
     shells="$shells $shell"
     offers in_$shell "embed se" "search "
     offers in_$shell "embed text --trunc" "--truncation-side "
@@ -35,8 +66,6 @@ for shell in bash fish; do
     offers in_$shell "embed text --truncation-side l" "left "
     offers in_$shell "embed info --truncation" ""
 done
-if command -v zsh >/dev/null 2>&1; then # read, not run: its completion needs a terminal
-    zsh -n tools/completion/embed.zsh || failed=1
-fi
 [ $failed -eq 0 ] && echo "completion: right in$shells"
+[ -z "$skipped" ] || echo "skipped:$skipped"
 exit $failed

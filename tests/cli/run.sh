@@ -253,6 +253,7 @@ mkfifo "$work/pipe"; exec 3<> "$work/pipe"; mkdir "$work/s"
 tries=0; while [ -z "$(files s)" ] && [ $tries -lt 30 ]; do sleep 1; tries=$((tries + 1)); done
 is "a temporary file while it runs" "$(files s | sed 's/[^.]* $//')" 'v.npy.'
 kill -TERM $process; { wait $process; } 2> /dev/null; is "stopped by the signal" $? 143; is "removed" "$(files s)" ''
+is "and says so" "$(cat "$work/err")" "embed: stopped by a signal: $work/s/v.npy is not written"
 printf 'ko\n' >&3; "$embed" text -m "$plain" -f "$work/pipe" > "$work/answer" & process=$!
 tries=0; while ! [ -s "$work/answer" ] && [ $tries -lt 30 ]; do sleep 1; tries=$((tries + 1)); done
 is "a line is answered at once" "$(wc -l < "$work/answer" | tr -d ' ')" 1
@@ -541,6 +542,36 @@ head -c 20000 "$work/before" > "$work/cut.embed"; expect "a file cut short" 1 ve
 mkdir "$work/full"
 ( ulimit -f 8; "$embed" convert -m "$sentence" -o "$work/full/x.embed" > "$work/out" 2> "$work/err" ); status=$?
 is "no room for the file" "$status,$(grep -c 'cannot write' "$work/err"),$(find "$work/full" -type f | wc -l | tr -d ' ')" "1,1,0"
+readonly=$work/full
+[ "$(id -u)" -ne 0 ] || readonly=/proc # where root cannot write either
+[ ! -d $readonly ] || {
+    chmod a-w "$work/full"
+    expect "a folder that is read-only" 1 convert -m "$sentence" -o "$readonly/x.embed"; err_has "$readonly/x.embed: cannot create"
+}
+
+# Stopped at any moment there is the old file, or the whole new one, and nothing beside it.
+stopped_after() # SIGNAL STATUS SECONDS
+{
+    echo old > "$work/k/x.embed"
+    timeout --preserve-status -s "$1" "$3" "$embed" convert -m "$sentence" -o "$work/k/x.embed" --force \
+        > "$work/out" 2> "$work/err"
+    status=$?
+    name="convert, $1 after $3 s"
+    [ $status -eq 0 ] || [ $status -eq "$2" ]
+    verdict $? "exit status $status"
+    echo old | cmp -s - "$work/k/x.embed" || cmp -s "$work/before" "$work/k/x.embed"
+    verdict $? "neither the old file nor the new one"
+    is "$name" "$(files k)" 'x.embed '
+}
+mkdir "$work/k"
+if timeout --preserve-status -s INT 9 true > /dev/null 2>&1; then
+    for time in 01 02 03 04 05 06 07 08 09 10 11 12 14 16 18 20 25 30 40 60; do
+        stopped_after INT 130 0.0$time
+        stopped_after TERM 143 0.0$time
+    done
+else
+    echo "skipped: signals while converting, no timeout of GNU"
+fi
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs into a staging folder and uses the library there as its users do: through pkg-config and
 # CMake, shared and static, from C and C++, with both spellings of the include; the command too.
-# Uninstalling leaves no file behind.
+# Uninstalling leaves no file behind. Without any install, its sources are compiled into a program.
 #
 #   tests/install/run.sh MODEL_DIRECTORY [MAKE VARIABLES...]
 set -u
@@ -80,12 +80,22 @@ cmake_package() {
     tried="$tried, CMake"
 }
 
+compiled_in() {
+    mkdir "$work/app"
+    cp examples/sentence_similarity.c "$work/app/program.c"
+    step "compiled in" env -u MAKEFLAGS -u MAKELEVEL "$make" -C "$work/app" -f "$PWD/examples/compiled_in.mk" \
+        -j"$(getconf _NPROCESSORS_ONLN)" CC="$cc" EMBED="$PWD" CFLAGS=-O0
+    gives "compiled in" "$work/app/program" "$model"
+    tried="$tried, compiled in"
+}
+
 root=$stage$prefix
 step "make install" $make install DESTDIR="$stage" PREFIX=$prefix "$@"
 pkg_config
 cplusplus g++ 17
 cplusplus clang++ 20
 cmake_package
+compiled_in
 step "embed --version" "$root/bin/embed" --version
 for page in man1/embed.1 man3/libembed.3; do
     [ -s "$root/share/man/$page" ] || fail "$page: not installed"

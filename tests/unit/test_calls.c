@@ -1,7 +1,10 @@
 /* The calls of a session: tokens, token vectors and embeddings with every option, the sentence of
  * each way to fail, and the same bytes however the work is cut up. */
+#define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include "three_models.h"
 
@@ -653,6 +656,27 @@ static void test_two_sessions_at_once(void **state)
     embed_session_free(s);
 }
 
+/* A signal that this thread does not take stays pending: a thread of the session that took it would
+ * end us. */
+static void test_signals_are_for_others(void **state)
+{
+    (void)state;
+    embed_session *s = session_of(dense->model, 3, 0);
+    sigset_t user, before, pending;
+    int number = 0;
+
+    sigemptyset(&user);
+    sigaddset(&user, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &user, &before);
+    assert_false(sigismember(&before, SIGUSR1));
+    assert_int_equal(kill(getpid(), SIGUSR1), 0);
+    sigpending(&pending);
+    assert_true(sigismember(&pending, SIGUSR1));
+    assert_int_equal(sigwait(&user, &number), 0);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    embed_session_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -672,6 +696,7 @@ int main(void)
         cmocka_unit_test(test_session_arguments),
         cmocka_unit_test(test_same_vectors),
         cmocka_unit_test(test_two_sessions_at_once),
+        cmocka_unit_test(test_signals_are_for_others),
     };
     return cmocka_run_group_tests_name("calls", tests, load_all, unload_all);
 }

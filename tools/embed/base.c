@@ -53,7 +53,7 @@ static void print_line(const char *prefix, const char *format, va_list arguments
 void quit(int status)
 {
     progress_clear();
-    output_discard();
+    output_discard(NULL);
     fflush(stdout);
     fflush(stderr);
     _exit(status);

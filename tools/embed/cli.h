@@ -133,6 +133,7 @@ void json_skip(json *j);                /* any one value */
 int64_t json_integer(json *j);
 _Noreturn void json_die(const json *j, const char *format, ...) PRINTF(2, 3);
 
+void json_add_string(buffer *out, const char *text, size_t size);
 void json_write_string(FILE *f, const char *text, size_t size);
 void json_write_floats(FILE *f, const float *x, int64_t count);
 
@@ -221,7 +222,10 @@ void output_begin_record(output *out, const batch *b, int64_t i);
 void output_end_failed(output *out, const batch *b, int64_t i);
 void output_flush(output *out);
 void output_close(output *out);
-void output_discard(void); /* remove temporary files; safe in a signal handler */
+void output_printed(void); /* end with standard output: the run fails if it did not take all */
+/* Remove temporary files, and say "embed: WHY FILE is not written" if there is a WHY; safe in a
+ * signal handler. */
+void output_discard(const char *why);
 
 /* ---- npy.c: arrays in ------------------------------------------------------------------ */
 

@@ -2,7 +2,6 @@
  * cost. */
 #include "cli.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -269,6 +268,5 @@ void run_convert(const options *o)
     printf("%-18s%lld inputs\n", "golden", (long long)golden);
     fflush(stdout);
     report_cost(o);
-    if (fflush(stdout) != 0)
-        die("standard output: cannot write: %s", strerror(errno));
+    output_printed();
 }

@@ -13,6 +13,7 @@ struct record { /* the fields of a row, one after another */
 
 struct csv {
     FILE *stream;
+    const char *list; /* in place of the stream: the rest of --columns */
     const char *name;
     char delimiter;
     int64_t line; /* being read, from 1 */
@@ -33,12 +34,23 @@ static _Noreturn void die_at(const csv *t, int64_t line, const char *what)
 
 static int take(csv *t)
 {
-    int c = getc(t->stream);
+    int c;
 
+    if (t->list)
+        return *t->list ? (unsigned char)*t->list++ : EOF;
+    c = getc(t->stream);
     if (c == EOF && ferror(t->stream))
         die("%s: cannot read: %s", t->name, strerror(errno));
     t->line += c == '\n';
     return c;
+}
+
+static void give_back(csv *t, int c)
+{
+    if (!t->list)
+        ungetc(c, t->stream);
+    else if (c != EOF)
+        t->list--;
 }
 
 static void end_field(struct record *r)
@@ -99,7 +111,7 @@ static bool take_record(csv *t, struct record *r, int64_t *line)
         *line = t->line;
         c = take(t);
         if (c == '\r' && (c = take(t)) != '\n') {
-            ungetc(c, t->stream);
+            give_back(t, c);
             c = '\r';
         }
     } while (c == '\n');
@@ -182,11 +194,10 @@ static void add_column(csv *t, int64_t column)
 /* --columns is a record of its own. */
 static void choose_columns(csv *t, const char *wanted)
 {
-    csv list = {.name = "--columns", .delimiter = ',', .line = 1};
+    csv list = {.name = "--columns", .list = wanted, .delimiter = ',', .line = 1};
     int64_t line, size;
 
-    list.stream = fmemopen((char *)(uintptr_t)wanted, strlen(wanted), "r");
-    if (!list.stream || !take_record(&list, &list.row, &line))
+    if (!take_record(&list, &list.row, &line))
         usage("--columns: expected names of columns, found none");
     make_room(t, list.row.count);
     for (int64_t i = 0; i < list.row.count; i++) {
@@ -194,7 +205,6 @@ static void choose_columns(csv *t, const char *wanted)
 
         add_column(t, find_column(t, name, size));
     }
-    fclose(list.stream);
     buffer_free(&list.row.bytes);
     free(list.row.ends);
 }
@@ -268,19 +278,9 @@ static void add_row(csv *t, buffer *text)
 /* "prompt":"the text", of what text has from at on. */
 static void add_key(buffer *extra, const buffer *text, size_t at)
 {
-    char *key = NULL;
-    size_t size;
-    FILE *f = open_memstream(&key, &size);
-
-    if (!f)
-        die("out of memory");
-    fputs("\"prompt\":", f);
-    json_write_string(f, text->data + at, text->size - at);
-    fputc(',', f);
-    if (fclose(f) != 0)
-        die("out of memory");
-    buffer_add(extra, key, size);
-    free(key);
+    buffer_add(extra, "\"prompt\":", 9);
+    json_add_string(extra, text->data + at, text->size - at);
+    buffer_add(extra, ",", 1);
 }
 
 bool csv_read(csv *t, buffer *text, buffer *extra)

@@ -274,30 +274,42 @@ int64_t json_integer(json *j)
 
 /* ---- writing ------------------------------------------------------------------------- */
 
-void json_write_string(FILE *f, const char *text, size_t size)
+void json_add_string(buffer *out, const char *text, size_t size)
 {
-    putc('"', f);
+    buffer_add(out, "\"", 1);
     for (size_t i = 0, n; i < size; i += n) {
         unsigned char c = (unsigned char)text[i];
+        char escape[8] = "";
 
         n = utf8_size(text + i, size - i);
         if (c == '"' || c == '\\')
-            fprintf(f, "\\%c", c);
+            snprintf(escape, sizeof(escape), "\\%c", c);
         else if (c == '\n')
-            fputs("\\n", f);
+            strcpy(escape, "\\n");
         else if (c == '\r')
-            fputs("\\r", f);
+            strcpy(escape, "\\r");
         else if (c == '\t')
-            fputs("\\t", f);
+            strcpy(escape, "\\t");
         else if (c < 0x20 || c == 0x7f)
-            fprintf(f, "\\u%04x", c);
+            snprintf(escape, sizeof(escape), "\\u%04x", c);
         else if (n == 0)
-            fputs("\\ufffd", f);
+            strcpy(escape, "\\ufffd");
+        if (*escape)
+            buffer_add(out, escape, strlen(escape));
         else
-            fwrite(text + i, 1, n, f);
+            buffer_add(out, text + i, n);
         n = n ? n : 1;
     }
-    putc('"', f);
+    buffer_add(out, "\"", 1);
+}
+
+void json_write_string(FILE *f, const char *text, size_t size)
+{
+    buffer b = {0};
+
+    json_add_string(&b, text, size);
+    fwrite(b.data, 1, b.size, f);
+    buffer_free(&b);
 }
 
 void json_write_floats(FILE *f, const float *x, int64_t count)

@@ -172,8 +172,8 @@ static void hold_standard_streams(void)
 
 static void stop(int number)
 {
-    output_discard();
     progress_clear();
+    output_discard(number == SIGINT ? "interrupted: " : "stopped by a signal: ");
     signal(number, SIG_DFL);
     raise(number);
 }
@@ -198,10 +198,7 @@ static void set_signals(void)
 
 static int finish(void)
 {
-    output out;
-
-    output_open(&out, NULL, FORMAT_JSONL);
-    output_close(&out);
+    output_printed();
     return 0;
 }
 

@@ -15,15 +15,36 @@ enum { NPY_HEADER = 128, SLOTS = 2 };
 
 /* Temporary files there are now, for output_discard. */
 static struct {
-    volatile sig_atomic_t used;
+    volatile sig_atomic_t state;
     char name[PATH_MAX + 8];
 } temporary[SLOTS];
 
-void output_discard(void)
+enum { UNUSED, WRITING, MOVING }; /* MOVING: it may have its own name by now */
+enum { SUFFIX = sizeof(".XXXXXX") - 1 };
+
+/* The file's own name is the temporary one without its suffix. */
+static void say_discarded(const char *why, const char *name)
+{
+    static const char begin[] = "embed: ", end[] = " is not written\n";
+    struct {
+        const char *text;
+        size_t size;
+    } part[] = {{begin, sizeof(begin) - 1},
+                {why, strlen(why)},
+                {name, strlen(name) - SUFFIX},
+                {end, sizeof(end) - 1}};
+
+    for (size_t i = 0; i < sizeof(part) / sizeof(part[0]); i++)
+        if (write(STDERR_FILENO, part[i].text, part[i].size) < 0)
+            return;
+}
+
+void output_discard(const char *why)
 {
     for (int i = 0; i < SLOTS; i++)
-        if (temporary[i].used)
-            unlink(temporary[i].name);
+        if (temporary[i].state != UNUSED && unlink(temporary[i].name) == 0 && why &&
+            temporary[i].state == WRITING)
+            say_discarded(why, temporary[i].name);
 }
 
 static _Noreturn void die_writing(const output *out)
@@ -70,15 +91,15 @@ static void open_temporary(output *out, const char *name, bool exists, mode_t mo
         memcpy(target, name, strlen(name));
     }
     out->target = target;
-    for (out->slot = 0; temporary[out->slot].used; out->slot++)
+    for (out->slot = 0; temporary[out->slot].state; out->slot++)
         ;
     if (strlen(target) >= PATH_MAX)
         die("%s: name too long", name);
     snprintf(temporary[out->slot].name, sizeof(temporary[0].name), "%s.XXXXXX", target);
-    temporary[out->slot].used = 1;
+    temporary[out->slot].state = WRITING;
     fd = mkstemp(temporary[out->slot].name);
     if (fd < 0) {
-        temporary[out->slot].used = 0;
+        temporary[out->slot].state = UNUSED;
         die("%s: cannot create: %s", name, strerror(errno));
     }
     fchmod(fd, exists ? mode & 0777 : 0666 & ~mask);
@@ -237,6 +258,7 @@ static void move_into_place(const output *out)
 {
     const char *from = temporary[out->slot].name;
 
+    temporary[out->slot].state = MOVING;
     if (out->exclusive && link(from, out->target) == 0)
         unlink(from);
     else if (out->exclusive && errno == EEXIST)
@@ -268,7 +290,15 @@ void output_close(output *out)
         die_writing(out);
     if (out->target) {
         move_into_place(out);
-        temporary[out->slot].used = 0;
+        temporary[out->slot].state = UNUSED;
         free(out->target);
     }
+}
+
+void output_printed(void)
+{
+    output out;
+
+    output_open(&out, NULL, FORMAT_JSONL);
+    output_close(&out);
 }

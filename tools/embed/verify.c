@@ -2,7 +2,6 @@
  * made. */
 #include "cli.h"
 
-#include <errno.h>
 #include <string.h>
 
 /* Every instruction set by which this library and CPU can run; a line each. */
@@ -55,6 +54,5 @@ void run_verify(const options *o)
             if (has_isa(o, sets[i]))
                 verify_isa(o, sets[i]);
     }
-    if (fflush(stdout) != 0)
-        die("standard output: cannot write: %s", strerror(errno));
+    output_printed();
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 __attribute__((constructor)) static void bytes_are_bytes(void)
@@ -44,6 +45,27 @@ int posix_link(const char *from, const char *to)
     if (CreateHardLinkA(to, from, NULL))
         return 0;
     errno = GetLastError() == ERROR_ALREADY_EXISTS ? EEXIST : EIO;
+    return -1;
+}
+
+int posix_mkstemp(char *name)
+{
+    const DWORD shared = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+    char *suffix = name + strlen(name) - 6;
+    DWORD number = GetTickCount() * 2654435761u + GetCurrentProcessId();
+
+    for (int tries = 0; tries < 100; tries++, number += 2654435761u) {
+        HANDLE file;
+
+        snprintf(suffix, 7, "%06lx", number >> 8);
+        file = CreateFileA(name, GENERIC_READ | GENERIC_WRITE, shared, NULL, CREATE_NEW,
+                           FILE_ATTRIBUTE_NORMAL, NULL);
+        if (file != INVALID_HANDLE_VALUE)
+            return _open_osfhandle((intptr_t)file, _O_RDWR | _O_BINARY);
+        if (GetLastError() != ERROR_FILE_EXISTS)
+            break;
+    }
+    errno = GetLastError() == ERROR_PATH_NOT_FOUND ? ENOENT : EACCES;
     return -1;
 }
 

@@ -30,10 +30,12 @@ struct sigaction {
 #define rename(from, to)        posix_rename(from, to)
 #define link(from, to)          posix_link(from, to)
 #define fsync(fd)               _commit(fd)
+#define mkstemp(name)           posix_mkstemp(name)
 
 int posix_sigaction(int number, const struct sigaction *new_action, struct sigaction *old_action);
 int posix_fchmod(int fd, int mode); /* nothing */
 int posix_rename(const char *from, const char *to); /* over a file that is there */
 int posix_link(const char *from, const char *to);
+int posix_mkstemp(char *name); /* a file that can be removed while it is open */
 
 #endif
