@@ -93,7 +93,7 @@ def record(name, backend, text, pair=None, max_length=0, left=False, strategy=0,
         e = backend.encode(text, pair, add_special_tokens=special)
     except Exception as error:
         return {**out, "fails": str(error).split(":")[0]}
-    ids, types, words, sequences, offsets = parity.expected(item, e)
+    ids, types, words, sequences, offsets = parity.expected([item], [e])
     return {**out, "ids": ids.tolist(), "types": types.tolist(), "words": words.tolist(), "sequences": sequences.tolist(),
             "offsets": offsets.reshape(-1).tolist()}
 

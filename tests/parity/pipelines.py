@@ -2,13 +2,14 @@
 """Every component of tokenizer.json alone and together, and every tokenizer class, against tokenizers and
 transformers, live: ids, type ids, word ids, sequence ids and offsets. Uses what tokens.py has.
 
-usage: pipelines.py [--quick] [--data DIR] [--only NAME[,NAME]] [--match TEXT] [--seed N] [--count N]
+usage: pipelines.py [--quick] [--data DIR] [--only NAME[,NAME]] [--match REGEX] [--seed N] [--count N]
 """
 import argparse
 import functools
 import json
 import os
 import random
+import re
 import sys
 import tempfile
 
@@ -211,7 +212,7 @@ def inputs_for(options, count):
 def check_normalizers(folders, options):
     failed = 0
     for name, normalizer in normalizer_cases(folders.data).items():
-        if options.match not in name:
+        if not re.search(options.match, name):
             continue
         tally = Tally()
         added = [added_token("</s>", 256, special=True), added_token("ab", 257, normalized=True), added_token("É", 258, normalized=True)]
@@ -225,7 +226,7 @@ def check_normalizers(folders, options):
 def check_pre_tokenizers(folders, options):
     failed = 0
     for name, pre_tokenizer in pre_tokenizer_cases().items():
-        if options.match not in name:
+        if not re.search(options.match, name):
             continue
         tally = Tally()
         check(tally, folders, name, pipeline(bytes_model(), None, pre_tokenizer, None, [added_token("</s>", 256, special=True)]),
@@ -305,7 +306,7 @@ def check_models(folders, options):
     failed = 0
     text = corpus(folders.data)
     for name, (model, pre_tokenizer) in model_cases(folders.data).items():
-        if options.match not in name:
+        if not re.search(options.match, name):
             continue
         tally = Tally()
         check(tally, folders, name, pipeline(model, None, pre_tokenizer), inputs_for(options, options.count) + text[: options.count])
@@ -344,7 +345,7 @@ def check_post_processors(folders, options):
     fallback = {**trained(folders.data, "Unigram", None, special_tokens=["<unk>"], unk_token="<unk>")}
     added = [added_token("<mask>", 1200, lstrip=True, special=True), added_token("ab", 1201, rstrip=True, normalized=True)]
     for name, post in post_processor_cases().items():
-        if options.match not in name:
+        if not re.search(options.match, name):
             continue
         tally = Tally()
         inputs = inputs_for(options, options.count)
@@ -529,7 +530,7 @@ def check_real(folders, options):
     lines, _ = real_lines(folders.data)
     lines = lines[:: max(1, len(lines) // options.lines)]
     for name, files in real_directories(folders.data).items():
-        if options.match not in name:
+        if not re.search(options.match, name):
             continue
         tally = Tally()
         path = folders.new(files)
@@ -623,7 +624,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="a sample of everything")
     parser.add_argument("--data", default=os.path.join(tokens.ROOT, "..", "shared", "data"))
     parser.add_argument("--only", default=",".join(CHECKS))
-    parser.add_argument("--match", default="", help="cases whose name has this in it")
+    parser.add_argument("--match", default="", help="a regular expression: cases in whose name it is found")
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--count", type=int, default=20000, help="random texts for each case")
     parser.add_argument("--lines", type=int, default=200000, help="lines of real text")
