@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Token ids, type ids, offsets, word ids and sequence ids of lib/text against transformers and tokenizers, live.
 
-usage: tokens.py [--quick] [--data DIR] [--only NAME[,NAME]] [--seed N] [--count N]
+usage: tokens.py [--quick] [--data DIR] [--only NAME[,NAME]] [--match REGEX] [--seed N] [--count N]
 Builds tokens_probe.c with cc and drives it through pipes. Every difference is printed; the exit status is
 1 if there was any. DIR holds tokenizers/, texts/ and goldens/ (default: ../shared/data).
 """
@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -372,6 +373,8 @@ def check_random(folders, options):
     failed = 0
     vocab = character_vocabulary()
     for i, (name, normalizer) in enumerate(FLAGS.items()):
+        if not re.search(options.match, name):
+            continue
         probe, backend = open_both(folders.new({
             "tokenizer.json": tokenizer_json(vocab, normalizer),
             "tokenizer_config.json": {"tokenizer_class": "PreTrainedTokenizerFast"}}))
@@ -380,6 +383,8 @@ def check_random(folders, options):
         failed += tally.report("random, " + name)
         probe.close()
     for i, name in enumerate(REAL[:2] if options.quick else REAL):
+        if not re.search(options.match, name):
+            continue
         probe, backend = open_both(folders.real(name, **MORE.get(name, {})))
         tally = Tally()
         compare(tally, probe, backend, Random(options.seed + 100 + i)(options.count), name)
@@ -669,6 +674,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="a sample of everything, a minute")
     parser.add_argument("--data", default=os.path.join(ROOT, "..", "shared", "data"))
     parser.add_argument("--only", default=",".join(CHECKS))
+    parser.add_argument("--match", default="", help="a regular expression: random texts for those in whose name it is found")
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--count", type=int, default=60000, help="random texts for each tokenizer")
     parser.add_argument("--probe", help="a probe that is built already")
