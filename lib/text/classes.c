@@ -263,6 +263,25 @@ static int32_t siglip(const emb_loader *l, emb_buffer *out)
     return EMBED_OK;
 }
 
+/* What a tokenizer.model says of itself, for a text that is not cut into words. */
+static int32_t lone_model(const emb_loader *l, emb_buffer *out)
+{
+    const emb_sentencepiece *m = &l->spm;
+    emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[");
+    put_charsmap(l, out, "");
+    emb_buffer_printf(out, "%s{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},"
+                      "\"content\":\"\xE2\x96\x81\"}]},\"model\":{\"byte_fallback\":%s,",
+                      m->charsmap ? "," : "", yes(m->byte_fallback));
+    if (l->class->model == &emb_token_model_unigram) {
+        emb_buffer_printf(out, "\"unk_id\":%lld}}", (long long)m->unk_id);
+    } else {
+        emb_buffer_printf(out, "\"fuse_unk\":true,\"unk_token\":");
+        emb_buffer_json(out, l->names.data);
+        emb_buffer_printf(out, "}}");
+    }
+    return EMBED_OK;
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 #define T(text)  {.content = text}
@@ -349,6 +368,12 @@ static const emb_tokenizer_class classes[] = {
      .single = "A s c:2", .pair = "A s B:1 s:1 c:2"},
 };
 
+/* Of a tokenizer.model without a class, by its type. */
+static const emb_tokenizer_class lone_models[] = {
+    {.name = "PreTrainedTokenizerFast", .model = &emb_token_model_bpe, .pipeline = lone_model},
+    {.name = "PreTrainedTokenizerFast", .model = &emb_token_model_unigram, .pipeline = lone_model},
+};
+
 /* What AutoTokenizer takes for a model_type when no config names a class. */
 static const char *const of_model_type[][2] = {
     {"bert", "BertTokenizer"}, {"distilbert", "BertTokenizer"}, {"electra", "BertTokenizer"},
@@ -424,8 +449,6 @@ int32_t emb_class_choose(emb_loader *l)
                     emb_excerpt_of(name, strlen(name)).text);
 }
 
-/* ---- special tokens -------------------------------------------------------------------------- */
-
 static emb_token_spec spec_of(const char *content, const emb_class_token *t)
 {
     return (emb_token_spec){.index = -1, .plain = !t->object,
@@ -433,6 +456,51 @@ static emb_token_spec spec_of(const char *content, const emb_class_token *t)
                                       .lstrip = t->lstrip, .special = t->special,
                                       .normalized = t->object && !t->special}};
 }
+
+/* The reference gives the pieces of a BPE the names that a config has for their ids; of those that
+ * merges need it cannot. */
+static int32_t refuse_renaming(const emb_loader *l)
+{
+    for (size_t i = 0; i < l->config.decoder.count; i++) {
+        const emb_token_spec *spec = &l->config.decoder.items[i];
+        if (spec->index < 0 || spec->index >= l->spm.count) continue;
+        const emb_sp_piece *piece = &l->spm.pieces[spec->index];
+        bool same = piece->size == spec->token.size &&
+                    !memcmp(piece->text, spec->token.content, piece->size);
+        if (same && l->class->model == &emb_token_model_bpe) continue;
+        return emb_fail(l->error, EMBED_EUNSUPPORTED,
+                        EMB_CONFIG_FILE ": added_tokens_decoder: %lld: names for the pieces of a "
+                        "tokenizer.model without a class are not supported",
+                        (long long)spec->index);
+    }
+    return EMBED_OK;
+}
+
+int32_t emb_class_of_model(emb_loader *l)
+{
+    const emb_sentencepiece *m = &l->spm;
+    emb_tokenizer_config *c = &l->config;
+    const struct { int named; int64_t id; const char *text; size_t size; } tokens[] = {
+        {EMB_UNK, m->unk_id, m->unk_piece, m->unk_piece_size},
+        {EMB_BOS, m->bos_id, m->bos_piece, m->bos_piece_size},
+        {EMB_EOS, m->eos_id, m->eos_piece, m->eos_piece_size}};
+    l->class = &lone_models[m->model_type == EMB_SP_UNIGRAM];
+    for (int i = 0; i < EMB_COUNT(tokens); i++) {
+        emb_buffer_add(&l->names, tokens[i].text, tokens[i].size);
+        emb_buffer_add(&l->names, "", 1);
+    }
+    if (l->names.failed) return emb_load_out_of_memory(l);
+    const char *text = l->names.data;
+    for (int i = 0; i < EMB_COUNT(tokens); i++, text += strlen(text) + 1) {
+        const emb_class_token plain = {.content = text};
+        if (tokens[i].id < 0 || c->state[tokens[i].named] != EMB_TOKEN_ABSENT) continue;
+        c->named[tokens[i].named] = spec_of(text, &plain);
+        c->state[tokens[i].named] = EMB_TOKEN_GIVEN;
+    }
+    return refuse_renaming(l);
+}
+
+/* ---- special tokens -------------------------------------------------------------------------- */
 
 /* A token that no file names, or by its text alone, is as the class has it. */
 static void set_one(emb_loader *l, int i)

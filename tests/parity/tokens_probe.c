@@ -85,6 +85,7 @@ int main(int argc, char **argv)
                                          "tokenizer.model"};
     for (int i = 0; i < 4 && !f.sentencepiece; i++) {
         f.sentencepiece = slurp(argv[1], models[i], &f.sentencepiece_size);
+        f.tokenizer_model = f.sentencepiece && i == 3;
     }
     char *config = slurp(argv[1], "config.json", &config_size);
     char *at = config ? strstr(config, "\"model_type\"") : NULL;
