@@ -59,15 +59,27 @@ static void put_unknown(const emb_loader *l, emb_buffer *out)
     emb_buffer_json(out, l->config.named[EMB_UNK].token.content);
 }
 
-static int32_t bert(const emb_loader *l, emb_buffer *out)
+static void put_bert(const emb_loader *l, emb_buffer *out, bool cjk, bool strip, bool lower)
 {
-    const emb_tokenizer_config *c = &l->config;
     emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,"
                       "\"handle_chinese_chars\":%s,\"strip_accents\":%s,\"lowercase\":%s},"
                       "\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"model\":{",
-                      yes(c->cjk), yes(c->strip), yes(c->lower));
+                      yes(cjk), yes(strip), yes(lower));
     put_unknown(l, out);
+}
+
+static int32_t bert(const emb_loader *l, emb_buffer *out)
+{
+    const emb_tokenizer_config *c = &l->config;
+    put_bert(l, out, c->cjk, c->strip, c->lower);
     emb_buffer_printf(out, "}}");
+    return EMBED_OK;
+}
+
+static int32_t herbert(const emb_loader *l, emb_buffer *out)
+{
+    put_bert(l, out, true, false, false);
+    emb_buffer_printf(out, ",\"end_of_word_suffix\":\"</w>\"}}");
     return EMBED_OK;
 }
 
@@ -296,6 +308,8 @@ static int32_t lone_model(const emb_loader *l, emb_buffer *out)
 #define END T("<|endoftext|>")
 #define BERT(class) {.name = class, .model = &emb_token_model_wordpiece, .pipeline = bert, \
                      .named = BERT_TOKENS, .single = "c A s", .pair = "c A s B:1 s:1"}
+#define ROBERTA(class) {.name = class, .model = &emb_token_model_bpe, .pipeline = byte_level, \
+                        .named = S_TOKENS, .single = "c A s", .pair = "c A s s B s", .trims = true}
 
 #define TEN(d) "<extra_id_" d "0>", "<extra_id_" d "1>", "<extra_id_" d "2>", "<extra_id_" d "3>", \
     "<extra_id_" d "4>", "<extra_id_" d "5>", "<extra_id_" d "6>", "<extra_id_" d "7>", \
@@ -308,14 +322,19 @@ static const char *const camembert_extra[] = {"<s>NOTUSED", "</s>NOTUSED", "<unk
 static const emb_tokenizer_class classes[] = {
     BERT("BertTokenizer"), BERT("DistilBertTokenizer"), BERT("ElectraTokenizer"),
     BERT("MobileBertTokenizer"), BERT("SqueezeBertTokenizer"), BERT("LayoutLMTokenizer"),
-    BERT("LxmertTokenizer"),
+    BERT("LxmertTokenizer"), BERT("DPRContextEncoderTokenizer"),
+    BERT("DPRQuestionEncoderTokenizer"),
     {.name = "MPNetTokenizer", .model = &emb_token_model_wordpiece, .pipeline = bert,
      .named = {[EMB_BOS] = OBJECT("<s>"), [EMB_EOS] = OBJECT("</s>"), [EMB_UNK] = OBJECT("[UNK]"),
                [EMB_SEP] = OBJECT("</s>"), [EMB_PAD] = OBJECT("<pad>"), [EMB_CLS] = OBJECT("<s>"),
                [EMB_MASK] = {.content = "<mask>", .object = true, .lstrip = true}},
      .single = "c A s", .pair = "c A s s B s", .trims = true},
-    {.name = "RobertaTokenizer", .model = &emb_token_model_bpe, .pipeline = byte_level,
-     .named = S_TOKENS, .single = "c A s", .pair = "c A s s B s", .trims = true},
+    ROBERTA("RobertaTokenizer"), ROBERTA("LongformerTokenizer"), ROBERTA("BartTokenizer"),
+    ROBERTA("LEDTokenizer"), ROBERTA("MvpTokenizer"),
+    {.name = "HerbertTokenizer", .model = &emb_token_model_bpe, .pipeline = herbert,
+     .named = {[EMB_UNK] = T("<unk>"), [EMB_SEP] = T("</s>"), [EMB_PAD] = T("<pad>"),
+               [EMB_CLS] = T("<s>"), [EMB_MASK] = T("<mask>")},
+     .single = "c A s", .pair = "c A s B:1 s:1"},
     {.name = "GPT2Tokenizer", .model = &emb_token_model_bpe, .pipeline = byte_level,
      .named = {[EMB_UNK] = END, [EMB_BOS] = END, [EMB_EOS] = END}},
     {.name = "Qwen2Tokenizer", .model = &emb_token_model_bpe, .pipeline = qwen2, .adds_again = true,
@@ -388,6 +407,7 @@ static const char *const of_model_type[][2] = {
     {"qwen2_vl", "Qwen2Tokenizer"}, {"qwen2_5_vl", "Qwen2Tokenizer"}, {"clip", "CLIPTokenizer"},
     {"clip_text_model", "CLIPTokenizer"}, {"gemma", "GemmaTokenizer"}, {"gemma2", "GemmaTokenizer"},
     {"gemma3", "GemmaTokenizer"}, {"gemma3_text", "GemmaTokenizer"},
+    {"xmod", "XLMRobertaTokenizer"}, {"jina_embeddings_v3", "XLMRobertaTokenizer"},
     {"xlm-roberta", "XLMRobertaTokenizer"}, {"gte", "XLMRobertaTokenizer"},
     {"camembert", "CamembertTokenizer"}, {"albert", "AlbertTokenizer"},
     {"deberta-v2", "DebertaV2Tokenizer"}, {"t5", "T5Tokenizer"}, {"mt5", "T5Tokenizer"},
@@ -397,7 +417,8 @@ static const char *const of_model_type[][2] = {
 
 /* Of these the class that a config names does not count. */
 static const char *const whatever_is_named[][2] = {
-    {"siglip2", "Siglip2Tokenizer"}, {"modernbert", "TokenizersBackend"},
+    {"siglip2", "Siglip2Tokenizer"}, {"qwen2", "Qwen2Tokenizer"},
+    {"modernbert", "TokenizersBackend"}, {"modernbert-decoder", "TokenizersBackend"},
     {"mistral", "TokenizersBackend"}, {"mixtral", "TokenizersBackend"},
 };
 
@@ -591,6 +612,7 @@ static int32_t read_template(const emb_loader *l, emb_template *t, const char *t
                 : l->class->pipeline == albert /* before tokens are added */
                 ? emb_token_model_id(&l->t->model, token->content, token->size)
                 : emb_tokenizer_id(l->t, token->content, token->size);
+            if (l->class->pipeline == herbert) piece.id = roles[i].letter == 's' ? 2 : 0;
             if (piece.id >= 0) continue;
             return emb_fail(l->error, EMBED_EFORMAT,
                             EMB_CONFIG_FILE ": %s: expected a token, found \"\"",

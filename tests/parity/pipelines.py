@@ -517,7 +517,17 @@ def made_directories(data):
                     [added_token("<|endoftext|>", 0, special=True), added_token("<think>", 1200, normalized=False)])
     words = trained(data, "WordPiece", pre_tokenizers.Whitespace(), special_tokens=["<s>", "<pad>", "</s>", "[UNK]", "<mask>"], unk_token="[UNK]")
     mpnet = pipeline(words, {"type": "Lowercase"}, {"type": "Whitespace"}, None, [added_token("<mask>", 4, special=True, lstrip=True, normalized=True)])
+    bert, gpt2, roberta = read(data, "bert-base-uncased", "vocab.txt"), read(data, "gpt2", "tokenizer.json"), read(data, "roberta-base", "tokenizer.json")
+    specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    herbert = pipeline(trained(data, "BPE", pre_tokenizers.Whitespace(), end_of_word_suffix="</w>", special_tokens=specials, size=2000), None,
+                       {"type": "Whitespace"}, None, [added_token(t, i, special=True) for i, t in enumerate(specials)])
+    named = lambda name, kind, files, **more: {**files, **model(kind, tokenizer_class=name, **more)}
     return {
+        "herbert made": {"tokenizer.json": herbert, **model("bert", tokenizer_class="HerbertTokenizerFast")},
+        "herbert made, other ends": {"tokenizer.json": herbert, **model("bert", tokenizer_class="HerbertTokenizer", cls_token="a", sep_token="b")},
+        "dpr": named("DPRContextEncoderTokenizer", "bert", bert), "dpr, strip": named("DPRQuestionEncoderTokenizer", "bert", bert, strip_accents=True),
+        "longformer": named("LongformerTokenizerFast", "roberta", roberta), "bart": named("BartTokenizer", "roberta", roberta, add_prefix_space=True),
+        "qwen2, another class": named("GPT2Tokenizer", "qwen2", gpt2), "qwen2, no class": named("PreTrainedTokenizerFast", "qwen2", gpt2),
         "albert made": {"tokenizer.json": albert, **model("albert")}, "albert made, accents": {"tokenizer.json": albert, **model("albert", keep_accents=True, do_lower_case=False)},
         "albert made, no post-processor": {"tokenizer.json": {**albert, "post_processor": None}, **model("albert")},
         "deberta made": {"tokenizer.json": deberta, **model("deberta-v2")},

@@ -217,6 +217,7 @@ static void classes(void **state)
         {"GemmaTokenizer", ""}, {"LlamaTokenizerFast", ", \"add_bos_token\": true"},
         {"PreTrainedTokenizerFast", ""}, {"TokenizersBackend", ", \"add_eos_token\": true"},
         {"BertTokenizer", ""}, {"RobertaTokenizerFast", ""}, {"CLIPTokenizer", ""},
+        {"LongformerTokenizer", ""}, {"DPRQuestionEncoderTokenizer", ""}, {"HerbertTokenizer", ""},
         {"XLMRobertaTokenizer", ""}, {"T5Tokenizer", ""}, {"XLNetTokenizer", ""},
         {"DebertaV2Tokenizer", ""}, {"CamembertTokenizer", ""}, {"SiglipTokenizer", ""},
         {"MPNetTokenizer", ", \"cls_token\": \"[CLS]\", \"sep_token\": \"[SEP]\""},

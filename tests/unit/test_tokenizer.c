@@ -467,6 +467,11 @@ static void class_of_model_type(void **state)
     assert_true(emb_tokenizer_pads_left(t));
     assert_int_equal(emb_tokenizer_pad_id(t), 0);
     emb_tokenizer_free(t);
+    g.model_type = "qwen2"; /* whatever the config names, its class wants these */
+    error = (embed_error)EMBED_ERROR_INIT;
+    assert_int_equal(emb_tokenizer_open(&t, &g, &emb_libc_allocator, &error), EMBED_EIO);
+    assert_string_equal(error.message, "tokenizer: expected tokenizer.json or vocab.json with "
+                        "merges.txt, found only vocab.txt");
     g.model_type = "modernbert"; /* tokenizer.json as it stands: there is none */
     error = (embed_error)EMBED_ERROR_INIT;
     assert_int_equal(emb_tokenizer_open(&t, &g, &emb_libc_allocator, &error), EMBED_EIO);
