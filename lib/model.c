@@ -213,6 +213,7 @@ static int32_t open_tokenizer(embed_model *m, const emb_json *config, const emb_
         int32_t status = emb_directory_text(m->dir, m->modules.folder, files[i].name, files[i].text,
                                             files[i].size, error);
         if (status < 0) return status;
+        f.tokenizer_model = *files[i].text && !strcmp(files[i].name, "tokenizer.model");
     }
     if (emb_directory_prepared(m->dir)) {
         const char *tables;

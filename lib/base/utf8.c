@@ -62,21 +62,36 @@ int emb_utf8_encode(uint32_t c, char out[4])
     return 4;
 }
 
+static bool continues(char c)
+{
+    return ((unsigned char)c & 0xC0) == 0x80;
+}
+
 int64_t emb_utf8_invalid(const char *s, size_t size)
 {
     size_t at = 0;
     while (at < size) {
         uint64_t word;
-        while (size - at >= 8) { /* eight ASCII bytes at a time */
-            memcpy(&word, s + at, 8);
-            if (word & UINT64_C(0x8080808080808080)) break;
-            at += 8;
+        size_t left = size - at;
+        unsigned char c = (unsigned char)s[at];
+        if (c < 0x80) {
+            at++;
+            while (size - at >= 8) { /* eight ASCII bytes at a time */
+                memcpy(&word, s + at, 8);
+                if (word & UINT64_C(0x8080808080808080)) break;
+                at += 8;
+            }
+        } else if (c >= 0xC2 && c <= 0xDF && left > 1 && continues(s[at + 1])) {
+            at += 2;
+        } else if (c > 0xE0 && c < 0xED && left > 2 && continues(s[at + 1]) &&
+                   continues(s[at + 2])) {
+            at += 3;
+        } else { /* what has bounds of its own */
+            uint32_t code;
+            int n = emb_utf8_decode(s + at, left, &code);
+            if (n < 0) return (int64_t)at;
+            at += (size_t)n;
         }
-        if (at == size) break;
-        uint32_t c;
-        int n = emb_utf8_decode(s + at, size - at, &c);
-        if (n < 0) return (int64_t)at;
-        at += (size_t)n;
     }
     return -1;
 }

@@ -135,31 +135,32 @@ static bool escape(emb_json_reader *r)
     return true;
 }
 
+static bool ends_run(unsigned char c)
+{
+    return c < 0x20 || c == '"' || c == '\\';
+}
+
 static bool string(emb_json_reader *r)
 {
     r->value_at = r->at++;
     r->scratch.size = 0;
     for (;;) {
-        size_t from = r->at;
-        unsigned char c = 0;
-        for (; r->at < r->size; r->at++) {
-            c = (unsigned char)r->text[r->at];
-            if (c < 0x20 || c == '"' || c == '\\') break;
-            if (c < 0x80) continue;
-            uint32_t code;
-            int n = emb_utf8_decode(r->text + r->at, r->size - r->at, &code);
-            if (n < 0)
-                return fail(r, EMBED_EFORMAT, "expected UTF-8 in a string, found the byte 0x%02X",
-                            c);
-            r->at += (size_t)n - 1;
-        }
-        emb_buffer_add(&r->scratch, r->text + from, r->at - from);
-        if (r->at == r->size) return unexpected(r, "a '\"' that ends the string");
+        const char *from = r->text + r->at;
+        size_t left = r->size - r->at, n = 0;
+        unsigned char all = 0;
+        for (; n < left && !ends_run((unsigned char)from[n]); n++) all |= (unsigned char)from[n];
+        int64_t invalid = all < 0x80 ? -1 : emb_utf8_invalid(from, n);
+        if (invalid >= 0)
+            return fail(r, EMBED_EFORMAT, "expected UTF-8 in a string, found the byte 0x%02X",
+                        (unsigned char)from[invalid]);
+        emb_buffer_add(&r->scratch, from, n);
+        r->at += n;
+        if (n == left) return unexpected(r, "a '\"' that ends the string");
+        unsigned char c = (unsigned char)from[n];
         if (c == '"') break;
         if (c != '\\')
-            return fail(r, EMBED_EFORMAT,
-                        "expected control characters in a string as \\u%04x, found the byte 0x%02X",
-                        c, c);
+            return fail(r, EMBED_EFORMAT, "expected control characters in a string as "
+                        "\\u%04x, found the byte 0x%02X", c, c);
         if (!escape(r)) return false;
     }
     r->at++;
@@ -168,21 +169,32 @@ static bool string(emb_json_reader *r)
     return r->scratch.failed ? fail(r, EMBED_ENOMEM, "out of memory") : true;
 }
 
+/* digits / power, rounded once: the quotient of the digits' double, and what it leaves. false: too
+ * near to the middle between two doubles to tell. */
+static bool divide(uint64_t digits, double power, double *out)
+{
+    double high = (double)digits, low = (double)(int64_t)(digits - (uint64_t)high);
+    double quotient = high / power, rest = (fma(-quotient, power, high) + low) / power;
+    *out = quotient + rest * (1 - 0x1p-40);
+    return *out == quotient + rest * (1 + 0x1p-40);
+}
+
 /* The double nearest to digits * 10^exponent, the digits being those of the number that ends before
- * `end`. Up to 2^53 and 10^22 one operation on exact doubles is correctly rounded. Everything else
- * goes to strtod as whole digits and an exponent: with no decimal point in it, no locale can change
- * what it means. */
+ * `end`. Up to 2^53 and 10^22 one operation on exact doubles is correctly rounded; a fraction of
+ * more digits is divided in two steps, where these can tell. Everything else goes to strtod as whole
+ * digits and an exponent: with no decimal point in it, no locale can change what it means. */
 static bool to_double(emb_json_reader *r, size_t end, bool fits, uint64_t digits, int64_t exponent)
 {
     static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                     1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                     1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    bool exact = fits && digits <= (uint64_t)1 << 53 && exponent >= -22 && exponent <= 22;
-    if (exact && FLT_EVAL_METHOD == 0) {
+    if (FLT_EVAL_METHOD == 0 && fits && exponent >= -22 && exponent <= 22) {
+        bool exact = digits <= (uint64_t)1 << 53, small = digits <= (uint64_t)1 << 62;
         r->number = (double)digits;
-        if (exponent < 0) r->number /= powers[-exponent];
-        else r->number *= powers[exponent];
-        return true;
+        if (exact && exponent < 0) r->number /= powers[-exponent];
+        else if (exact) r->number *= powers[exponent];
+        if (exact) return true;
+        if (small && exponent < 0 && divide(digits, powers[-exponent], &r->number)) return true;
     }
     r->scratch.size = 0;
     for (size_t i = r->at; i < end && (r->text[i] | 0x20) != 'e'; i++)
@@ -196,6 +208,18 @@ static bool to_double(emb_json_reader *r, size_t end, bool fits, uint64_t digits
     return true;
 }
 
+/* Digits from `at` on: where they end. */
+static size_t take_digits(const emb_json_reader *r, size_t at, uint64_t *digits, bool *fits)
+{
+    for (; at < r->size; at++) {
+        unsigned digit = (unsigned char)r->text[at] - (unsigned)'0';
+        if (digit > 9) break;
+        if (*digits > (UINT64_MAX - 9) / 10) *fits = false;
+        else *digits = 10 * *digits + digit;
+    }
+    return at;
+}
+
 static bool number(emb_json_reader *r, emb_json_event *event)
 {
     size_t at = r->at;
@@ -207,20 +231,17 @@ static bool number(emb_json_reader *r, emb_json_event *event)
     at += negative;
     if (r->size - at > 1 && r->text[at] == '0' && is_digit(r, at + 1))
         return fail(r, EMBED_EFORMAT, "expected a number, found one that begins with 0");
-    for (size_t first = at; ; at++) {
-        if (at < r->size && r->text[at] == '.' && *event == EMB_JSON_INTEGER && at > first) {
-            *event = EMB_JSON_FLOAT;
-            first = at + 1;
-        } else if (is_digit(r, at)) {
-            if (digits > (UINT64_MAX - 9) / 10) fits = false;
-            else digits = 10 * digits + (uint64_t)(r->text[at] - '0');
-            exponent -= *event == EMB_JSON_FLOAT;
-        } else if (at == first) {
-            r->at = at;
-            return unexpected(r, "a digit");
-        } else {
-            break;
-        }
+    size_t first = at;
+    at = take_digits(r, at, &digits, &fits);
+    if (at > first && at < r->size && r->text[at] == '.') {
+        *event = EMB_JSON_FLOAT;
+        first = at + 1;
+        at = take_digits(r, first, &digits, &fits);
+        exponent = -(int64_t)(at - first);
+    }
+    if (at == first) {
+        r->at = at;
+        return unexpected(r, "a digit");
     }
     if (at < r->size && (r->text[at] | 0x20) == 'e') {
         *event = EMB_JSON_FLOAT;

@@ -59,15 +59,27 @@ static void put_unknown(const emb_loader *l, emb_buffer *out)
     emb_buffer_json(out, l->config.named[EMB_UNK].token.content);
 }
 
-static int32_t bert(const emb_loader *l, emb_buffer *out)
+static void put_bert(const emb_loader *l, emb_buffer *out, bool cjk, bool strip, bool lower)
 {
-    const emb_tokenizer_config *c = &l->config;
     emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,"
                       "\"handle_chinese_chars\":%s,\"strip_accents\":%s,\"lowercase\":%s},"
                       "\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"model\":{",
-                      yes(c->cjk), yes(c->strip), yes(c->lower));
+                      yes(cjk), yes(strip), yes(lower));
     put_unknown(l, out);
+}
+
+static int32_t bert(const emb_loader *l, emb_buffer *out)
+{
+    const emb_tokenizer_config *c = &l->config;
+    put_bert(l, out, c->cjk, c->strip, c->lower);
     emb_buffer_printf(out, "}}");
+    return EMBED_OK;
+}
+
+static int32_t herbert(const emb_loader *l, emb_buffer *out)
+{
+    put_bert(l, out, true, false, false);
+    emb_buffer_printf(out, ",\"end_of_word_suffix\":\"</w>\"}}");
     return EMBED_OK;
 }
 
@@ -263,6 +275,25 @@ static int32_t siglip(const emb_loader *l, emb_buffer *out)
     return EMBED_OK;
 }
 
+/* What a tokenizer.model says of itself, for a text that is not cut into words. */
+static int32_t lone_model(const emb_loader *l, emb_buffer *out)
+{
+    const emb_sentencepiece *m = &l->spm;
+    emb_buffer_printf(out, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[");
+    put_charsmap(l, out, "");
+    emb_buffer_printf(out, "%s{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},"
+                      "\"content\":\"\xE2\x96\x81\"}]},\"model\":{\"byte_fallback\":%s,",
+                      m->charsmap ? "," : "", yes(m->byte_fallback));
+    if (l->class->model == &emb_token_model_unigram) {
+        emb_buffer_printf(out, "\"unk_id\":%lld}}", (long long)m->unk_id);
+    } else {
+        emb_buffer_printf(out, "\"fuse_unk\":true,\"unk_token\":");
+        emb_buffer_json(out, l->names.data);
+        emb_buffer_printf(out, "}}");
+    }
+    return EMBED_OK;
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 #define T(text)  {.content = text}
@@ -277,6 +308,8 @@ static int32_t siglip(const emb_loader *l, emb_buffer *out)
 #define END T("<|endoftext|>")
 #define BERT(class) {.name = class, .model = &emb_token_model_wordpiece, .pipeline = bert, \
                      .named = BERT_TOKENS, .single = "c A s", .pair = "c A s B:1 s:1"}
+#define ROBERTA(class) {.name = class, .model = &emb_token_model_bpe, .pipeline = byte_level, \
+                        .named = S_TOKENS, .single = "c A s", .pair = "c A s s B s", .trims = true}
 
 #define TEN(d) "<extra_id_" d "0>", "<extra_id_" d "1>", "<extra_id_" d "2>", "<extra_id_" d "3>", \
     "<extra_id_" d "4>", "<extra_id_" d "5>", "<extra_id_" d "6>", "<extra_id_" d "7>", \
@@ -289,14 +322,19 @@ static const char *const camembert_extra[] = {"<s>NOTUSED", "</s>NOTUSED", "<unk
 static const emb_tokenizer_class classes[] = {
     BERT("BertTokenizer"), BERT("DistilBertTokenizer"), BERT("ElectraTokenizer"),
     BERT("MobileBertTokenizer"), BERT("SqueezeBertTokenizer"), BERT("LayoutLMTokenizer"),
-    BERT("LxmertTokenizer"),
+    BERT("LxmertTokenizer"), BERT("DPRContextEncoderTokenizer"),
+    BERT("DPRQuestionEncoderTokenizer"),
     {.name = "MPNetTokenizer", .model = &emb_token_model_wordpiece, .pipeline = bert,
      .named = {[EMB_BOS] = OBJECT("<s>"), [EMB_EOS] = OBJECT("</s>"), [EMB_UNK] = OBJECT("[UNK]"),
                [EMB_SEP] = OBJECT("</s>"), [EMB_PAD] = OBJECT("<pad>"), [EMB_CLS] = OBJECT("<s>"),
                [EMB_MASK] = {.content = "<mask>", .object = true, .lstrip = true}},
      .single = "c A s", .pair = "c A s s B s", .trims = true},
-    {.name = "RobertaTokenizer", .model = &emb_token_model_bpe, .pipeline = byte_level,
-     .named = S_TOKENS, .single = "c A s", .pair = "c A s s B s", .trims = true},
+    ROBERTA("RobertaTokenizer"), ROBERTA("LongformerTokenizer"), ROBERTA("BartTokenizer"),
+    ROBERTA("LEDTokenizer"), ROBERTA("MvpTokenizer"),
+    {.name = "HerbertTokenizer", .model = &emb_token_model_bpe, .pipeline = herbert,
+     .named = {[EMB_UNK] = T("<unk>"), [EMB_SEP] = T("</s>"), [EMB_PAD] = T("<pad>"),
+               [EMB_CLS] = T("<s>"), [EMB_MASK] = T("<mask>")},
+     .single = "c A s", .pair = "c A s B:1 s:1"},
     {.name = "GPT2Tokenizer", .model = &emb_token_model_bpe, .pipeline = byte_level,
      .named = {[EMB_UNK] = END, [EMB_BOS] = END, [EMB_EOS] = END}},
     {.name = "Qwen2Tokenizer", .model = &emb_token_model_bpe, .pipeline = qwen2, .adds_again = true,
@@ -349,6 +387,12 @@ static const emb_tokenizer_class classes[] = {
      .single = "A s c:2", .pair = "A s B:1 s:1 c:2"},
 };
 
+/* Of a tokenizer.model without a class, by its type. */
+static const emb_tokenizer_class lone_models[] = {
+    {.name = "PreTrainedTokenizerFast", .model = &emb_token_model_bpe, .pipeline = lone_model},
+    {.name = "PreTrainedTokenizerFast", .model = &emb_token_model_unigram, .pipeline = lone_model},
+};
+
 /* What AutoTokenizer takes for a model_type when no config names a class. */
 static const char *const of_model_type[][2] = {
     {"bert", "BertTokenizer"}, {"distilbert", "BertTokenizer"}, {"electra", "BertTokenizer"},
@@ -363,6 +407,7 @@ static const char *const of_model_type[][2] = {
     {"qwen2_vl", "Qwen2Tokenizer"}, {"qwen2_5_vl", "Qwen2Tokenizer"}, {"clip", "CLIPTokenizer"},
     {"clip_text_model", "CLIPTokenizer"}, {"gemma", "GemmaTokenizer"}, {"gemma2", "GemmaTokenizer"},
     {"gemma3", "GemmaTokenizer"}, {"gemma3_text", "GemmaTokenizer"},
+    {"xmod", "XLMRobertaTokenizer"}, {"jina_embeddings_v3", "XLMRobertaTokenizer"},
     {"xlm-roberta", "XLMRobertaTokenizer"}, {"gte", "XLMRobertaTokenizer"},
     {"camembert", "CamembertTokenizer"}, {"albert", "AlbertTokenizer"},
     {"deberta-v2", "DebertaV2Tokenizer"}, {"t5", "T5Tokenizer"}, {"mt5", "T5Tokenizer"},
@@ -372,7 +417,8 @@ static const char *const of_model_type[][2] = {
 
 /* Of these the class that a config names does not count. */
 static const char *const whatever_is_named[][2] = {
-    {"siglip2", "Siglip2Tokenizer"}, {"modernbert", "TokenizersBackend"},
+    {"siglip2", "Siglip2Tokenizer"}, {"qwen2", "Qwen2Tokenizer"},
+    {"modernbert", "TokenizersBackend"}, {"modernbert-decoder", "TokenizersBackend"},
     {"mistral", "TokenizersBackend"}, {"mixtral", "TokenizersBackend"},
 };
 
@@ -424,8 +470,6 @@ int32_t emb_class_choose(emb_loader *l)
                     emb_excerpt_of(name, strlen(name)).text);
 }
 
-/* ---- special tokens -------------------------------------------------------------------------- */
-
 static emb_token_spec spec_of(const char *content, const emb_class_token *t)
 {
     return (emb_token_spec){.index = -1, .plain = !t->object,
@@ -433,6 +477,51 @@ static emb_token_spec spec_of(const char *content, const emb_class_token *t)
                                       .lstrip = t->lstrip, .special = t->special,
                                       .normalized = t->object && !t->special}};
 }
+
+/* The reference gives the pieces of a BPE the names that a config has for their ids; of those that
+ * merges need it cannot. */
+static int32_t refuse_renaming(const emb_loader *l)
+{
+    for (size_t i = 0; i < l->config.decoder.count; i++) {
+        const emb_token_spec *spec = &l->config.decoder.items[i];
+        if (spec->index < 0 || spec->index >= l->spm.count) continue;
+        const emb_sp_piece *piece = &l->spm.pieces[spec->index];
+        bool same = piece->size == spec->token.size &&
+                    !memcmp(piece->text, spec->token.content, piece->size);
+        if (same && l->class->model == &emb_token_model_bpe) continue;
+        return emb_fail(l->error, EMBED_EUNSUPPORTED,
+                        EMB_CONFIG_FILE ": added_tokens_decoder: %lld: names for the pieces of a "
+                        "tokenizer.model without a class are not supported",
+                        (long long)spec->index);
+    }
+    return EMBED_OK;
+}
+
+int32_t emb_class_of_model(emb_loader *l)
+{
+    const emb_sentencepiece *m = &l->spm;
+    emb_tokenizer_config *c = &l->config;
+    const struct { int named; int64_t id; const char *text; size_t size; } tokens[] = {
+        {EMB_UNK, m->unk_id, m->unk_piece, m->unk_piece_size},
+        {EMB_BOS, m->bos_id, m->bos_piece, m->bos_piece_size},
+        {EMB_EOS, m->eos_id, m->eos_piece, m->eos_piece_size}};
+    l->class = &lone_models[m->model_type == EMB_SP_UNIGRAM];
+    for (int i = 0; i < EMB_COUNT(tokens); i++) {
+        emb_buffer_add(&l->names, tokens[i].text, tokens[i].size);
+        emb_buffer_add(&l->names, "", 1);
+    }
+    if (l->names.failed) return emb_load_out_of_memory(l);
+    const char *text = l->names.data;
+    for (int i = 0; i < EMB_COUNT(tokens); i++, text += strlen(text) + 1) {
+        const emb_class_token plain = {.content = text};
+        if (tokens[i].id < 0 || c->state[tokens[i].named] != EMB_TOKEN_ABSENT) continue;
+        c->named[tokens[i].named] = spec_of(text, &plain);
+        c->state[tokens[i].named] = EMB_TOKEN_GIVEN;
+    }
+    return refuse_renaming(l);
+}
+
+/* ---- special tokens -------------------------------------------------------------------------- */
 
 /* A token that no file names, or by its text alone, is as the class has it. */
 static void set_one(emb_loader *l, int i)
@@ -523,6 +612,7 @@ static int32_t read_template(const emb_loader *l, emb_template *t, const char *t
                 : l->class->pipeline == albert /* before tokens are added */
                 ? emb_token_model_id(&l->t->model, token->content, token->size)
                 : emb_tokenizer_id(l->t, token->content, token->size);
+            if (l->class->pipeline == herbert) piece.id = roles[i].letter == 's' ? 2 : 0;
             if (piece.id >= 0) continue;
             return emb_fail(l->error, EMBED_EFORMAT,
                             EMB_CONFIG_FILE ": %s: expected a token, found \"\"",

@@ -42,6 +42,17 @@ static int32_t open_tables(emb_loader *l)
     return emb_tables_open(&l->tables, data, f->tables_size, l->error);
 }
 
+static int32_t open_spm(emb_loader *l)
+{
+    const char *data = l->files->sentencepiece;
+    size_t size = l->files->sentencepiece_size;
+    if (l->tables.kind) {
+        data = l->tables.arrays[EMB_TABLE_SENTENCEPIECE];
+        size = l->tables.bytes[EMB_TABLE_SENTENCEPIECE];
+    }
+    return emb_sentencepiece_open(&l->spm, data, size, l->t->vocabulary_from, l->a, l->error);
+}
+
 /* Whether there is a vocabulary for the model. */
 static int32_t check_files(emb_loader *l)
 {
@@ -62,13 +73,11 @@ static int32_t check_files(emb_loader *l)
         expected = "vocab.json with merges.txt";
     } else if (l->class) {
         t->vocabulary_from = expected = l->class->spm_name;
-        const char *data = f->sentencepiece;
-        size_t size = f->sentencepiece_size;
-        if (tables) {
-            data = l->tables.arrays[EMB_TABLE_SENTENCEPIECE];
-            size = l->tables.bytes[EMB_TABLE_SENTENCEPIECE];
-        }
-        if (data) return emb_sentencepiece_open(&l->spm, data, size, expected, l->a, l->error);
+        if (tables || f->sentencepiece) return open_spm(l);
+    } else if (tables || f->tokenizer_model) {
+        t->vocabulary_from = "tokenizer.model";
+        int32_t status = open_spm(l);
+        return status < 0 ? status : emb_class_of_model(l);
     }
     if (f->vocab_txt) found = "only vocab.txt";
     else if (f->vocab_json) found = f->merges_txt ? "only vocab.json with merges.txt"
@@ -235,6 +244,7 @@ int32_t emb_tokenizer_open(emb_tokenizer **tokenizer, const emb_tokenizer_files 
     emb_strings_init(&l.contents, a);
     emb_buffer_init(&l.pieces.texts, a);
     emb_buffer_init(&l.pieces.pieces, a);
+    emb_buffer_init(&l.names, a);
     l.config = (emb_tokenizer_config){.lower = true};
     int32_t status = load(&l);
     emb_config_free(&l.config, a);
@@ -245,6 +255,7 @@ int32_t emb_tokenizer_open(emb_tokenizer **tokenizer, const emb_tokenizer_files 
     emb_strings_free(&l.contents);
     emb_buffer_free(&l.pieces.texts);
     emb_buffer_free(&l.pieces.pieces);
+    emb_buffer_free(&l.names);
     if (status == EMBED_OK) *tokenizer = l.t;
     else emb_tokenizer_free(l.t);
     return status;

@@ -36,6 +36,7 @@ typedef struct emb_loader {
     emb_json_document *pipeline; /* the class's components, in place of those of tokenizer.json */
     emb_tokenizer_config config;
     emb_sentencepiece spm;       /* count 0: not a SentencePiece model */
+    emb_buffer names;            /* of its special tokens, each with a NUL */
     emb_tables tables;           /* kind NULL: the vocabulary is in the files */
     emb_token_list added;        /* index: the id; content: of a file */
     emb_strings contents;        /* of added; values: index in it */
@@ -83,6 +84,8 @@ typedef struct emb_tokenizer_class {
 /* By the name in a config, or by the model_type of config.json when nothing names it; NULL for
  * tokenizer.json as it stands. */
 int32_t emb_class_choose(emb_loader *l);
+/* For a tokenizer.model that no class is named for. */
+int32_t emb_class_of_model(emb_loader *l);
 /* Special tokens that no file names, and l->pipeline. */
 int32_t emb_class_apply(emb_loader *l);
 /* Once all tokens are in. */

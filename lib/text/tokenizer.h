@@ -16,6 +16,7 @@ typedef struct emb_tokenizer_files {
         added_tokens_json_size, vocab_txt_size;
     const char *vocab_json, *merges_txt, *sentencepiece;
     size_t vocab_json_size, merges_txt_size, sentencepiece_size;
+    bool tokenizer_model;   /* sentencepiece has this name: it needs no class */
     const char *model_type; /* of config.json; decides the class when nothing names it */
     /* of config.json; tokenizer_config.json's comes first. NULL: none */
     const char *tokenizer_class;

@@ -1,13 +1,12 @@
-/* The Unigram model. The vocabulary is a trie whose edges lie in one hash table: it is built in
- * the order of the file, without sorting, and a step is one look-up. The path needs one id for
- * each byte of the word; scores only as far back as the longest piece reaches. */
+/* The Unigram model. The vocabulary is a trie whose edges lie in one hash table, and a step is one
+ * look-up. The path needs one id for each byte of the word; scores only as far back as the longest
+ * piece reaches. */
 #include "unigram.h"
 
 #include <math.h>
 
 #define MAX_PROBE   256  /* beyond: pieces made to collide */
 #define UNK_PENALTY 10.0 /* below the lowest score */
-#define BATCH       32   /* pieces that are added side by side */
 #define ENDS        0x80000000u /* of a node number: a piece ends there */
 
 typedef emb_unigram_edge edge;
@@ -29,6 +28,11 @@ struct emb_unigram {
     bool byte_fallback, single, borrowed; /* borrowed: the arrays are the caller's */
 };
 
+static inline uint32_t size_of(const emb_unigram *u, uint32_t piece)
+{
+    return u->starts[piece + 1] - u->starts[piece] - 1;
+}
+
 /* ---- the trie ----------------------------------------------------------------------- */
 
 static uint32_t place_of(const emb_unigram *u, uint32_t key)
@@ -48,77 +52,6 @@ static uint32_t step(const emb_unigram *u, uint32_t node, uint8_t byte) /* 0: no
     return 0;
 }
 
-/* The edge of the key, or the free one that is to have it. NULL: too many collide. */
-static edge *seat(emb_unigram *u, uint32_t key)
-{
-    uint32_t place = place_of(u, key);
-    for (uint32_t i = 0; i < MAX_PROBE; i++) {
-        edge *e = &u->edges[(place + i) & u->mask];
-        if (e->key == key) return e;
-        if (e->key) continue;
-        u->probe = EMB_MAX(u->probe, i);
-        return e;
-    }
-    return NULL;
-}
-
-/* Room for 2^bits edges; half of it stays free. */
-static int32_t reserve(emb_unigram *u, uint32_t bits)
-{
-    size_t before = u->edges ? (size_t)u->mask + 1 : 0, size = (size_t)1 << bits;
-    edge *old = u->edges;
-    int32_t *ids = emb_calloc(&u->allocator, size / 2 + 2, sizeof *ids);
-    u->edges = emb_calloc(&u->allocator, size, sizeof *u->edges);
-    u->mask = (uint32_t)size - 1;
-    u->shift = 32 - bits;
-    u->probe = 0;
-    bool ok = ids && u->edges;
-    if (ok && before) memcpy(ids, u->ids, (before / 2 + 2) * sizeof *ids);
-    int32_t status = ok ? EMBED_OK : EMBED_ENOMEM;
-    for (size_t i = 0; ok && i < before; i++) {
-        edge *e = old[i].key ? seat(u, old[i].key) : NULL;
-        if (e) *e = old[i];
-        else if (old[i].key) status = EMBED_EFORMAT;
-    }
-    emb_free(&u->allocator, old);
-    emb_free(&u->allocator, u->ids);
-    u->ids = ids;
-    return status;
-}
-
-/* Add pieces side by side, a byte of each at a time: look-ups nearly all miss the caches, and so
- * the misses overlap. */
-static int32_t add(emb_unigram *u, const emb_unigram_piece *pieces, int32_t first, int32_t count)
-{
-    uint32_t nodes[BATCH] = {0}, keys[BATCH], longest = 0, total = 0;
-    for (int32_t k = 0; k < count; k++) {
-        longest = EMB_MAX(longest, pieces[k].size);
-        total += pieces[k].size;
-    }
-    while (u->nodes + total > u->mask / 2) {
-        int32_t status = reserve(u, 32 - u->shift + 1);
-        if (status < 0) return status;
-    }
-    for (uint32_t i = 0; i < longest; i++) {
-        for (int32_t k = 0; k < count; k++) {
-            if (i >= pieces[k].size) continue;
-            keys[k] = ((nodes[k] & ~ENDS) << 8 | (uint8_t)pieces[k].text[i]) + 1;
-            __builtin_prefetch(&u->edges[place_of(u, keys[k])], 1);
-        }
-        for (int32_t k = 0; k < count; k++) {
-            if (i >= pieces[k].size) continue;
-            edge *e = seat(u, keys[k]);
-            if (!e) return EMBED_EFORMAT;
-            if (e->key == 0) *e = (edge){keys[k], u->nodes++};
-            nodes[k] = e->to & ~ENDS;
-            if (i + 1 < pieces[k].size) continue;
-            e->to |= ENDS;
-            u->ids[nodes[k]] = first + k;
-        }
-    }
-    return EMBED_OK;
-}
-
 /* The piece that ends at a node, or -1. */
 static int32_t id_of(const emb_unigram *u, uint32_t node)
 {
@@ -136,6 +69,148 @@ static int32_t find(const emb_unigram *u, const char *text, size_t size)
         if (node == 0) return -1;
     }
     return id_of(u, node);
+}
+
+/* ---- building: nodes in the order of the pieces as they are sorted ------------------- */
+
+typedef struct place_in_order {
+    uint64_t head;  /* 8 bytes of the piece */
+    uint32_t piece;
+    uint32_t same;  /* bytes that the piece before begins with too */
+} place_in_order;
+
+/* 8 bytes, the first highest, plus 1 each: no byte of UTF-8 is 255, and 0 is the end. */
+static inline uint64_t head_of(const emb_unigram *u, uint32_t piece, uint32_t at)
+{
+    const char *text = u->bytes + u->starts[piece] + at; /* 8 bytes follow the last */
+    uint32_t size = size_of(u, piece);
+    uint64_t head = 0, there = at < size ? UINT64_MAX : 0;
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) head = head << 8 | (uint8_t)text[i];
+    if (at + 8 > size) there <<= 8 * (at + 8 - size) & 63;
+    return (head & there) + (ones & there);
+}
+
+static void sort_few(place_in_order *list, int64_t count)
+{
+    for (int64_t i = 1; i < count; i++) {
+        place_in_order moving = list[i];
+        int64_t at = i;
+        for (; at > 0 && list[at - 1].head > moving.head; at--) list[at] = list[at - 1];
+        list[at] = moving;
+    }
+}
+
+/* By 11 bits, the lowest first, an even number of times. */
+static void sort_many(place_in_order *list, place_in_order *spare, int64_t count)
+{
+    for (int shift = 0; shift < 64; shift += 11) {
+        uint32_t begins[2048] = {0}, begin = 0;
+        for (int64_t i = 0; i < count; i++) begins[list[i].head >> shift & 2047]++;
+        for (int i = 0; i < 2048; i++) {
+            uint32_t size = begins[i];
+            begins[i] = begin;
+            begin += size;
+        }
+        for (int64_t i = 0; i < count; i++) spare[begins[list[i].head >> shift & 2047]++] = list[i];
+        place_in_order *sorted = spare;
+        spare = list;
+        list = sorted;
+    }
+}
+
+/* Equal ones stay as they come: of these the last counts. */
+static void sort(const emb_unigram *u, place_in_order *list, place_in_order *spare, int64_t count,
+                 uint32_t at)
+{
+    for (int64_t i = 0; i < count; i++) list[i].head = head_of(u, list[i].piece, at);
+    if (count < 64) sort_few(list, count);
+    else sort_many(list, spare, count);
+    for (int64_t i = 0, end; i < count; i = end) {
+        for (end = i + 1; end < count && list[end].head == list[i].head; end++) {}
+        if (end - i > 1 && list[i].head & 255) sort(u, list + i, spare, end - i, at + 8);
+    }
+}
+
+static bool put(emb_unigram *u, edge e)
+{
+    uint32_t place = place_of(u, e.key);
+    for (uint32_t i = 0; i < MAX_PROBE; i++) {
+        edge *free = &u->edges[(place + i) & u->mask];
+        if (free->key) continue;
+        *free = e;
+        u->probe = EMB_MAX(u->probe, i);
+        return true;
+    }
+    return false;
+}
+
+/* Edges go in some steps after their place is known: the caches nearly all miss them. */
+static bool grow(emb_unigram *u, const place_in_order *order)
+{
+    uint32_t path[EMB_UNIGRAM_MAX_PIECE + 1] = {0};
+    edge waiting[16] = {{0}};
+    u->nodes = 1;
+    for (int64_t i = 0; i < u->count; i++) {
+        uint32_t piece = order[i].piece, size = size_of(u, piece);
+        const char *text = u->bytes + u->starts[piece];
+        edge *last = NULL;
+        for (uint32_t k = order[i].same; k < size; k++) {
+            last = &waiting[u->nodes % EMB_COUNT(waiting)];
+            if (last->key && !put(u, *last)) return false;
+            *last = (edge){(path[k] << 8 | (uint8_t)text[k]) + 1, u->nodes};
+            path[k + 1] = u->nodes++;
+            __builtin_prefetch(&u->edges[place_of(u, last->key)], 1);
+        }
+        if (last) last->to |= ENDS;
+        u->ids[path[size]] = (int32_t)piece;
+    }
+    for (int i = 0; i < EMB_COUNT(waiting); i++) {
+        if (waiting[i].key && !put(u, waiting[i])) return false;
+    }
+    return true;
+}
+
+static uint32_t same_bytes(const emb_unigram *u, uint32_t piece, uint32_t other)
+{
+    for (uint32_t at = 0; ; at += 8) {
+        uint64_t head = head_of(u, piece, at), differ = head ^ head_of(u, other, at);
+        if (differ) return at + (uint32_t)__builtin_clzll(differ) / 8;
+        if (!(head & 255)) return size_of(u, piece);
+    }
+}
+
+/* same, and the number of nodes. */
+static uint32_t compare_neighbours(const emb_unigram *u, place_in_order *order)
+{
+    uint32_t nodes = 1;
+    for (int64_t i = 0; i < u->count; i++) {
+        uint32_t piece = order[i].piece;
+        order[i].same = i ? same_bytes(u, piece, order[i - 1].piece) : 0;
+        nodes += size_of(u, piece) - order[i].same;
+    }
+    return nodes;
+}
+
+/* Half of the edges stay free. */
+static int32_t build(emb_unigram *u)
+{
+    const emb_allocator *a = &u->allocator;
+    place_in_order *order = emb_alloc(a, (size_t)u->count, 2 * sizeof *order);
+    if (!order) return EMBED_ENOMEM;
+    for (int64_t i = 0; i < u->count; i++) order[i].piece = (uint32_t)i;
+    sort(u, order, order + u->count, u->count, 0);
+    uint32_t nodes = compare_neighbours(u, order), bits = 10;
+    while (UINT32_C(1) << bits < 2 * nodes) bits++;
+    u->edges = emb_calloc(a, (size_t)1 << bits, sizeof *u->edges);
+    u->ids = emb_calloc(a, nodes, sizeof *u->ids);
+    u->mask = (UINT32_C(1) << bits) - 1;
+    u->shift = 32 - bits;
+    int32_t status = !u->edges || !u->ids ? EMBED_ENOMEM
+        : grow(u, order) ? EMBED_OK : EMBED_EFORMAT;
+    emb_free(a, order);
+    return status;
 }
 
 /* ---- opening ------------------------------------------------------------------------ */
@@ -180,12 +255,10 @@ static int32_t check(const emb_unigram_piece *pieces, int64_t count, int64_t unk
 static bool allocate(emb_unigram *u, size_t bytes, int64_t count)
 {
     const emb_allocator *a = &u->allocator;
-    uint32_t bits = 10;
-    while ((int64_t)1 << bits < 6 * count) bits++;
     u->scores = emb_alloc(a, (size_t)count, sizeof *u->scores);
     u->starts = emb_alloc(a, (size_t)count + 1, sizeof *u->starts);
-    u->bytes = emb_alloc(a, bytes, 1);
-    return u->scores && u->starts && u->bytes && reserve(u, bits) == EMBED_OK;
+    u->bytes = emb_alloc(a, bytes + 8, 1);
+    return u->scores && u->starts && u->bytes;
 }
 
 /* What the arrays say of all bytes. */
@@ -205,7 +278,6 @@ static int32_t fill(emb_unigram *u, const emb_unigram_piece *pieces, const char 
 {
     uint32_t used = 0;
     double lowest = INFINITY;
-    u->nodes = 1;
     for (int64_t i = 0; i < u->count; i++) {
         const emb_unigram_piece *p = &pieces[i];
         u->starts[i] = used;
@@ -216,14 +288,12 @@ static int32_t fill(emb_unigram *u, const emb_unigram_piece *pieces, const char 
         lowest = EMB_MIN(lowest, p->score);
         u->longest = EMB_MAX(u->longest, p->size);
     }
-    for (int64_t i = 0; i < u->count; i += BATCH) {
-        int32_t status = add(u, pieces + i, (int32_t)i, (int32_t)EMB_MIN(BATCH, u->count - i));
-        if (status < 0) {
-            return emb_fail(error, status, "%s: vocab: from piece %lld on: %s", where, (long long)i,
-                            status == EMBED_ENOMEM ? "no memory" : "pieces collide too often");
-        }
-    }
     u->starts[u->count] = used;
+    int32_t status = build(u);
+    if (status < 0) {
+        return emb_fail(error, status, "%s: vocab: %s", where,
+                        status == EMBED_ENOMEM ? "no memory" : "pieces collide too often");
+    }
     finish(u, lowest);
     return EMBED_OK;
 }
@@ -335,7 +405,7 @@ int32_t emb_unigram_id(const emb_unigram *u, const char *text, size_t size)
 const char *emb_unigram_text(const emb_unigram *u, int32_t id, uint32_t *size)
 {
     if (id < 0 || id >= u->count) return NULL;
-    *size = u->starts[id + 1] - u->starts[id] - 1;
+    *size = size_of(u, (uint32_t)id);
     return u->bytes + u->starts[id];
 }
 
@@ -376,7 +446,7 @@ size_t emb_unigram_scratch_size(const emb_unigram *u, size_t max_word)
 
 static inline size_t length_of(const emb_unigram *u, int32_t id)
 {
-    return id < 0 ? (size_t)~id : (size_t)(u->starts[id + 1] - u->starts[id] - 1);
+    return id < 0 ? (size_t)~id : size_of(u, (uint32_t)id);
 }
 
 /* The sum of two floats in double, rounded once, is their sum in float. */

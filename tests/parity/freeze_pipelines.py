@@ -93,7 +93,7 @@ def main():
                 pair = TEXTS[i - 1][:20] if name.startswith("post") else None
                 item = t if pair is None else (t, pair)
                 try:
-                    ids, types, words, sequences, offsets = (x.reshape(-1).tolist() for x in parity.expected(item, reference.encode(t, pair)))
+                    ids, types, words, sequences, offsets = (x.reshape(-1).tolist() for x in parity.expected([item], [reference.encode(t, pair)]))
                     results.append({"text": t, "count": len(ids), "hash": digest([*ids, *types, *words, *sequences, *offsets])})
                     if pair is not None:
                         results[-1]["pair"] = pair

@@ -70,6 +70,9 @@ DIRECTORIES = {
     "siglip2": {"tokenizer.model": GEMMA, "tokenizer_config.json": {"tokenizer_class": "Siglip2Tokenizer", "add_eos_token": True}},
     "llama": {"tokenizer.model": LLAMA, "tokenizer_config.json": {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True}},
     "llama-legacy": {"tokenizer.model": LLAMA, "tokenizer_config.json": {"tokenizer_class": "LlamaTokenizer", "legacy": True}},
+    "lone": {"tokenizer.model": GEMMA, "tokenizer_config.json": GENERIC},
+    "lone-unigram": {"tokenizer.model": spm_model(bpe_pieces([("<unk>", 2), ("<s>", 3), ("</s>", 3), ("<x>", 4)]), 1, unk_id=0),
+                     "tokenizer_config.json": {**GENERIC, "add_eos_token": True}},
 }
 
 TEXTS = [
@@ -93,7 +96,7 @@ def record(name, backend, text, pair=None, max_length=0, left=False, strategy=0,
         e = backend.encode(text, pair, add_special_tokens=special)
     except Exception as error:
         return {**out, "fails": str(error).split(":")[0]}
-    ids, types, words, sequences, offsets = parity.expected(item, e)
+    ids, types, words, sequences, offsets = parity.expected([item], [e])
     return {**out, "ids": ids.tolist(), "types": types.tolist(), "words": words.tolist(), "sequences": sequences.tolist(),
             "offsets": offsets.reshape(-1).tolist()}
 

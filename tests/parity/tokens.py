@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Token ids, type ids, offsets, word ids and sequence ids of lib/text against transformers and tokenizers, live.
 
-usage: tokens.py [--quick] [--data DIR] [--only NAME[,NAME]] [--seed N]
+usage: tokens.py [--quick] [--data DIR] [--only NAME[,NAME]] [--match REGEX] [--seed N] [--count N]
 Builds tokens_probe.c with cc and drives it through pipes. Every difference is printed; the exit status is
 1 if there was any. DIR holds tokenizers/, texts/ and goldens/ (default: ../shared/data).
 """
@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -23,7 +24,7 @@ import unicodedata
 import numpy as np
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["TOKENIZERS_PARALLELISM"] = "true"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 import tokenizers
 import transformers
 from tokenizers import AddedToken
@@ -31,7 +32,7 @@ from transformers import AutoTokenizer
 
 transformers.logging.set_verbosity_error()
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PAIR, LEFT, NO_SPECIAL, REPLACE, PREFIX, COUNT_ONLY = 1, 2, 4, 8, 16, 32
+PAIR, LEFT, NO_SPECIAL, REPLACE, PREFIX, COUNT_ONLY, LAST = 1, 2, 4, 8, 16, 32, 64
 STRATEGIES = ["longest_first", "only_first", "only_second"]
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -64,16 +65,18 @@ class Probe:
 
     def __init__(self, folder, *args):
         args = args or ("compiled",) * self.compiled
-        self.process = subprocess.Popen([self.program, folder, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen([self.program, folder, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        bufsize=1 << 20)
 
     def encode(self, inputs, flags=0, max_length=0, strategy=0):
         """inputs: str, or (str, str). Yields (ids, types, words, sequences, offsets) or a negative status."""
         records = []
-        for item in inputs:
+        for i, item in enumerate(inputs):
             pair = isinstance(item, tuple)
             texts = [t if isinstance(t, bytes) else t.encode() for t in (item if pair else (item,))]
             two = len(texts) == 2 and not flags & PREFIX
-            records.append(struct.pack("<iii", flags | (PAIR if two else 0), max_length, strategy))
+            more = (PAIR if two else 0) | (LAST if i == len(inputs) - 1 else 0)
+            records.append(struct.pack("<iii", flags | more, max_length, strategy))
             records += [struct.pack("<I", len(t)) + t for t in texts]
         feeder = threading.Thread(target=self.feed, args=(b"".join(records),))
         feeder.start()
@@ -83,8 +86,9 @@ class Probe:
             if n < 0 or flags & COUNT_ONLY:
                 results.append(n)
                 continue
-            four = np.frombuffer(self.read(16 * n), dtype=np.int32).reshape(4, n)
-            results.append((*four, np.frombuffer(self.read(16 * n), dtype=np.int64).reshape(n, 2)))
+            data = self.read(32 * n)
+            four = np.frombuffer(data, dtype=np.int32, count=4 * n).reshape(4, n)
+            results.append((*four, np.frombuffer(data, dtype=np.int64, offset=16 * n).reshape(n, 2)))
         feeder.join()
         return results
 
@@ -103,49 +107,61 @@ class Probe:
         self.process.wait()
 
 
-def byte_offsets(text):
-    """Byte offset of every character offset."""
-    sizes = np.fromiter((len(c.encode()) for c in text), dtype=np.int64, count=len(text)) if not text.isascii() \
-        else np.ones(len(text), dtype=np.int64)
-    return np.concatenate([[0], np.cumsum(sizes)])
+def expected(items, encodings):
+    """Encodings in the form of Probe.encode, one after another in one set of arrays: in bytes, -1 for None."""
+    number = lambda name, kind: np.array(list(itertools.chain.from_iterable(getattr(e, name) for e in encodings)), dtype=kind)
+    or_none = lambda name: np.nan_to_num(number(name, float), nan=-1).astype(np.int32)
+    texts = [item if isinstance(item, tuple) else (item,) for item in items]
+    code_points = np.frombuffer("".join(itertools.chain.from_iterable(texts)).encode("utf-32-le"), dtype=np.uint32)
+    at = np.concatenate([[0], np.cumsum(1 + (code_points > 0x7F) + (code_points > 0x7FF) + (code_points > 0xFFFF))])
+    sizes = [(len(t[0]), len(t[-1]) if len(t) > 1 else 0) for t in texts]
+    begin = np.cumsum([0, *itertools.chain.from_iterable(sizes)])  # of each text, as a character of all
+    sequences = or_none("sequence_ids")
+    place = np.repeat(2 * np.arange(len(items)), [len(e) for e in encodings]) + sequences
+    offsets = np.fromiter(itertools.chain.from_iterable(itertools.chain.from_iterable(e.offsets for e in encodings)), dtype=np.int64)
+    offsets = offsets.reshape(-1, 2)
+    mine = sequences >= 0
+    first = begin[place[mine], None]
+    offsets[mine] = at[first + offsets[mine]] - at[first]
+    return number("ids", np.int32), number("type_ids", np.int32), or_none("word_ids"), sequences, offsets
 
 
-def expected(item, e):
-    """An Encoding in the form of Probe.encode."""
-    number = lambda values: np.array([-1 if v is None else v for v in values], dtype=np.int32)
-    texts = item if isinstance(item, tuple) else (item,)
-    sequences, offsets = number(e.sequence_ids), np.array(e.offsets, dtype=np.int64).reshape(-1, 2)
-    for i, text in enumerate(texts):
-        if not text.isascii():
-            mine = sequences == i
-            offsets[mine] = byte_offsets(text)[offsets[mine]]
-    return np.array(e.ids, dtype=np.int32), np.array(e.type_ids, dtype=np.int32), number(e.word_ids), sequences, offsets
+def encode_each(backend, items, special):
+    """encode_batch, where one bad input fails the batch."""
+    for item in items:
+        try:
+            yield backend.encode(*(item if isinstance(item, tuple) else (item,)), add_special_tokens=special)
+        except Exception as error:
+            yield error
+
+
+def equal(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one, other))
 
 
 def compare(tally, probe, backend, inputs, what="", flags=0, max_length=0, strategy=0, show=3):
     """Ours against backend.encode_batch, whose truncation is already set."""
+    special = not flags & NO_SPECIAL
     for start in range(0, len(inputs), 4000):
         part = inputs[start:start + 4000]
         ours = probe.encode(part, flags, max_length, strategy)
+        tally.texts += len(part)
         try:
-            theirs = backend.encode_batch(part, add_special_tokens=not flags & NO_SPECIAL)
-        except Exception:  # one bad input fails the batch
-            theirs = []
-            for item in part:
-                try:
-                    theirs.append(backend.encode(*(item if isinstance(item, tuple) else (item,)),
-                                                 add_special_tokens=not flags & NO_SPECIAL))
-                except Exception as error:
-                    theirs.append(error)
-        for item, mine, e in zip(part, ours, theirs):
-            tally.texts += 1
-            if isinstance(e, Exception):
-                same, want = isinstance(mine, int), e
-            else:
-                want = expected(item, e)
+            theirs = backend.encode_batch(part, add_special_tokens=special)
+        except Exception:
+            theirs = list(encode_each(backend, part, special))
+        else:
+            if not any(isinstance(mine, int) for mine in ours):
+                want = expected(part, theirs)
                 tally.tokens += len(want[0])
-                same = not isinstance(mine, int) and all(
-                    a.shape == b.shape and (a == b).all() for a, b in zip(mine, want))
+                if all(len(mine[0]) == len(e) for mine, e in zip(ours, theirs)) and equal(map(np.concatenate, zip(*ours)), want):
+                    continue
+        for item, mine, e in zip(part, ours, theirs):
+            want = e if isinstance(e, Exception) else expected([item], [e])
+            if isinstance(mine, int) or isinstance(e, Exception):
+                same = isinstance(mine, int) and isinstance(e, Exception)
+            else:
+                same = equal(mine, want)
             if not same:
                 tally.differences += 1
                 if tally.differences <= show:
@@ -339,12 +355,12 @@ MORE = {"bert-base-cased": {"tokenizer_config.json": {"do_lower_case": False}},
         "bge-small-zh-v1.5": {"tokenizer_config.json": {"tokenizer_class": "PreTrainedTokenizerFast"}}}
 
 
-def check_real(folders, quick, seed):
+def check_real(folders, options):
     lines, languages = real_lines(folders.data)
-    lines = lines[::40] if quick else lines
+    lines = lines[::40] if options.quick else lines
     print("real text: %d lines in %d languages" % (len(lines), len(languages)))
     failed = 0
-    for name in REAL[:3] if quick else REAL:
+    for name in REAL[:3] if options.quick else REAL:
         probe, backend = open_both(folders.real(name, **MORE.get(name, {})))
         tally = Tally()
         compare(tally, probe, backend, lines, name)
@@ -353,37 +369,41 @@ def check_real(folders, quick, seed):
     return failed
 
 
-def check_random(folders, quick, seed):
-    failed, count = 0, 2000 if quick else 150000
+def check_random(folders, options):
+    failed = 0
     vocab = character_vocabulary()
     for i, (name, normalizer) in enumerate(FLAGS.items()):
+        if not re.search(options.match, name):
+            continue
         probe, backend = open_both(folders.new({
             "tokenizer.json": tokenizer_json(vocab, normalizer),
             "tokenizer_config.json": {"tokenizer_class": "PreTrainedTokenizerFast"}}))
         tally = Tally()
-        compare(tally, probe, backend, Random(seed + i)(count), name)
+        compare(tally, probe, backend, Random(options.seed + i)(options.count), name)
         failed += tally.report("random, " + name)
         probe.close()
-    for i, name in enumerate(REAL[:2] if quick else REAL[:6]):
+    for i, name in enumerate(REAL[:2] if options.quick else REAL):
+        if not re.search(options.match, name):
+            continue
         probe, backend = open_both(folders.real(name, **MORE.get(name, {})))
         tally = Tally()
-        compare(tally, probe, backend, Random(seed + 100 + i)(count // 2), name)
+        compare(tally, probe, backend, Random(options.seed + 100 + i)(options.count), name)
         failed += tally.report("random, " + name)
         probe.close()
     return failed
 
 
-def check_code_points(folders, quick, seed):
+def check_code_points(folders, options):
     every = [chr(c) for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
     vocab = character_vocabulary()
     failed = 0
     cases = [(n, lambda n=n: folders.real(n, **MORE.get(n, {}))) for n in REAL[:6]]
     cases += [("flags: " + n, lambda f=f: folders.new({"tokenizer.json": tokenizer_json(vocab, f), "tokenizer_config.json": {
         "tokenizer_class": "PreTrainedTokenizerFast"}})) for n, f in FLAGS.items()]
-    for name, make in cases[:1] + cases[6:8] if quick else cases:
+    for name, make in cases[:1] + cases[6:8] if options.quick else cases:
         probe, backend = open_both(make())
         tally = Tally()
-        if name == REAL[0] and not quick:
+        if name == REAL[0] and not options.quick:
             texts = every + ["a" + c + "b" for c in every]
         else:  # words between spaces do not see each other: many in one string
             words = every + ["a" + c + "b" for c in every]
@@ -394,9 +414,9 @@ def check_code_points(folders, quick, seed):
     return failed
 
 
-def check_truncation(folders, quick, seed):
+def check_truncation(folders, options):
     failed = 0
-    r = Random(seed + 7)
+    r = Random(options.seed + 7)
     texts = [" ".join(r.some("abcd", 1, 4) for _ in range(n)) for n in (0, 1, 2, 3, 5, 8, 13, 21)] + ["a [MASK] b [SEP]", "é\u0301 x" * 5]
     texts = [t if isinstance(t, str) else "".join(t) for t in texts]
     vocab = SPECIALS + list("abcdexé") + ["##" + c for c in "abcde"]
@@ -416,7 +436,7 @@ def check_truncation(folders, quick, seed):
         for flags in (0, NO_SPECIAL):
             compare(tally, probe, backend, inputs, name, flags)
             for side, strategy in itertools.product((0, LEFT), range(3)):
-                for max_length in (1, 2, 3, 4, 5, 6, 7, 9, 12, 16, 17, 30, 60) if not quick else (1, 2, 3, 4, 5, 8, 17):
+                for max_length in (1, 2, 3, 4, 5, 6, 7, 9, 12, 16, 17, 30, 60) if not options.quick else (1, 2, 3, 4, 5, 8, 17):
                     backend.enable_truncation(max_length, strategy=STRATEGIES[strategy], direction="left" if side else "right")
                     compare(tally, probe, backend, inputs, "%s %s %d %d" % (name, STRATEGIES[strategy], side, max_length),
                             flags | side, max_length, strategy)
@@ -431,13 +451,13 @@ def added_texts(r, contents, count):
     return ["".join(r.choices(pool, k=r.randint(1, 14))) for _ in range(count)]
 
 
-def check_added(folders, quick, seed):
-    r = random.Random(seed + 13)
+def check_added(folders, options):
+    r = random.Random(options.seed + 13)
     vocab = SPECIALS + list("abxyz.é中_1²") + ["##" + c for c in "abxyzé_1"]
     contents = ["<a>", "<a>b", "b<", "ab", "abab", "x y", "Yz", "é", "中x", "__", "z", "a", "xyzab"]
     flags = list(itertools.product((False, True), repeat=5))
     tally, opened = Tally(), 0
-    for round_ in range(40 if quick else 400):
+    for round_ in range(40 if options.quick else 400):
         added, seen = list(SPECIALS), set()
         for content in r.sample(contents, r.randint(1, 6)):
             single, left, right, normalized, special = r.choice(flags)
@@ -469,9 +489,9 @@ def check_added(folders, quick, seed):
     return tally.report("added tokens")
 
 
-def check_directories(folders, quick, seed):
+def check_directories(folders, options):
     """Files that disagree, old and new: what AutoTokenizer makes of them."""
-    r = random.Random(seed + 17)
+    r = random.Random(options.seed + 17)
     vocab = SPECIALS + list("abxyzABé中²") + ["##" + c for c in "abxyzé"] + ["ab", "##ab", "[NEW]"]
     text = ("\n".join(vocab) + "\n").encode()
     tj = tokenizer_json(vocab)
@@ -523,7 +543,7 @@ def check_directories(folders, quick, seed):
     for (name, files), class_, model in itertools.product(cases.items(), classes, ("bert", "distilbert", "electra", "xlm")):
         if class_ in ("PreTrainedTokenizerFast", "TokenizersBackend") and "tokenizer.json" not in files:
             continue
-        if model == "xlm" and class_ is None or quick and r.random() < 0.8:
+        if model == "xlm" and class_ is None or options.quick and r.random() < 0.8:
             continue
         files = dict(files, **{"config.json": {"model_type": model}})
         if class_:
@@ -569,22 +589,22 @@ def check_lowercase_first(folders, vocab, lower):
     return tally.report("lowercase first, do_lower_case %s" % lower)
 
 
-def check_other(folders, quick, seed):
+def check_other(folders, options):
     """A prompt in front, replacement of invalid UTF-8, invalid UTF-8."""
     probe, backend = open_both(folders.real("bert-base-uncased"))
-    r, tally = Random(seed + 23), Tally()
-    texts = r(2000 if quick else 40000)
+    r, tally = Random(options.seed + 23), Tally()
+    texts = r(2000 if options.quick else 40000)
     for prompt in ("query: ", "e", "\u0301x", "[MA", ""):
         ours = probe.encode([(prompt, t) for t in texts], PREFIX)
         for text, mine, e in zip(texts, ours, backend.encode_batch([prompt + t for t in texts])):
-            want = expected(prompt + text, e)
+            want = expected([prompt + text], [e])
             shift = len(prompt.encode())
             tally.texts += 1
             offsets = np.maximum(want[4] - shift, 0)
             if mine[0].tolist() != want[0].tolist() or (mine[4] != offsets).any() or (mine[2] != want[2]).any():
                 tally.differences += 1
                 print("DIFFERENCE prompt", ascii(prompt), ascii(text)[:200])
-    rng = random.Random(seed)
+    rng = random.Random(options.seed)
     broken = []
     for t in texts[:20000]:
         b = bytearray(t.encode())
@@ -621,7 +641,7 @@ GOLDENS = {"Xenova/bert-base-uncased": "bert-base-uncased", "Xenova/bert-base-ca
            "distilbert/distilbert-base-multilingual-cased": "bert-base-multilingual-cased"}
 
 
-def check_goldens(folders, quick, seed):
+def check_goldens(folders, options):
     """Token ids published by transformers.js and swift-transformers."""
     tally = Tally()
     with open(folders.data + "/goldens/transformers.js/tokenization_cases.json", encoding="utf-8") as f:
@@ -654,15 +674,19 @@ def main():
     parser.add_argument("--quick", action="store_true", help="a sample of everything, a minute")
     parser.add_argument("--data", default=os.path.join(ROOT, "..", "shared", "data"))
     parser.add_argument("--only", default=",".join(CHECKS))
+    parser.add_argument("--match", default="", help="a regular expression: random texts for those in whose name it is found")
     parser.add_argument("--seed", type=int, default=20)
+    parser.add_argument("--count", type=int, default=60000, help="random texts for each tokenizer")
     parser.add_argument("--probe", help="a probe that is built already")
     args = parser.parse_args()
+    if args.quick:
+        args.count = 2000
     print("transformers %s, tokenizers %s, Python %s" % (transformers.__version__, tokenizers.__version__, sys.version.split()[0]))
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         Probe.program = args.probe or build_probe(folder)
         for name in args.only.split(","):
-            failed += CHECKS[name](Folders(tempfile.mkdtemp(dir=folder), os.path.abspath(args.data)), args.quick, args.seed)
+            failed += CHECKS[name](Folders(tempfile.mkdtemp(dir=folder), os.path.abspath(args.data)), args)
     print("%d differences" % failed)
     return 1 if failed else 0
 

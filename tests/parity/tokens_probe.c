@@ -1,14 +1,15 @@
 /* Tokenizes records from standard input for tokens.py. argv: a directory, then "lower" for
- * lowercase_first, or "compiled" for a vocabulary stored as tables and opened from them. Record: flags, max_length, strategy (int32 each), size and bytes of the text,
- * and of the pair if flag 1. Answer: status or count (int64), then on success ids, type ids, word
- * ids, sequence ids (int32) and offsets. */
+ * lowercase_first, or "compiled" for a vocabulary stored as tables and opened from them. Record:
+ * flags, max_length, strategy (int32 each), size and bytes of the text, and of the pair if flag 1.
+ * Answer: status or count (int64), then on success ids, type ids, word ids, sequence ids (int32)
+ * and offsets. Answers may wait for the record that has flag LAST. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "../../lib/text/tokenizer.h"
 
-enum { PAIR = 1, LEFT = 2, NO_SPECIAL = 4, REPLACE = 8, PREFIX = 16, COUNT_ONLY = 32 };
+enum { PAIR = 1, LEFT = 2, NO_SPECIAL = 4, REPLACE = 8, PREFIX = 16, COUNT_ONLY = 32, LAST = 64 };
 #define MAX_TEXT (1 << 23)
 
 static char *slurp(const char *dir, const char *name, size_t *size)
@@ -84,6 +85,7 @@ int main(int argc, char **argv)
                                          "tokenizer.model"};
     for (int i = 0; i < 4 && !f.sentencepiece; i++) {
         f.sentencepiece = slurp(argv[1], models[i], &f.sentencepiece_size);
+        f.tokenizer_model = f.sentencepiece && i == 3;
     }
     char *config = slurp(argv[1], "config.json", &config_size);
     char *at = config ? strstr(config, "\"model_type\"") : NULL;
@@ -119,8 +121,9 @@ int main(int argc, char **argv)
         text.prefix = prefix;
         text.data = a;
         pair.data = b;
-        emb_tokenize_options o = {max_length, flags & LEFT, strategy, !(flags & NO_SPECIAL),
-                                  flags & REPLACE};
+        emb_tokenize_options o = {
+            .max_length = max_length, .left = flags & LEFT, .strategy = strategy,
+            .add_special_tokens = !(flags & NO_SPECIAL), .replace_invalid = flags & REPLACE};
         int64_t n = emb_tokenize(t, scratch, MAX_TEXT, 4096, &text, b ? &pair : NULL, &o, &out,
                                  &error);
         put(&n, sizeof n);
@@ -132,7 +135,7 @@ int main(int argc, char **argv)
             put(out.sequence_ids, (size_t)n * 4);
             put(out.offsets, (size_t)n * 16);
         }
-        fflush(stdout);
+        if (flags & LAST) fflush(stdout);
         free(prefix);
         free(a);
         free(b);

@@ -1,6 +1,6 @@
 """Prints the versions of the reference libraries, and warns of one that is not the pinned one."""
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
@@ -12,7 +12,10 @@ def main():
         if pin.startswith("#") or "==" not in pin:
             continue
         name, wanted = pin.split("==")
-        found = version(name)
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            found = "is not there"
         note = "" if found.split("+")[0] == wanted else f"  (pinned: {wanted})"
         print(f"{name} {found}{note}")
 

@@ -212,10 +212,12 @@ static void classes(void **state)
     static const char *const texts[] = {"ab a", "AB  B", "b a<s>xb", "", "[UNK] a"};
     static const char vocab[] = "[UNK]\n[CLS]\n[SEP]\na\nb\n##b\n";
     static const char merges[] = "#version: 0.2\na b\n\xC4\xA0 a\n";
-    enum { OF_BPE_FILES = 2 }; /* the first of them */
+    enum { OF_BPE_FILES = 3 }; /* the first of them */
     static const struct { const char *name, *tokens; } cases[] = {
         {"GemmaTokenizer", ""}, {"LlamaTokenizerFast", ", \"add_bos_token\": true"},
+        {"PreTrainedTokenizerFast", ""}, {"TokenizersBackend", ", \"add_eos_token\": true"},
         {"BertTokenizer", ""}, {"RobertaTokenizerFast", ""}, {"CLIPTokenizer", ""},
+        {"LongformerTokenizer", ""}, {"DPRQuestionEncoderTokenizer", ""}, {"HerbertTokenizer", ""},
         {"XLMRobertaTokenizer", ""}, {"T5Tokenizer", ""}, {"XLNetTokenizer", ""},
         {"DebertaV2Tokenizer", ""}, {"CamembertTokenizer", ""}, {"SiglipTokenizer", ""},
         {"MPNetTokenizer", ", \"cls_token\": \"[CLS]\", \"sep_token\": \"[SEP]\""},
@@ -229,7 +231,7 @@ static void classes(void **state)
             .vocab_txt = vocab, .vocab_txt_size = sizeof vocab - 1,
             .vocab_json = VOCAB, .vocab_json_size = sizeof VOCAB - 1,
             .merges_txt = merges, .merges_txt_size = sizeof merges - 1,
-            .sentencepiece = spm, .sentencepiece_size = sizeof spm - 1};
+            .sentencepiece = spm, .sentencepiece_size = sizeof spm - 1, .tokenizer_model = true};
         if (i < OF_BPE_FILES) {
             f.sentencepiece = spm_bpe;
             f.sentencepiece_size = sizeof spm_bpe - 1;

@@ -261,6 +261,14 @@ static void test_numbers(void **state)
         if (!isfinite(x)) continue;
         snprintf(text, sizeof text, "%.*e", i % 2 ? 16 : 40, x);
         assert_same_bits(number_of(text), x);
+        uint64_t digits = bits >> (i % 12); /* as many as a float has in double, and near to ties */
+        if (i % 3 == 0) digits = digits >> 9 << 9 | 256;
+        int size = snprintf(text, sizeof text, "%llu", (unsigned long long)digits);
+        int point = i % size;
+        memmove(text + size - point + 1, text + size - point, (size_t)point + 1);
+        text[size - point] = '.';
+        if (point == 0) memcpy(text + size, "e-1", 4);
+        assert_same_bits(number_of(text), strtod(text, NULL));
     }
 }
 

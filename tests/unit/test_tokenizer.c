@@ -51,6 +51,7 @@ static emb_tokenizer_files read_files(const char *folder)
     f.added_tokens_json = slurp(folder, "added_tokens.json", &f.added_tokens_json_size);
     f.vocab_txt = slurp(folder, "vocab.txt", &f.vocab_txt_size);
     f.sentencepiece = slurp(folder, "tokenizer.model", &f.sentencepiece_size);
+    f.tokenizer_model = f.sentencepiece;
     return f;
 }
 
@@ -466,10 +467,21 @@ static void class_of_model_type(void **state)
     assert_true(emb_tokenizer_pads_left(t));
     assert_int_equal(emb_tokenizer_pad_id(t), 0);
     emb_tokenizer_free(t);
+    g.model_type = "qwen2"; /* whatever the config names, its class wants these */
+    error = (embed_error)EMBED_ERROR_INIT;
+    assert_int_equal(emb_tokenizer_open(&t, &g, &emb_libc_allocator, &error), EMBED_EIO);
+    assert_string_equal(error.message, "tokenizer: expected tokenizer.json or vocab.json with "
+                        "merges.txt, found only vocab.txt");
     g.model_type = "modernbert"; /* tokenizer.json as it stands: there is none */
     error = (embed_error)EMBED_ERROR_INIT;
     assert_int_equal(emb_tokenizer_open(&t, &g, &emb_libc_allocator, &error), EMBED_EIO);
     assert_string_equal(error.message, "tokenizer: expected tokenizer.json, found only vocab.txt");
+    emb_tokenizer_files lone = f; /* under another name no class takes it */
+    lone.tokenizer_config_json = "{\"tokenizer_class\":\"PreTrainedTokenizerFast\"}";
+    lone.tokenizer_config_json_size = strlen(lone.tokenizer_config_json);
+    lone.tokenizer_model = false;
+    assert_int_equal(emb_tokenizer_open(&t, &lone, &emb_libc_allocator, &error), EMBED_EIO);
+    assert_string_equal(error.message, "tokenizer: expected tokenizer.json, found neither");
     char *model = (char *)(uintptr_t)f.sentencepiece;
     size_t at = f.sentencepiece_size - 1; /* of trainer_spec, and in it of model_type */
     while (model[at] != 0x12 || model[at + 2] != 0x18) at--;
@@ -497,7 +509,8 @@ static void twice_in_vocabulary(void **state)
 static void failing_allocations(void **state)
 {
     (void)state;
-    static const char *const folders[] = {"uncased", "added", "template", "legacy", "llama"};
+    static const char *const folders[] = {"uncased", "added", "template", "legacy", "llama",
+                                          "lone"};
     for (int64_t i = 0; i < EMB_COUNT(folders); i++) {
         emb_tokenizer_files f = read_files(folders[i]);
         int32_t status = EMBED_ENOMEM;

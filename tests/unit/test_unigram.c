@@ -79,6 +79,39 @@ static void lookup(void **state)
     emb_unigram_free(u);
 }
 
+/* Pieces in no order, that begin alike for more bytes than are compared at once, twice or with a
+ * NUL in them: each has its id, of equal ones the last. */
+static void many_pieces(void **state)
+{
+    enum { COUNT = 3000, MOST = 64 };
+    static char texts[COUNT][MOST];
+    static emb_unigram_piece pieces[COUNT];
+    (void)state;
+    uint32_t seed = 1;
+    for (int i = 0; i < COUNT; i++) {
+        uint32_t size = 0, letters = 1 + i % 3;
+        for (bool more = true; more && size < MOST; size++) {
+            seed = seed * 1664525 + 1013904223;
+            texts[i][size] = "aab\0c"[(seed >> 16) % (letters + 2)];
+            more = (seed >> 8) % (i % 2 ? 40 : 6);
+        }
+        pieces[i] = (emb_unigram_piece){texts[i], i == 7 ? 0 : size, -1.0};
+    }
+    emb_unigram *u;
+    assert_int_equal(emb_unigram_open(&u, pieces, COUNT, 0, 0, "test", &emb_libc_allocator, NULL),
+                     EMBED_OK);
+    for (int i = 0; i < COUNT; i++) {
+        int last = -1;
+        for (int k = 0; k < COUNT && pieces[i].size; k++) {
+            bool same = pieces[k].size == pieces[i].size &&
+                        !memcmp(texts[k], texts[i], pieces[i].size);
+            if (same) last = k;
+        }
+        assert_int_equal(emb_unigram_id(u, texts[i], pieces[i].size), last);
+    }
+    emb_unigram_free(u);
+}
+
 static void long_word(void **state)
 {
     (void)state;
@@ -243,6 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frozen), cmocka_unit_test(lookup), cmocka_unit_test(long_word),
+        cmocka_unit_test(many_pieces),
         cmocka_unit_test(refused), cmocka_unit_test(penalty), cmocka_unit_test(no_memory),
         cmocka_unit_test(read_model), cmocka_unit_test(hostile_models),
     };
