@@ -53,6 +53,29 @@ static void refuse_arguments(emb_config *c, const char *key)
 
 /* ---- Transformer ------------------------------------------------------------------ */
 
+/* What the Transformer gives: token vectors, or the vector itself of models that have a way to it for each
+ * kind of input (CLIP, SigLIP). */
+static void read_outputs(const reader *r, emb_config *c)
+{
+    static const struct {
+        const char *name, *method;
+    } inputs[] = {{"text", "get_text_features"}, {"image", "get_image_features"}};
+    emb_modules *m = r->m;
+    const char *key = "module_output_name", *vector = "sentence_embedding";
+    m->own_pooling |= strcmp(emb_config_string(c, key, ""), vector) == 0;
+    emb_config_only_string(c, key, m->own_pooling ? vector : "token_embeddings");
+    for (int64_t i = 0; i < EMB_COUNT(inputs); i++) {
+        char place[300];
+        snprintf(place, sizeof place, "%s: modality_config.%s", c->file, inputs[i].name);
+        emb_config one = {emb_json_get(emb_json_get(c->root, "modality_config"), inputs[i].name),
+                          place, r->error, c->status, NULL};
+        emb_config_only_string(&one, "method", m->own_pooling ? inputs[i].method : "forward");
+        emb_config_only_string(&one, "method_output_name",
+                               m->own_pooling ? "pooler_output" : "last_hidden_state");
+        c->status = one.status;
+    }
+}
+
 static int32_t read_transformer(const reader *r)
 {
     static const char *const files[] = {
@@ -72,19 +95,12 @@ static int32_t read_transformer(const reader *r)
     r->m->max_seq_length = emb_config_int(&c, "max_seq_length", 0, 1, EMB_SIZE_MAX);
     r->m->do_lower_case = emb_config_bool(&c, "do_lower_case", false);
     emb_config_only_string(&c, "transformer_task", "feature-extraction");
-    emb_config_only_string(&c, "module_output_name", "token_embeddings");
+    read_outputs(r, &c);
     refuse_arguments(&c, "tokenizer_args");
     refuse_arguments(&c, "processor_kwargs");
     refuse_arguments(&c, "config_args");
     refuse_arguments(&c, "config_kwargs");
     refuse_arguments(&c, "processing_kwargs");
-    char place[300];
-    snprintf(place, sizeof place, "%s: modality_config.text", label);
-    emb_config text = {emb_json_get(emb_json_get(c.root, "modality_config"), "text"), place,
-                       r->error, c.status, NULL};
-    emb_config_only_string(&text, "method", "forward");
-    emb_config_only_string(&text, "method_output_name", "last_hidden_state");
-    c.status = text.status;
 out:
     emb_json_free(document);
     return c.status;
@@ -271,7 +287,7 @@ static int32_t read_entry(const reader *r, int64_t index, emb_config *c)
                             emb_excerpt_of(type, strlen(type)).text);
         if (strcmp(path, ".") == 0) path = "";
         m->folder = emb_strdup(r->allocator, path, strlen(path));
-        return m->folder ? EMBED_OK : no_memory(r->error);
+        return m->folder ? read_transformer(r) : no_memory(r->error);
     }
     if (index == 1 && !m->own_pooling) {
         if (strcmp(kind, "Pooling") != 0)
@@ -423,9 +439,8 @@ int32_t emb_modules_read(emb_modules *m, emb_directory *dir, const emb_allocator
     };
     reader r = {m, dir, a, error};
     int32_t status = read_modules(&r);
-    if (status == EMBED_OK && !m->folder && !(m->folder = emb_strdup(a, "", 0)))
-        status = no_memory(error);
-    if (status == EMBED_OK) status = read_transformer(&r);
+    if (status == EMBED_OK && !m->present)
+        status = (m->folder = emb_strdup(a, "", 0)) ? read_transformer(&r) : no_memory(error);
     if (status == EMBED_OK) status = read_model_config(&r);
     if (status < 0) emb_modules_free(m, a);
     return status;

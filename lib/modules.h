@@ -28,7 +28,7 @@ typedef struct emb_prompt {
 typedef struct emb_modules {
     bool present;                    /* there is a modules.json; otherwise all below are defaults */
     char *folder;                    /* of the Transformer: "" or "0_Transformer" */
-    bool own_pooling; /* CLIPModel, StaticEmbedding: the model pools by itself */
+    bool own_pooling; /* CLIPModel, StaticEmbedding, a Transformer that gives vectors: the model's own */
     bool static_embedding;
     char *pooling_folder;            /* of the Pooling module; NULL: there is none */
     int32_t pooling[EMB_POOL_MODES]; /* EMBED_POOL_*, concatenated; DEFAULT until the model decides,

@@ -18,7 +18,7 @@ import library
 import models_random
 import models_relative
 import models_rotary
-from reference import Widen, default_double
+from reference import Widen, default_type
 from reference_hub import HubReference
 import transformers
 from sentence_transformers import CrossEncoder
@@ -106,14 +106,14 @@ def relative(found, truth):
 def check_labels(name, folder, model, inputs):
     """Labels of ids against the reference in float64, one text at a time."""
     model = model.double()
-    with torch.inference_mode(), Widen(), default_double():
+    with torch.inference_mode(), Widen(), default_type(torch.float64):
         truth = np.concatenate([model(input_ids=torch.tensor([ids])).logits.numpy() for ids in inputs])
     return report(name, "labels", relative(library.encode_ids(folder, inputs, library.SCORES), truth), LOGITS_BAR)
 
 
 def check_states(name, folder, model, ids):
     """Every layer of the encoder under the head, which no other check may have."""
-    with torch.inference_mode(), Widen(), default_double():
+    with torch.inference_mode(), Widen(), default_type(torch.float64):
         truth = model(input_ids=torch.tensor([ids]), output_hidden_states=True).hidden_states
     found = [command.hidden(folder, [ids], layer=k)[0] for k in range(len(truth))]
     worst = max(relative(ours, theirs[0].numpy()) for ours, theirs in zip(found, truth))

@@ -62,7 +62,7 @@ class Shape:
         rope = dict(self.extra).get("rope_parameters", {})
         if rope.get("rope_type") == "dynamic":
             return int(self.positions * rope["factor"])
-        return self.positions - (self.pad + 1 if self.family in ROBERTAS else 0)
+        return self.positions - (self.pad + 1 if self.family in BEHIND_PADDING else 0)
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,7 @@ CLIP_NAMES = {
     "output_norm": "layer_norm2",
 }
 ROBERTAS = ("roberta", "xlm-roberta", "camembert")
+BEHIND_PADDING = (*ROBERTAS, "mpnet")  # positions are counted from behind the padding token's id
 PRE_NORM = ("clip_text_model", "siglip_text_model")
 NAMES = {
     "bert": BERT_NAMES, "electra": BERT_NAMES, "distilbert": DISTILBERT_NAMES, "albert": ALBERT_NAMES,

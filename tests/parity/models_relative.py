@@ -1,4 +1,4 @@
-"""Tensors and config.json of DeBERTa, JinaBERT and GPT-2, for models_random.py, which has the recipe.
+"""Tensors and config.json of DeBERTa, MPNet, JinaBERT and GPT-2, for models_random.py, which has the recipe.
 
 Shape.extra holds what a family's config.json has beside the sizes. JinaBERT's two forms are "jina" and
 "jina-code"; both say model_type "bert".
@@ -6,8 +6,11 @@ Shape.extra holds what a family's config.json has beside the sizes. JinaBERT's t
 import numpy as np
 
 JINAS = ("jina", "jina-code")
-FAMILIES = ("deberta-v2", "gpt2", *JINAS)
-CLASSES = {"deberta-v2": "DebertaV2Model", "gpt2": "GPT2Model", **dict.fromkeys(JINAS, "JinaBertModel")}
+FAMILIES = ("deberta-v2", "mpnet", "gpt2", *JINAS)
+CLASSES = {
+    "deberta-v2": "DebertaV2Model", "mpnet": "MPNetModel", "gpt2": "GPT2Model",
+    **dict.fromkeys(JINAS, "JinaBertModel"),
+}  # fmt: skip
 PREFIXES = {"deberta-v2": "deberta", "gpt2": "transformer", **dict.fromkeys(JINAS, "bert")}
 SCORE_STD, CONTEXT_STD = 6.0, 0.25  # as in models_random.py
 
@@ -85,6 +88,29 @@ def deberta_tensors(weights, shape):
     return weights.tensors
 
 
+# ---- MPNet --------------------------------------------------------------------------------------------
+
+
+def mpnet_tensors(weights, shape):
+    """MPNetModel: one table of distances for all layers, which moves scores as much as words do."""
+    hidden, mlp = shape.hidden, shape.intermediate
+    words(weights, shape, "embeddings.word_embeddings.weight", 0.05)
+    weights.normal("embeddings.position_embeddings.weight", (shape.positions, hidden), 0.03)
+    length = weights.norm("embeddings.LayerNorm", hidden)
+    weights.normal("encoder.relative_attention_bias.weight", (32, shape.heads), 2.0)
+    for index in range(shape.layers):
+        at = f"encoder.layer.{index}."
+        sharp = np.sqrt(SCORE_STD) / length
+        for name, std in (("q", sharp), ("k", sharp), ("v", 1 / length), ("o", CONTEXT_STD / np.sqrt(hidden))):
+            weights.linear(f"{at}attention.attn.{name}", hidden, hidden, std)
+        length = weights.norm(at + "attention.LayerNorm", hidden)
+        weights.linear(at + "intermediate.dense", mlp, hidden, 1.2 / length)
+        weights.linear(at + "output.dense", hidden, mlp, 1.2 / np.sqrt(mlp))
+        length = weights.norm(at + "output.LayerNorm", hidden)
+    weights.linear("pooler.dense", hidden, hidden, 1 / length)
+    return weights.tensors
+
+
 # ---- JinaBERT ------------------------------------------------------------------------------------------
 
 
@@ -157,8 +183,8 @@ def gpt2_tensors(weights, shape):
 
 def make_tensors(weights, shape):
     """Every tensor of the base model in float64."""
-    make = {"deberta-v2": deberta_tensors, "gpt2": gpt2_tensors}.get(shape.family, jina_tensors)
-    return make(weights, shape)
+    make = {"deberta-v2": deberta_tensors, "mpnet": mpnet_tensors, "gpt2": gpt2_tensors}
+    return make.get(shape.family, jina_tensors)(weights, shape)
 
 
 def config_json(shape):
@@ -182,6 +208,8 @@ def config_json(shape):
         if shape.width != shape.hidden:
             config["embedding_size"] = shape.width
         return config | {"relative_attention": True} | extra
+    if shape.family == "mpnet":
+        return config | {"relative_attention_num_buckets": 32}
     code = "bert-v2-qk-post-norm" if shape.family == "jina-code" else "bert-implementation"
     map_ = {"AutoModel": f"jinaai/jina-{code}--modeling_bert.JinaBertModel"}
     return config | {"model_type": "bert", "position_embedding_type": "alibi", "auto_map": map_} | extra
@@ -207,6 +235,10 @@ def models(shape, storage):
                vocab=128100, extra=deberta(position_buckets=256)), plain),
         (shape("gpt2-small", hidden=768, layers=12, heads=12, intermediate=3072, vocab=50257, positions=1024,
                **gpt2), plain),
+        (shape("mpnet-base", "mpnet", 768, 12, 12, 3072, 30527, 514, 0, eps=1e-5, pad=1), plain),
+        (shape("mpnet-odd", "mpnet", 60, 3, 5, 37, 300, 302, 0, eps=1e-5, pad=1), storage(prefix=False)),
+        (shape("mpnet-f16", "mpnet", vocab=300, positions=132, types=0, pad=1, act="relu"),
+         storage(dtype="F16", pooler=False)),
         # past half of the buckets, past max_relative_positions
         (shape("deberta-buckets", **v3, extra=deberta(max_relative_positions=96)), plain),
         (shape("deberta-own-projections", **v3, extra=deberta(share_att_key=False, norm_rel_ebd="none")),

@@ -15,6 +15,7 @@ import transformers
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from transformers.models.deberta_v2 import modeling_deberta_v2
+from transformers.models.mpnet import modeling_mpnet
 
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
@@ -22,20 +23,37 @@ logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
 
 
 NORMED = ("clip_text_model", "siglip_text_model")  # a norm stands behind the last layer
+EAGER = ("deberta-v2", "mpnet")  # all the attention that they have
+NARROW = 400  # of hidden sizes: one thread is faster than waking others for every operation
+THREADS = torch.get_num_threads()
+
+
+@contextmanager
+def default_type(dtype):
+    """The type of new tensors."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _in_float32(function):
-    """DeBERTa's buckets of distances are whole numbers that the reference finds by logarithms in float32: so
-    the truth has them, whatever else it computes in."""
+    """Buckets of distances (DeBERTa's, MPNet's) are whole numbers that the reference finds by logarithms in
+    float32: so the truth has them, whatever else it computes in."""
 
     def run(*args, **kwargs):
-        with _disable_current_modes():
+        with _disable_current_modes(), torch._C.DisableTorchFunction(), default_type(torch.float32):
             return function(*args, **kwargs)
 
     return run
 
 
 modeling_deberta_v2.build_relative_position = _in_float32(modeling_deberta_v2.build_relative_position)
+modeling_mpnet.MPNetEncoder.relative_position_bucket = staticmethod(
+    _in_float32(modeling_mpnet.MPNetEncoder.relative_position_bucket)
+)
 
 
 class OnlyDouble(TorchDispatchMode):
@@ -58,16 +76,6 @@ class Widen(TorchFunctionMode):
         wide = lambda value: torch.float64 if value is torch.float32 else value  # noqa: E731
         func = torch.Tensor.double if func is torch.Tensor.float else func
         return func(*map(wide, args), **{name: wide(value) for name, value in (kwargs or {}).items()})
-
-
-@contextmanager
-def default_double():
-    """New tensors are float64: dynamic rotary positions are made of Python's numbers in a forward pass."""
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(torch.float32)
 
 
 def forget_lengths(model):
@@ -95,13 +103,14 @@ class Reference:
         self.normed = self.config.model_type in NORMED
         rope = str(getattr(self.config, "rope_parameters", None))
         self.stateful = "dynamic" in rope or "longrope" in rope  # by the longest of a batch, padding too
+        torch.set_num_threads(1 if self.config.hidden_size <= NARROW else THREADS)
 
     @staticmethod
     def _load(folder, attention):
         """The text tower of a directory and its projection or None."""
         config = transformers.AutoConfig.from_pretrained(folder)
-        if config.model_type == "deberta-v2":
-            attention = "eager"  # all that it has
+        if config.model_type in EAGER:
+            attention = "eager"
         load = transformers.AutoModel
         if config.model_type in NORMED:  # AutoModel knows no text tower of SigLIP, and leaves projections out
             load = getattr(transformers, config.architectures[0])
@@ -151,7 +160,8 @@ class Reference:
         out = [None] * len(inputs)
         for length in {len(ids) for ids, _ in inputs}:
             rows = [i for i, (ids, _) in enumerate(inputs) if len(ids) == length]
-            with Widen(), OnlyDouble(), default_double():
+            # dynamic rotary positions are made of Python's numbers in a forward pass
+            with Widen(), OnlyDouble(), default_type(torch.float64):
                 for row, states in zip(rows, self._run(self.float64, [inputs[i] for i in rows])):
                     out[row] = states
         return out

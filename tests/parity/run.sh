@@ -37,7 +37,7 @@ fi
 "$PARITY_PYTHON" "$here/versions.py" || exit 2
 failed=
 checks="tokens.py pipelines.py text_engines.py sentencepiece_tokens.py reference_numpy.py hub_models.py hidden.py heads.py
-    image_decode.py image_preprocess.py images.py vit_tiny.py static.py sentence.py recipes.py safetensors_check.py single_file.py"
+    image_decode.py image_preprocess.py images.py vit_tiny.py static.py sentence.py clip_recipe.py recipes.py safetensors_check.py single_file.py"
 for check in ${*:-$checks}; do
     [ -f "$here/$check" ] || continue
     echo "== $check"

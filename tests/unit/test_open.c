@@ -661,6 +661,15 @@ static const change modules[] = {
      "\"modality_config\": {\"text\": {\"method\": \"get_text_features\"}}", EMBED_EUNSUPPORTED,
      "sentence_bert_config.json: modality_config.text: method: expected \"forward\", "
      "found \"get_text_features\", which is not implemented"},
+    {"st-dense", SENTENCE, "\"do_lower_case\": false",
+     "\"module_output_name\": \"sentence_embedding\"", EMBED_EUNSUPPORTED,
+     "modules.json: module 1: expected Dense, LayerNorm, Normalize or Dropout, found "
+     "\"sentence_transformers.models.Pooling\""},
+    {"st-dense", SENTENCE, "\"do_lower_case\": false",
+     "\"module_output_name\": \"sentence_embedding\", \"modality_config\": {\"image\": "
+     "{\"method\": \"forward\"}}", EMBED_EUNSUPPORTED,
+     "sentence_bert_config.json: modality_config.image: method: expected "
+     "\"get_image_features\", found \"forward\", which is not implemented"},
     {"st-dense", PROMPTS, "null", "\"passages\"", EMBED_EFORMAT,
      "config_sentence_transformers.json: default_prompt_name: expected one of the "
      "prompts, found \"passages\""},
@@ -697,6 +706,35 @@ static void test_modules(void **state)
 }
 
 /* Both dialects of sentence-transformers' pooling: booleans (5.x), a name or a list (6.x). */
+/* CLIP as old files name it, and as version 6 writes it: the vector is the model's own projection. */
+static void test_own_pooling(void **state)
+{
+    (void)state;
+    static const char *const first[] = {
+        "models.CLIPModel\"}", "sentence_transformer.modules.clip_model.CLIPModel\"}",
+        "base.modules.transformer.Transformer\"}",
+        "base.modules.transformer.Transformer\"}, {\"path\": \"1_Normalize\", \"type\": "
+        "\"sentence_transformers.base.modules.normalize.Normalize\"}",
+    };
+    for (size_t i = 0; i < sizeof first / sizeof *first; i++) {
+        char modules_json[300];
+        snprintf(modules_json, sizeof modules_json,
+                 "[{\"path\": \"\", \"type\": \"sentence_transformers.%s]", first[i]);
+        copy_model("clip");
+        put_text(MODULES, modules_json);
+        if (i > 0)
+            put_text(SENTENCE,
+                     "{\"module_output_name\": \"sentence_embedding\", \"modality_config\": {"
+                     "\"text\": {\"method\": \"get_text_features\", "
+                     "\"method_output_name\": \"pooler_output\"}, \"image\": {\"method\": "
+                     "\"get_image_features\", \"method_output_name\": \"pooler_output\"}}}");
+        embed_model *model = open_good();
+        assert_non_null(strstr(embed_model_describe(model), "\"pooling\":{\"modes\":[\"projection\"]"));
+        assert_int_equal(embed_output_dim(model, NULL), 6);
+        embed_model_free(model);
+    }
+}
+
 static void test_pooling_dialects(void **state)
 {
     (void)state;
@@ -1069,6 +1107,7 @@ int main(void)
         TEST(test_pickled_weights),
         TEST(test_missing_pooler),
         TEST(test_modules),
+        TEST(test_own_pooling),
         TEST(test_pooling_dialects),
         TEST(test_max_length),
         TEST(test_tokenizer),
