@@ -1,5 +1,5 @@
 """Models whose forward pass is code on the hub: the NumPy references of reference_numpy.py and
-reference_jina.py, with the face of Reference. They are float64 alone: there is no PyTorch float32 beside them."""
+reference_jina.py, with the face of Reference. They have no PyTorch float32 beside them, but NumPy's."""
 import json
 from pathlib import Path
 
@@ -32,9 +32,9 @@ class HubReference:
         tensors = load_file(Path(folder) / "model.safetensors")
         self.tensors = {name: tensor.double().numpy() for name, tensor in tensors.items()}
 
-    def truth(self, inputs):
-        """[states][tokens][hidden] of each input."""
-        return [np.stack(self.function(self.tensors, self.config, ids, types)) for ids, types in inputs]
+    def truth(self, inputs, dtype=np.float64):
+        """[states][tokens][hidden] of each input, computed in dtype."""
+        return [np.stack(self.function(self.tensors, self.config, *x, dtype=dtype)) for x in inputs]
 
     def pooled(self, inputs, double=True):
         """These families have no pooler."""

@@ -1,4 +1,4 @@
-"""JinaBERT v2 in NumPy and float64, written from its specification: transformers has no class for it.
+"""JinaBERT v2 in NumPy (float64 unless another dtype is asked for), written from its specification: transformers has no class for it.
 
 Two of its forms: that of the English models (BERT's names, a gated MLP), and that of the code model
 (qk-post-norm: norms of whole queries and keys, the input of a layer added twice).
@@ -10,27 +10,27 @@ import numpy as np
 ERF = np.vectorize(math.erf, otypes=[np.float64])
 
 ACTIVATIONS = {
-    "gelu": lambda x: 0.5 * x * (1 + ERF(x / math.sqrt(2))),
+    "gelu": lambda x: 0.5 * x * (1 + ERF(x / math.sqrt(2)).astype(x.dtype)),
     "gelu_new": lambda x: 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
     "relu": lambda x: np.maximum(x, 0),
     "silu": lambda x: x / (1 + np.exp(-x)),
-    "geglu": lambda x: 0.5 * x * (1 + ERF(x / math.sqrt(2))),
+    "geglu": lambda x: 0.5 * x * (1 + ERF(x / math.sqrt(2)).astype(x.dtype)),
     "reglu": lambda x: np.maximum(x, 0),
 }
 
 
 class Tensors:
-    """A checkpoint's tensors in float64, found with and without the family's prefix."""
+    """A checkpoint's tensors, found with and without the family's prefix."""
 
-    def __init__(self, tensors, prefix="bert."):
-        self.tensors, self.prefix = tensors, prefix
+    def __init__(self, tensors, dtype, prefix="bert."):
+        self.tensors, self.prefix, self.dtype = tensors, prefix, dtype
 
     def __contains__(self, name):
         return name in self.tensors or self.prefix + name in self.tensors
 
     def __getitem__(self, name):
         found = self.tensors.get(self.prefix + name)
-        return np.asarray(self.tensors[name] if found is None else found, dtype=np.float64)
+        return np.asarray(self.tensors[name] if found is None else found, dtype=self.dtype)
 
     def linear(self, name, x):
         """x W^T + b; without b where the checkpoint has none."""
@@ -67,7 +67,7 @@ def attend(q, k, v, heads, added):
     """softmax(q k^T / sqrt(d) + added) v of [tokens][heads * d]."""
     tokens, size = q.shape
     split = lambda x: x.reshape(tokens, heads, size // heads).transpose(1, 0, 2)  # noqa: E731
-    scores = split(q) @ split(k).transpose(0, 2, 1) / math.sqrt(size // heads) + added
+    scores = split(q) @ split(k).transpose(0, 2, 1) / math.sqrt(size // heads) + added.astype(q.dtype)
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
     return (weights @ split(v)).transpose(1, 0, 2).reshape(tokens, size)
@@ -115,12 +115,12 @@ def code_layer(t, at, config, x, added):
     return t.norm(at + "layer_norm_2", y + x, eps)
 
 
-def hidden_states(tensors, config, ids, type_ids=None):
+def hidden_states(tensors, config, ids, type_ids=None, dtype=np.float64):
     """Arrays [tokens][hidden]: what enters the first layer, then what leaves each of them.
 
     tensors: {name: array} of a checkpoint; config: its config.json; ids, type_ids: of one text.
     """
-    t = Tensors(tensors)
+    t = Tensors(tensors, dtype)
     ids = np.asarray(ids)
     type_ids = np.zeros_like(ids) if type_ids is None else np.asarray(type_ids)
     config = {"layer_norm_eps": 1e-12, "num_attention_heads": 12, "num_hidden_layers": 12} | config

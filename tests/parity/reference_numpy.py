@@ -1,4 +1,4 @@
-"""NomicBERT and GTE-new (Alibaba-NLP/new-impl) in NumPy's float64, for checkpoints whose forward pass
+"""NomicBERT and GTE-new (Alibaba-NLP/new-impl) in NumPy, float64 unless another dtype is asked for, for checkpoints whose forward pass
 is code beside the weights and which transformers has no class for, or not one for every option.
 
 Each function takes {name: array}, config.json as a dict, the ids of one text and its type ids (or None),
@@ -30,7 +30,7 @@ def gelu_tanh(x):
 
 
 ACTIVATIONS = {
-    "gelu": lambda x: 0.5 * x * (1 + erf(x / math.sqrt(2))),
+    "gelu": lambda x: 0.5 * x * (1 + erf(x / math.sqrt(2)).astype(x.dtype)),
     "gelu_new": gelu_tanh,
     "gelu_pytorch_tanh": gelu_tanh,
     "relu": lambda x: np.maximum(x, 0),
@@ -41,15 +41,15 @@ ACTIVATIONS = {
 
 
 class Tensors:
-    """Tensors by name, with a prefix or without it, in float64."""
+    """Tensors by name, with a prefix or without it."""
 
-    def __init__(self, tensors, prefix):
-        self.tensors, self.prefix = tensors, prefix
+    def __init__(self, tensors, prefix, dtype):
+        self.tensors, self.prefix, self.dtype = tensors, prefix, dtype
 
     def find(self, name):
         """A tensor or None."""
         found = self.tensors.get(self.prefix + name, self.tensors.get(name))
-        return None if found is None else np.asarray(found, np.float64)
+        return None if found is None else np.asarray(found, self.dtype)
 
     def get(self, name):
         """A tensor that must be there."""
@@ -73,8 +73,8 @@ def rotate(x, inverse_frequencies):
     """x[tokens][heads][dim] with rotary positions in its first 2 * len(inverse_frequencies) numbers: the
     first half of them turns with the second."""
     half = len(inverse_frequencies)
-    angles = np.arange(len(x))[:, None, None] * inverse_frequencies
-    cos, sin = np.cos(angles), np.sin(angles)
+    angles = np.arange(len(x))[:, None, None] * inverse_frequencies.astype(np.float64)
+    cos, sin = np.cos(angles).astype(x.dtype), np.sin(angles).astype(x.dtype)
     first, second = x[..., :half], x[..., half : 2 * half]
     turned = [first * cos - second * sin, second * cos + first * sin, x[..., 2 * half :]]
     return np.concatenate(turned, axis=-1)
@@ -93,8 +93,10 @@ def attention(q, k, v, heads, inverse_frequencies):
 
 
 def frequencies(base, dim):
-    """base^(-2k/dim)."""
-    return float(base) ** (-np.arange(0, dim, 2, dtype=np.float64) / dim)
+    """base^(-2k/dim), rounded step by step to float32, in which the originals keep it: what they make of a
+    large position is part of the model."""
+    exponents = np.arange(0, dim, 2, dtype=np.float32) / np.float32(dim)
+    return np.float32(1) / (float(base) ** exponents.astype(np.float64)).astype(np.float32)
 
 
 # ---- NomicBERT -----------------------------------------------------------------------------------------
@@ -123,12 +125,12 @@ def nomic_mlp(tensors, config, at, x):
     return tensors.linear(at + "fc2", y)
 
 
-def nomic_bert(tensors, config, ids, type_ids=None):
+def nomic_bert(tensors, config, ids, type_ids=None, dtype=np.float64):
     """hidden_states of NomicBERT v1 and v1.5, in the layout of their authors' code."""
     for key in ("rotary_emb_interleaved", "rotary_emb_scale_base", "use_rms_norm", "parallel_block",
                 "prenorm", "causal", "moe_every_n_layers"):  # fmt: skip
         assert not config.get(key), f"{key}: not implemented"
-    tensors = Tensors(tensors, "bert.")
+    tensors = Tensors(tensors, "bert.", dtype)
     eps = config.get("layer_norm_epsilon", 1e-12)
     x = tensors.get("embeddings.word_embeddings.weight")[np.asarray(ids)]
     if config.get("type_vocab_size", 2) > 0:
@@ -161,7 +163,7 @@ def gte_frequencies(config):
     assert scaling["type"] == "ntk", f"rope_scaling: {scaling['type']}: not implemented"
     factor, mixed = scaling["factor"], scaling.get("mixed_b")
     if mixed is None:
-        return frequencies(base * factor, dim) / factor ** (2 / dim)
+        return frequencies(base * factor, dim) / np.float32(factor ** (2 / dim))
     slope = math.log(factor) / (dim / 2) ** mixed
     return frequencies(base, dim) / np.exp(slope * np.arange(1, dim // 2 + 1) ** mixed)
 
@@ -173,11 +175,11 @@ def gte_qkv(tensors, at, x):
     return [tensors.linear(at + name, x) for name in ("q_proj", "k_proj", "v_proj")]
 
 
-def gte(tensors, config, ids, type_ids=None):
+def gte(tensors, config, ids, type_ids=None, dtype=np.float64):
     """hidden_states of GTE-new (model_type "new")."""
     assert config.get("layer_norm_type", "layer_norm") == "layer_norm", "layer_norm_type: not implemented"
     assert not config.get("logn_attention_scale"), "logn_attention_scale: not implemented"
-    tensors = Tensors(tensors, "new.")
+    tensors = Tensors(tensors, "new.", dtype)
     eps, act = config.get("layer_norm_eps", 1e-12), ACTIVATIONS[config.get("hidden_act", "gelu")]
     kinds = config.get("type_vocab_size", 1)
     x = tensors.get("embeddings.word_embeddings.weight")[np.asarray(ids)]
