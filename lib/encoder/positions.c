@@ -175,13 +175,13 @@ void emb_text_angles(const emb_rope *rope, int64_t dim, int64_t tokens, int64_t 
                      float *angles)
 {
     int64_t half = dim / 2;
-    float amplitude = rope->amplitude > 0 ? (float)rope->amplitude : 1;
+    double amplitude = rope->amplitude > 0 ? rope->amplitude : 1;
     for (int64_t i = 0; i < half; i++) {
         double turn = (double)frequency(rope, dim, tokens, i);
         float *row = angles + first * dim + i;
         for (int64_t at = first; at < first + count; at++, row += dim) {
-            row[0] = (float)emb_cos64((double)at * turn) * amplitude;
-            row[half] = (float)emb_sin64((double)at * turn) * amplitude;
+            row[0] = (float)(emb_cos64((double)at * turn) * amplitude);
+            row[half] = (float)(emb_sin64((double)at * turn) * amplitude);
         }
     }
 }

@@ -116,10 +116,10 @@ def errors(found, truth):
 def torch_errors(reference, inputs, truth):
     """The worse of PyTorch's two ways, layer by layer."""
     longest = max(len(ids) for ids, _ in inputs)
-    room = reference.config.max_position_embeddings
+    length = reference.padding(inputs, min(reference.config.max_position_embeddings, longest + 13))
     ways = [reference.alone(inputs)]
-    if not reference.stateful:
-        ways.append(reference.padded(inputs, min(room, longest + 13)))
+    if length is not None:
+        ways.append(reference.padded(inputs, length))
     found = [errors(way, truth) for way in ways]
     return tuple(np.max([figures[i] for figures in found], axis=0) for i in (0, 1))
 

@@ -101,8 +101,10 @@ class Reference:
             self.project64.double()
         self.config = self.float32.config
         self.normed = self.config.model_type in NORMED
-        rope = str(getattr(self.config, "rope_parameters", None))
-        self.stateful = "dynamic" in rope or "longrope" in rope  # by the longest of a batch, padding too
+        rope = getattr(self.config, "rope_parameters", None) or {}
+        self.stateful = rope.get("rope_type") in ("dynamic", "longrope")  # by the longest of a batch, padding too
+        self.two_kinds = rope.get("rope_type") == "longrope"  # one above trained, whatever the length
+        self.trained = rope.get("original_max_position_embeddings", self.config.max_position_embeddings)
         torch.set_num_threads(1 if self.config.hidden_size <= NARROW else THREADS)
 
     @staticmethod
@@ -169,6 +171,14 @@ class Reference:
     def alone(self, inputs):
         """PyTorch's own float32, each input alone."""
         return [self._run(self.float32, [one])[0] for one in inputs]
+
+    def padding(self, inputs, length):
+        """The length up to the given one that these inputs can be padded to with the rotary positions that each has
+        alone, or None."""
+        lengths = [len(ids) for ids, _ in inputs]
+        if not self.stateful or (self.two_kinds and min(lengths) > self.trained):
+            return length
+        return min(length, self.trained) if max(lengths) <= self.trained else None
 
     def padded(self, inputs, length=None):
         """PyTorch's own float32, all inputs in one batch, padded to length or to the longest."""
