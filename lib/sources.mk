@@ -11,8 +11,8 @@ LIB_SRC := \
   lib/format/zip.c \
   lib/gemm/bf16.c lib/gemm/blas.c lib/gemm/gemm.c lib/gemm/int8.c lib/gemm/packed.c \
   lib/image/decode.c lib/image/decode_bmp.c lib/image/decode_gif.c lib/image/decode_png.c \
-  lib/image/decode_pnm.c lib/image/decode_stb.c lib/image/decode_tga.c lib/image/exif.c \
-  lib/image/preprocess.c lib/image/processor.c lib/image/resize.c \
+  lib/image/decode_pnm.c lib/image/decode_tga.c lib/image/exif.c \
+  lib/image/preprocess.c lib/image/processor.c lib/image/resize.c lib/image/stb_zlib.c \
   lib/kernels/int8_c.c lib/kernels/kernels.c lib/kernels/kernels_c.c lib/kernels/math64.c \
   lib/models/albert.c lib/models/beit.c lib/models/bert.c lib/models/clip.c lib/models/deberta.c \
   lib/models/dinov2.c lib/models/dinov3.c lib/models/distilbert.c lib/models/electra.c \
@@ -37,7 +37,7 @@ LIB_SRC_arm := lib/kernels/int8_neon.c lib/kernels/int8_neondot.c lib/kernels/in
   lib/kernels/kernels_neon.c
 # Who decodes JPEG: JPEG=turbo or stb of the Makefile.
 LIB_SRC_jpeg_turbo := lib/image/decode_jpeg.c
-LIB_SRC_jpeg_stb := lib/image/decode_jpeg_stb.c
+LIB_SRC_jpeg_stb := lib/image/decode_jpeg_stb.c lib/image/stb_jpeg.c
 # Files of the operating system.
 LIB_SRC_posix := lib/base/file.c
 LIB_SRC_windows := lib/base/file_windows.c

@@ -28,7 +28,7 @@ cblas.h       lib/gemm/blas
 dlfcn.h       lib/gemm/blas
 immintrin.h   lib/kernels/ lib/base/
 arm_neon.h    lib/kernels/
-stb_image.h   lib/image/decode_stb
+stb_image.h   lib/image/stb
 jpeglib.h     lib/image/decode_jpeg.c
 jerror.h      lib/image/decode_jpeg.c
 setjmp.h      lib/image/decode_jpeg.c

@@ -49,7 +49,7 @@ int32_t emb_raw_profile_orientation(const uint8_t *data, size_t size);
 int32_t emb_xmp_orientation(const uint8_t *data, size_t size);
 int32_t emb_jpeg_orientation(const uint8_t *data, size_t size);
 
-/* stb_image (decode_stb.c). A zlib stream, its checksum aside -> out: bytes written, or -1. */
+/* stb_image (stb_zlib.c, stb_jpeg.c). A zlib stream, its checksum aside -> out: bytes written, or -1. */
 int64_t emb_stb_inflate(const uint8_t *data, size_t size, uint8_t *out, size_t capacity);
 /* A whole JPEG of known size -> out, channels bytes a pixel. false: it cannot be read. */
 bool emb_stb_jpeg(const uint8_t *data, size_t size, int64_t width, int64_t height,
