@@ -44,7 +44,7 @@ class Shape:
     projection: int = 0  # CLIP: rows of text_projection; SigLIP: projection_size, 0 means hidden
     head_dim: int = 0  # of decoders: 0 means hidden / heads
     kv_heads: int = 0  # num_key_value_heads of decoders: 0 means heads
-    extra: tuple = ()  # (key, value) of config.json: models_rotary.py, models_relative.py
+    extra: tuple = ()  # (key, value) of config.json
 
     @property
     def width(self):
@@ -126,16 +126,20 @@ CLIP_NAMES = {
     "output": "mlp.fc2",
     "output_norm": "layer_norm2",
 }
-ROBERTAS = ("roberta", "xlm-roberta", "camembert")
+PRELAYERNORM_NAMES = BERT_NAMES | {"attention_norm": "attention.LayerNorm", "output_norm": "intermediate.LayerNorm"}
+XL_NAMES = BERT_NAMES | {"attention_norm": "attention.self_attn_layer_norm", "output_norm": "LayerNorm"}
+FINAL_NORMS = {"roberta-prelayernorm": "LayerNorm", "xlm-roberta-xl": "encoder.LayerNorm"}  # the last state is normed
+ROBERTAS = ("roberta", "xlm-roberta", "camembert", "data2vec-text", *FINAL_NORMS)
 BEHIND_PADDING = (*ROBERTAS, "mpnet")  # positions are counted from behind the padding token's id
 PRE_NORM = ("clip_text_model", "siglip_text_model")
 NAMES = {
-    "bert": BERT_NAMES, "electra": BERT_NAMES, "distilbert": DISTILBERT_NAMES, "albert": ALBERT_NAMES,
-    **dict.fromkeys(ROBERTAS, BERT_NAMES), **dict.fromkeys(PRE_NORM, CLIP_NAMES),
+    **dict.fromkeys(("bert", "electra", "ernie", *ROBERTAS), BERT_NAMES), **dict.fromkeys(PRE_NORM, CLIP_NAMES),
+    "distilbert": DISTILBERT_NAMES, "albert": ALBERT_NAMES, "roberta-prelayernorm": PRELAYERNORM_NAMES,
+    "xlm-roberta-xl": XL_NAMES,
 }  # fmt: skip
 PREFIXES = {
     **dict.fromkeys(ROBERTAS, "roberta"), **dict.fromkeys(PRE_NORM, "text_model"), **models_rotary.PREFIXES,
-    **models_relative.PREFIXES,
+    **models_relative.PREFIXES, "data2vec-text": "data2vec_text", "roberta-prelayernorm": "roberta_prelayernorm",
 }  # fmt: skip
 
 
@@ -179,6 +183,10 @@ def make_embeddings(weights, shape):
     weights.normal("embeddings.position_embeddings.weight", (shape.positions, shape.width), 0.03)
     if shape.family != "distilbert":
         weights.normal("embeddings.token_type_embeddings.weight", (shape.types, shape.width), 0.03)
+    if dict(shape.extra).get("use_task_id"):
+        weights.normal("embeddings.task_type_embeddings.weight", (3, shape.width), 0.03)
+    if shape.family == "xlm-roberta-xl":
+        return None  # no norm
     length = weights.norm("embeddings.LayerNorm", shape.width)
     if shape.width != shape.hidden or shape.family == "albert":
         albert = shape.family == "albert"
@@ -243,8 +251,13 @@ def make_tensors(shape, seed=0):
     length = make_embeddings(weights, shape)
     albert = shape.family == "albert"
     for index in range(shape.groups * shape.inner if albert else shape.layers):
-        length = make_layer(weights, shape, index, length)
-    if shape.family in ("bert", "albert", *ROBERTAS):
+        if shape.family in FINAL_NORMS:
+            make_pre_norm_layer(weights, shape, index)
+        else:
+            length = make_layer(weights, shape, index, length)
+    if shape.family in FINAL_NORMS:
+        length = weights.norm(FINAL_NORMS[shape.family], shape.hidden)
+    if shape.family in ("bert", "ernie", "albert", *ROBERTAS):
         weights.linear("pooler" if albert else "pooler.dense", shape.hidden, shape.hidden, 1 / length)
     return weights.tensors
 
@@ -328,7 +341,8 @@ def tokenizer_json(vocabulary, lowercase=True):
 CLASSES = {
     "bert": "BertModel", "electra": "ElectraModel", "albert": "AlbertModel", "roberta": "RobertaModel",
     "xlm-roberta": "XLMRobertaModel", "camembert": "CamembertModel", "clip_text_model": "CLIPTextModel",
-    "siglip_text_model": "SiglipTextModel",
+    "siglip_text_model": "SiglipTextModel", "ernie": "ErnieModel", "data2vec-text": "Data2VecTextModel",
+    "roberta-prelayernorm": "RobertaPreLayerNormModel", "xlm-roberta-xl": "XLMRobertaXLModel",
 }  # fmt: skip
 
 
@@ -360,7 +374,7 @@ def config_json(shape):
     if shape.family == "albert":
         config |= {"num_hidden_groups": shape.groups, "inner_group_num": shape.inner,
                    "num_hidden_layers": shape.layers // shape.inner}  # fmt: skip
-    return config
+    return config | dict(shape.extra)
 
 
 def pre_norm_config_json(shape):
@@ -528,6 +542,14 @@ ODD = [
      Storage(prefix=False)),
     (Shape("camembert-no-room", "camembert", positions=2, types=1, pad=0, vocab=90), Storage()),
     (Shape("camembert-odd", "camembert", 44, 2, 4, 37, positions=67, types=1, pad=1), Storage()),
+    (Shape("data2vec-odd", "data2vec-text", 44, 2, 4, 37, positions=67, types=1, pad=1), Storage()),
+    (Shape("prelayernorm-odd", "roberta-prelayernorm", 56, 3, 4, 50, positions=132, types=1, eps=1e-5, pad=1),
+     Storage()),
+    (Shape("prelayernorm-pad-0", "roberta-prelayernorm", 72, 2, 1, 31, positions=260, act="relu"),
+     Storage(prefix=False)),
+    (Shape("xlm-roberta-xl-odd", "xlm-roberta-xl", 60, 4, 3, 50, positions=140, types=1, eps=1e-5, pad=1), Storage()),
+    (Shape("ernie-odd", "ernie", 60, 3, 3, 50, positions=130, act="relu"), Storage()),
+    (Shape("ernie-task", "ernie", 56, 2, 4, 90, types=4, extra=(("use_task_id", True),)), Storage(prefix=False)),
     (Shape("albert-odd", "albert", 60, 3, 3, 50, **_GROUPS, embedding=7), Storage()),
     (Shape("albert-same", "albert", 120, 4, 4, 96, **_GROUPS, groups=2), Storage()),
     (Shape("albert-14-6", "albert", 320, 14, 5, 400, **_GROUPS, embedding=20, groups=6), Storage(prefix=False)),
