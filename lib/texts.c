@@ -144,8 +144,8 @@ static size_t cut(const embed_model *m, const emb_call *c, const char *text, siz
 }
 
 /* Text i behind the prompt, and its pair if there are pairs. */
-static int32_t texts_of(const emb_call *c, int64_t i, emb_text *text, emb_text *pair,
-                        embed_error *error)
+static int32_t texts_of(const embed_model *m, const emb_call *c, int64_t i, emb_text *text,
+                        emb_text *pair, embed_error *error)
 {
     const embed_input *in = c->input;
     if (!in->texts[i] || (in->text_sizes && in->text_sizes[i] < 0) ||
@@ -154,7 +154,7 @@ static int32_t texts_of(const emb_call *c, int64_t i, emb_text *text, emb_text *
                         "expected a text and its size, found NULL or a negative size");
     *text = c->prompt;
     text->data = in->texts[i];
-    text->size = size_of(text->data, in->text_sizes, i);
+    text->size = cut(m, c, text->data, size_of(text->data, in->text_sizes, i));
     if (in->pairs)
         *pair = (emb_text){.data = in->pairs[i],
                            .size = size_of(in->pairs[i], in->pair_sizes, i)};
@@ -164,9 +164,8 @@ static int32_t texts_of(const emb_call *c, int64_t i, emb_text *text, emb_text *
 static int64_t tokenize_text(embed_session *s, const emb_call *c, int64_t i, int64_t at)
 {
     emb_text text, pair;
-    int32_t status = texts_of(c, i, &text, &pair, &s->error);
+    int32_t status = texts_of(s->model, c, i, &text, &pair, &s->error);
     if (status < 0) return status;
-    text.size = cut(s->model, c, text.data, text.size);
     emb_token_arrays out = {
         .capacity = s->batch_tokens,
         .ids = s->ids + at,
@@ -192,7 +191,7 @@ static int64_t tokenize_ahead(const tokenizing *j, int64_t k, int64_t thread)
     emb_ahead *a = &j->session->ahead;
     const embed_model *m = j->session->model;
     emb_text text, pair = {0};
-    if (texts_of(j->call, a->first + k, &text, &pair, NULL) < 0) return AHEAD_ALONE;
+    if (texts_of(m, j->call, a->first + k, &text, &pair, NULL) < 0) return AHEAD_ALONE;
     size_t most = (size_t)a->max_bytes;
     if (text.size > most || text.prefix_size > most - text.size || pair.size > most)
         return AHEAD_ALONE;
@@ -262,7 +261,7 @@ int32_t emb_text_windows(embed_session *s, const emb_call *c, int64_t i, emb_tok
                          emb_window_fn take, void *user)
 {
     emb_text text, pair;
-    int32_t status = texts_of(c, i, &text, &pair, &s->error);
+    int32_t status = texts_of(s->model, c, i, &text, &pair, &s->error);
     if (status < 0) return status;
     return emb_tokenize_windows(s->model->tokenizer, s->tokenizer_scratch, s->max_text_bytes,
                                 emb_model_longest(s->model), &text,

@@ -40,7 +40,7 @@ def make_tokenizer(kind):
 def make_texts():
     """Words and unknown words, none at all, and more than any limit."""
     return ["kola mune", "Kola KOLA tana.", "", " \t ", "zzz", "so zzz ri", "日本 été", "mune " * 40, "été" * 30,
-            "a b c d e f g h", "so " * 7 + "kola"]  # fmt: skip
+            "a b c d e f g h", "so " * 7 + "kola", "so" + " " * 20 + "kola"]  # fmt: skip
 
 
 class Static:
