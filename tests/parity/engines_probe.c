@@ -67,8 +67,10 @@ static void put_chars(char command, const char *text, size_t size)
     size_t count = 0, room = size * 40 + 64;
     emb_char *in = malloc((size + 1) * sizeof *in), *out = malloc(room * sizeof *out);
     for (size_t at = 0; at < size; at += in[count++].size) {
+        uint32_t code;
         in[count].start = at;
-        in[count].size = (uint32_t)emb_utf8_decode(text + at, size - at, &in[count].code);
+        in[count].size = (uint32_t)emb_utf8_decode(text + at, size - at, &code);
+        in[count].code = code;
     }
     if (command == 'c') count = emb_charsmap_apply(&map, in, count, out, room);
     else count = emb_normal_form(command - '0', in, count, out, room);

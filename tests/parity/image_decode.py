@@ -36,7 +36,8 @@ def build_probe(folder, jpeg, sanitize):
     out = os.path.join(folder, "image_decode_probe")
     config = lambda *what: subprocess.check_output(["pkg-config", *what], text=True).split()
     sources = [f for f in glob.glob(ROOT + "/lib/image/decode*.c") if "decode_jpeg" not in f]
-    sources += [ROOT + "/lib/image/exif.c", ROOT + "/lib/image/decode_jpeg%s.c" % ("_stb" if jpeg == "stb" else "")]
+    names = ["exif", "stb_zlib", *(["decode_jpeg_stb", "stb_jpeg"] if jpeg == "stb" else ["decode_jpeg"])]
+    sources += [ROOT + "/lib/image/%s.c" % f for f in names]
     sources += [ROOT + "/lib/base/%s.c" % f for f in ("memory", "status", "utf8")]
     flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"] if sanitize else []
     libs = config("--libs", "libjpeg") if jpeg == "turbo" else []

@@ -328,7 +328,7 @@ def post_processor_cases():
     ids = {"<s>": [1], "</s>": [2], "<three>": [3, 4, 5]}
     t = template("<s> $A </s>", "<s> $A </s> </s> $B:1 </s>:1", ids)
     cases = {"none": None, "Bert": {"type": "BertProcessing", "sep": ["</s>", 2], "cls": ["<s>", 1]}, "Template": t,
-             "Template odd": template("$A:3 <three>:2", "$B:1 <three>:7 $A:5 $A:6", ids)}
+             "Template odd": template("$A:3 <three>:2", "$B:1 <three>:7 $A:5", ids)}
     for trim in (False, True):
         for space in (False, True):
             roberta = {"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 1], "trim_offsets": trim, "add_prefix_space": space}
