@@ -224,7 +224,7 @@ def build_probe(folder):
                "lib/base/status.c", "lib/base/memory.c", "lib/base/utf8.c", "lib/base/file.c"]
     probe = os.path.join(folder, "probe")
     subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-O1", "-g", "-fsanitize=address,undefined",
-                    "-fno-sanitize-recover=undefined", *(root / s for s in sources), "-o", probe], check=True)
+                    "-fno-sanitize-recover=undefined", *(root / s for s in sources), "-o", probe, "-lm"], check=True)
     return probe
 
 
