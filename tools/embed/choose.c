@@ -97,8 +97,9 @@ static void check_reachable(const choice *c)
     keep_all(c, true);
     reached = measure(c, false).smallest;
     if (reached < c->o->min_cosine)
-        die("--min-cosine %.12g: the best reached is %.12g, with every product in float32; no file is "
-            "written", c->o->min_cosine, reached);
+        die("--min-cosine %.12g: the best reached is %.12g, with every product in float32; no file "
+            "is written",
+            c->o->min_cosine, reached);
     keep_all(c, false);
 }
 

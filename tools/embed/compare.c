@@ -299,8 +299,9 @@ void comparison_print(const comparison *c, const options *o)
         else
             printf("none of the %s could be compared\n", unit);
         if (n->below && !asked)
-            printf("below %.3f       %lld of them: --min-cosine %.3f keeps products in float32 until "
-                   "none is\n", USUAL_COSINE, (long long)n->below, USUAL_COSINE);
+            printf("below %.3f       %lld of them: --min-cosine %.3f keeps products in float32 "
+                   "until none is\n",
+                   USUAL_COSINE, (long long)n->below, USUAL_COSINE);
     }
 }
 
