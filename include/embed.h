@@ -223,6 +223,9 @@ EMBED_API const char *embed_model_warning(const embed_model *model, int64_t inde
 /* Text of the named prompt, or NULL. index-th prompt name, or NULL past the last. */
 EMBED_API const char *embed_model_prompt(const embed_model *model, const char *name);
 EMBED_API const char *embed_model_prompt_name(const embed_model *model, int64_t index);
+/* Name of the index-th product that a model of weights int8 makes of whole numbers, as keep_float takes
+ * it (of query, key and value, the query's), or NULL past the last. Owned by the model. */
+EMBED_API const char *embed_model_product(const embed_model *model, int64_t index);
 /* Text of a token, NUL-terminated and owned by the model, or NULL. Id of a token's text, or
  * EMBED_EMISSING. */
 EMBED_API const char *embed_token_text(const embed_model *model, int32_t id);

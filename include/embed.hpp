@@ -165,6 +165,7 @@ public:
     std::string_view describe() const { return embed_model_describe(get()); }
     std::vector<std::string_view> warnings() const { return list(embed_model_warning); }
     std::vector<std::string_view> prompt_names() const { return list(embed_model_prompt_name); }
+    std::vector<std::string_view> products() const { return list(embed_model_product); } /* of int8 */
     /* NULL: there is no such prompt, or token. */
     const char *prompt(const std::string &name) const { return embed_model_prompt(get(), name.c_str()); }
     const char *token_text(int32_t id) const { return embed_token_text(get(), id); }

@@ -177,6 +177,14 @@ const char *embed_model_prompt_name(const embed_model *m, int64_t index)
                                                               : NULL;
 }
 
+const char *embed_model_product(const embed_model *m, int64_t index)
+{
+    size_t at = 0;
+    if (!m || index < 0) return NULL;
+    while (index-- && at < m->products.size) at += strlen(m->products.data + at) + 1;
+    return at < m->products.size ? m->products.data + at : NULL;
+}
+
 const char *embed_token_text(const embed_model *m, int32_t id)
 {
     return m && m->tokenizer ? emb_tokenizer_text(m->tokenizer, id) : NULL;

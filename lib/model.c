@@ -322,18 +322,32 @@ static void count_parameters(embed_model *m, int64_t of_modules)
 }
 
 /* Every name of keep_float was some product's. */
-static int32_t check_kept(const emb_loader *l, embed_error *error)
+static int32_t check_kept(const emb_loader *l)
 {
-    uint64_t kept = l->kept;
-    for (const char *p = l->keep_float; p && *p; kept >>= 1) {
+    const bool *kept = l->kept;
+    for (const char *p = l->keep_float; p && *p; kept++) {
         size_t n = strcspn(p, ",");
-        if (!(kept & 1))
-            return emb_fail(error, EMBED_EINVAL,
-                            "keep_float: expected the name of a product's weight (64 at most), found \"%s\"",
+        if (!*kept)
+            return emb_fail(l->error, EMBED_EINVAL,
+                            "keep_float: expected the name of a product's weight, found \"%s\"",
                             emb_excerpt_of(p, n).text);
         p += n + (p[n] == ',');
     }
     return EMBED_OK;
+}
+
+static int32_t load_towers(embed_model *m, const emb_architecture towers[2], emb_loader *l)
+{
+    size_t names = 1;
+    for (const char *p = l->keep_float; p && *p; p++) names += *p == ',';
+    l->kept = emb_calloc(&m->allocator, names, sizeof *l->kept);
+    if (!l->kept)
+        return emb_fail(l->error, EMBED_ENOMEM, "out of memory for %zu names of keep_float", names);
+    int32_t status = load_tower(&m->text, &towers[0], l);
+    if (status == EMBED_OK) status = load_tower(&m->image, &towers[1], l);
+    if (status == EMBED_OK) status = check_kept(l);
+    emb_free(&m->allocator, l->kept);
+    return status;
 }
 
 static int32_t load_weights(embed_model *m, const emb_architecture towers[2], const char *keep_float,
@@ -351,12 +365,11 @@ static int32_t load_weights(embed_model *m, const emb_architecture towers[2], co
         .weights_kind = m->weights_kind,
         .compute = m->compute,
         .keep_float = keep_float,
+        .products = &m->products,
         .allocator = &m->allocator,
         .error = error,
     };
-    status = load_tower(&m->text, &towers[0], &loader);
-    if (status == EMBED_OK) status = load_tower(&m->image, &towers[1], &loader);
-    if (status == EMBED_OK) status = check_kept(&loader, error);
+    status = load_towers(m, towers, &loader);
     if (status < 0) return status;
     const emb_encoder *e = emb_model_tower(m);
     if (!m->modules.pooling[0]) m->modules.pooling[0] = default_pooling(e);
@@ -413,6 +426,7 @@ int32_t emb_model_open(embed_model **out, const char *path, const void *data, si
     emb_pieces_init(&m->pieces, &m->allocator);
     emb_buffer_init(&m->stored.tokenizer_json, &m->allocator);
     emb_buffer_init(&m->stored.tables, &m->allocator);
+    emb_buffer_init(&m->products, &m->allocator);
     emb_buffer_init(&m->description, &m->allocator);
     int32_t status = open_parts(m, path, data, size, o, error);
     if (status < 0) {
@@ -437,6 +451,7 @@ void emb_model_free(embed_model *m)
     emb_pieces_free(&m->pieces);
     emb_buffer_free(&m->stored.tokenizer_json);
     emb_buffer_free(&m->stored.tables);
+    emb_buffer_free(&m->products);
     emb_buffer_free(&m->description);
     for (int64_t i = 0; i < m->warning_count; i++) emb_free(&a, m->warnings[i]);
     emb_free(&a, m);

@@ -31,6 +31,7 @@ struct embed_model {
     bool saves;                  /* opened for embed_model_save, with what it needs: */
     emb_pieces pieces;
     emb_tokenizer_store stored; /* the tokenizer */
+    emb_buffer products; /* of int8: names, each NUL-terminated */
     emb_buffer description;
     char *warnings[EMB_MAX_WARNINGS];
     int64_t warning_count;

@@ -266,21 +266,38 @@ static bool fits_last_parts(const char *pattern, size_t n, const char *name, siz
     return true;
 }
 
+/* What a part is called: its tensor without ".weight". */
+static void name_product(const emb_loader *l, const emb_part *part, char name[NAME_SIZE])
+{
+    snprintf(name, NAME_SIZE, "%s%s", l->prefix, part->weight);
+    char *dot = strrchr(name, '.');
+    if (dot && strcmp(dot, ".weight") == 0) *dot = 0;
+}
+
 /* Is it a product that was asked to stay as it is? */
 static bool keeps_float(emb_loader *l, const emb_part *parts, int64_t count)
 {
-    uint64_t before = l->kept, bit = 1, found = 0;
-    for (const char *p = l->keep_float; p && *p; bit <<= 1) {
+    char name[NAME_SIZE];
+    bool found = false;
+    bool *kept = l->kept;
+    for (const char *p = l->keep_float; p && *p; kept++) {
         size_t n = strcspn(p, ",");
-        for (int64_t i = 0; i < count; i++) {
-            const char *name = parts[i].weight, *dot = strrchr(name, '.');
-            size_t size = dot && strcmp(dot, ".weight") == 0 ? (size_t)(dot - name) : strlen(name);
-            if (n && fits_last_parts(p, n, name, size)) found |= bit;
+        for (int64_t i = 0; n && i < count; i++) {
+            name_product(l, &parts[i], name);
+            if (fits_last_parts(p, n, name, strlen(name))) *kept = found = true;
         }
         p += n + (p[n] == ',');
     }
-    l->kept = before | found;
-    return found != 0;
+    return found;
+}
+
+static void note_product(emb_loader *l, const emb_part *part)
+{
+    char name[NAME_SIZE];
+    name_product(l, part, name);
+    emb_buffer_add(l->products, name, strlen(name) + 1);
+    if (l->products->failed)
+        fail(l, emb_fail(l->error, EMBED_ENOMEM, "out of memory for the names of products"));
 }
 
 /* Does a single-file model have a product as whole numbers? */
@@ -363,6 +380,7 @@ void emb_load_parts(emb_loader *l, const emb_part *parts, int64_t count, int64_t
     if (!l->prepared && !linear->weight.data) return;
     name_parts(parts, name);
     emb_matrix_pieces(l, name, l->gamma != NULL, has_bias, linear);
+    if (whole) note_product(l, parts);
     l->parameters += numbers;
 }
 

@@ -43,7 +43,8 @@ typedef struct emb_loader {
     bool whole_numbers;   /* I8 is a table's type as well as floats are, from here on */
     bool transposed;      /* matrices stand as [in][out] from here on */
     const char *keep_float; /* embed_open_options.keep_float, or NULL */
-    uint64_t kept;          /* which of its names some product had, as bits */
+    bool *kept;             /* of each of its names: some product had it */
+    emb_buffer *products;   /* takes the names of those that are whole numbers, each NUL-terminated */
     const float *gamma;   /* of the norm right before the next matrix, or NULL: helps int8 */
     embed_error *error;
     int32_t status;     /* the first failure sticks: callers check once, at the end */

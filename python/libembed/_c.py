@@ -322,6 +322,7 @@ FUNCTIONS = {
     "embed_model_warning": (_text, [embed_model, _i64]),
     "embed_model_prompt": (_text, [embed_model, _text]),
     "embed_model_prompt_name": (_text, [embed_model, _i64]),
+    "embed_model_product": (_text, [embed_model, _i64]),
     "embed_token_text": (_text, [embed_model, _i32]),
     "embed_token_id": (_i32, [embed_model, _text]),
     "embed_workspace_size": (_i32, [embed_model, P(embed_session_options), P(_size), _error]),

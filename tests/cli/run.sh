@@ -530,6 +530,35 @@ printf '%s\n' "$red" > "$work/one"
 expect "convert a model of images" 0 convert -m "$vit" -o "$work/o/vit.embed" --dtype bf16; out_has 'of 4 images built in'
 expect "a sample of images" 0 convert -m "$vit" -o "$work/o/vit.embed" --dtype bf16 --force --sample "$work/one"; out_has 'of 1 images'
 expect "image of a single file" 0 image -m "$work/o/vit.embed" "$red"; lines 1
+mkdir "$work/m"
+far=$models/gte-new
+least() { sed -n 's/^cosine to f32 *smallest \([0-9.]*\),.*/\1/p' "$work/out"; }
+kept() { sed -n 's/^keep-float *//p' "$work/out"; }
+least_kept() { is "$1" "$(least | awk '{ print ($1 >= '"$2"') }')" 1; } # NAME COSINE
+same_file() { cmp -s "$work/m/kept" "$work/m/$1"; verdict $? "other bytes in $1"; }
+expect "an int8 file that is far off" 0 convert -m "$far" -o "$work/m/far" --dtype int8
+out_has 'below 0.999       7 of them: --min-cosine 0.999 '; lines 6
+expect "products kept until it is not" 0 convert -m "$far" -o "$work/m/kept" --dtype int8 --min-cosine 0.999; lines 6
+least_kept "near enough" 0.999; names=$(kept)
+expect "the same by name" 0 convert -m "$far" -o "$work/m/named" --dtype int8 --keep-float "$names"; same_file named
+expect "the same in another way" 0 convert -m "$far" -o "$work/m/other" --dtype int8 --min-cosine 0.999 --isa c --threads 1
+same_file other
+expect "few are kept where few are enough" 0 convert -m "$plain" -o "$work/m/few" --dtype int8 --min-cosine 0.9999
+least_kept "near enough with few" 0.9999
+is "which few" "$(kept | sed 's/bert.encoder.layer.//g')" "0.intermediate.dense,0.attention.output.dense,0.output.dense"
+expect "none where none is needed" 0 convert -m "$plain" -o "$work/m/none" --dtype int8 --min-cosine 0.999; is "none" "$(kept)" none
+expect "with those that are named" 0 convert -m "$plain" -o "$work/m/both" --dtype int8 --min-cosine 0.9999 --keep-float 1.output.dense
+least_kept "near enough with those" 0.9999
+case $(kept) in 1.output.dense,bert.*) verdict 0 ;; *) verdict 1 "kept $(kept)" ;; esac
+expect "as near as can be" 0 convert -m "$vit" -o "$work/m/exact" --dtype int8 --min-cosine 1; least_kept "exact" 1
+before_it=$(files m)
+expect "nearer than can be" 1 convert -m "$plain" -o "$work/m/x" --dtype int8 --min-cosine 1; lines 0
+err_has '--min-cosine 1: the best reached is 0.99999996886'; is "no file of it" "$(files m)" "$before_it"
+expect "over a file by force" 1 convert -m "$plain" -o "$work/m/kept" --force --dtype int8 --min-cosine 1; same_file named
+refused() { expect "--min-cosine $*" 2 convert -m "$plain" -o "$work/m/x" --min-cosine "$@"; err_has 'min-cosine'; }
+refused 0.999; err_has 'goes with --dtype int8'
+refused 0.999 --dtype f16; err_has 'goes with --dtype int8'
+for x in 0 1.001 -0.5 nan 0.9x ''; do refused "$x" --dtype int8; err_has "above 0 and at most 1, found \"$x\""; done
 expect "convert to nothing" 2 convert -m "$sentence"; err_has 'give its name with -o FILE'
 expect "convert to a pipe" 2 convert -m "$sentence" -o -
 expect "convert to a folder" 1 convert -m "$sentence" -o "$work/o" --force; err_has 'is a directory'

@@ -81,6 +81,7 @@ static void test_null_models(void **state)
     assert_null(embed_model_prompt(NULL, "query"));
     assert_null(embed_model_prompt(dense->model, NULL));
     assert_null(embed_model_prompt_name(NULL, 0));
+    assert_null(embed_model_product(NULL, 0));
     assert_null(embed_token_text(NULL, 0));
     assert_int_equal(embed_token_id(NULL, "a"), EMBED_EINVAL);
     assert_int_equal(embed_token_id(plain->model, NULL), EMBED_EINVAL);

@@ -143,6 +143,44 @@ static void test_kept_float(void **unused)
     nearness("vit", "intermediate.dense", &one);
 }
 
+static void has_products(const char *name, int32_t weights, const char *keep_float,
+                         const char *const *expected)
+{
+    embed_model *m = open_kept(name, NULL, weights, keep_float);
+    int64_t count = 0;
+
+    for (; expected[count]; count++) {
+        const char *product = embed_model_product(m, count);
+        assert_non_null(product);
+        assert_string_equal(product, expected[count]);
+    }
+    assert_null(embed_model_product(m, count));
+    assert_null(embed_model_product(m, -1));
+    embed_model_free(m);
+}
+
+/* Each has one name, which keep_float takes; what is kept is none of them. */
+static void test_products(void **unused)
+{
+#define BERT "bert.encoder.layer."
+    static const char *const all[] = {
+        BERT "0.attention.self.query", BERT "0.attention.output.dense", BERT "0.intermediate.dense",
+        BERT "0.output.dense", BERT "1.attention.self.query", BERT "1.attention.output.dense",
+        BERT "1.intermediate.dense", BERT "1.output.dense", NULL};
+    static const char *const second[] = {BERT "1.attention.self.query",
+                                         BERT "1.attention.output.dense", BERT "1.output.dense", NULL};
+    static const char *const clip[] = {"vision_model.encoder.layers.0.self_attn.q_proj",
+                                       "vision_model.encoder.layers.0.mlp.fc1", NULL};
+
+    (void)unused;
+    has_products("bert", EMBED_WEIGHTS_INT8, NULL, all);
+    has_products("bert", EMBED_WEIGHTS_INT8, BERT "0.attention.self.query,0.attention.output.dense,"
+                 BERT "0.intermediate.dense,layer.0.output.dense,1.intermediate.dense", second);
+    has_products("bert", EMBED_WEIGHTS_F32, NULL, all + 8);
+    has_products("clip", EMBED_WEIGHTS_INT8,
+                 "text_model.encoder.*.*.*.*,out_proj,vision_model.*.*.0.mlp.fc2", clip);
+}
+
 static void kept_refused(const char *keep_float, int32_t weights, const char *sentence)
 {
     embed_open_options o = EMBED_OPEN_OPTIONS_INIT;
@@ -158,7 +196,7 @@ static void kept_refused(const char *keep_float, int32_t weights, const char *se
 
 static void test_kept_refused(void **unused)
 {
-    char many[65 * 6 + 1] = "";
+    char many[64 * 6 + 11] = "";
 
     (void)unused;
     kept_refused("query", EMBED_WEIGHTS_F32, "expected weights int8 with it, found f32");
@@ -167,8 +205,9 @@ static void test_kept_refused(void **unused)
     kept_refused("ense", EMBED_WEIGHTS_INT8, "found \"ense\"");
     kept_refused("layer.*.dense", EMBED_WEIGHTS_INT8, "found \"layer.*.dense\"");
     kept_refused("*.bert.encoder.layer.0.output.dense", EMBED_WEIGHTS_INT8, "found \"*.bert");
-    for (int i = 0; i < 65; i++) strcat(many, "dense,");
-    kept_refused(many, EMBED_WEIGHTS_INT8, "64 at most");
+    for (int i = 0; i < 64; i++) strcat(many, "dense,");
+    strcat(many, "query,none");
+    kept_refused(many, EMBED_WEIGHTS_INT8, "found \"none\"");
 }
 
 static void test_refused(void **unused)
@@ -192,6 +231,7 @@ int main(void)
         cmocka_unit_test(test_same_bits),
         cmocka_unit_test(test_near_f32),
         cmocka_unit_test(test_kept_float),
+        cmocka_unit_test(test_products),
         cmocka_unit_test(test_kept_refused),
         cmocka_unit_test(test_refused),
     };

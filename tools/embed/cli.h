@@ -101,6 +101,7 @@ typedef struct options {
     const char *chunks;                     /* how texts are cut */
     const char *delimiter, *columns, *label; /* of a csv */
     const char *sample;
+    double min_cosine; /* 0: not asked for */
     int32_t force;
 } options;
 
@@ -282,6 +283,25 @@ float *engine_encode_all(engine *e, const input *in, batch *b, const embed_encod
 int32_t engine_similarity(const engine *e, const options *o);
 const char *similarity_name(int32_t similarity);
 void engine_close(engine *e);
+
+/* ---- convert: compare.c, choose.c ------------------------------------------------------- */
+
+typedef struct comparison comparison; /* with float32, on texts and images of the sample */
+typedef struct nearness {
+    double smallest, sum; /* of the cosines */
+    int64_t count, below; /* how many there are, and how many of them below 0.999 */
+    int64_t weight_bytes; /* of the model */
+} nearness;
+
+comparison *comparison_open(const options *o);
+/* The model as o->open says; worst: on those alone that comparison_take_worst has taken. */
+nearness comparison_measure(comparison *c, const options *o, bool worst);
+void comparison_take_worst(comparison *c); /* the 64 of each sample that came out farthest off */
+void comparison_print(const comparison *c, const options *o); /* all, as measured last */
+void comparison_close(comparison *c);
+/* What to keep in float32 for --min-cosine, as keep_float takes it: o->open.keep_float, and the
+ * products that it takes beside. The caller frees it. */
+char *choose_products(comparison *c, const options *o);
 
 /* ---- the map: pca.c, thumbnail.c, jpeg.c, page.c -------------------------------------- */
 

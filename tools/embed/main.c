@@ -130,6 +130,7 @@ static const command commands[] = {
      "It appears under its name when it is whole; one that is there is replaced with --force only.",
      "  embed convert -m all-MiniLM-L6-v2 -o minilm.embed\n"
      "  embed convert -m all-MiniLM-L6-v2 -o minilm.embed --dtype int8 --sample lines.txt\n"
+     "  embed convert -m all-MiniLM-L6-v2 -o minilm.embed --dtype int8 --min-cosine 0.999\n"
      "  embed text -m minilm.embed 'a cat on a mat'\n",
      run_convert},
     {"verify", COMMAND_VERIFY, " [FILE]", "whether a single file gives the vectors it should",

@@ -10,6 +10,7 @@ enum kind {
     STRING,   /* const char * */
     NUMBER,   /* int64_t >= value */
     NUMBER32, /* int32_t >= value */
+    FRACTION, /* double: above 0, at most 1 */
     LAYER,    /* int32_t: EMBED_LAYER(number) */
     CHOICE,   /* int32_t: value + index in "a|b|c", which is the argument's name */
     SET,      /* int32_t := value, no argument */
@@ -186,6 +187,9 @@ static const struct option table[] = {
     {COMMAND_CONVERT, 0, "sample", "FILE", STRING, 0, AT(sample),
      "compare with f32 on the texts, or the names of images, in FILE, one a line;\n"
      "default: some that are built in"},
+    {COMMAND_CONVERT, 0, "min-cosine", "X", FRACTION, 0, AT(min_cosine),
+     "of int8: keep products in float32 until each text or image of the sample\n"
+     "has this cosine to f32; the report says which"},
     {COMMAND_CONVERT, 0, "image", NULL, SET, 1, AT(image),
      "--sample names images, for a model that takes texts too"},
 
@@ -237,6 +241,16 @@ static int64_t number(const struct option *option, const char *text, int64_t sma
     return value;
 }
 
+static double fraction(const struct option *option, const char *text)
+{
+    char *end;
+    double value = strtod(text, &end);
+
+    if (!strchr("0123456789.", text[0]) || *end || !(value > 0 && value <= 1))
+        usage("--%s: expected a number above 0 and at most 1, found \"%s\"", option->name, text);
+    return value;
+}
+
 static int32_t choice(const struct option *option, const char *text)
 {
     size_t size = strlen(text);
@@ -269,6 +283,9 @@ static void store(options *o, const struct option *option, const char *text)
         break;
     case NUMBER32:
         *(int32_t *)field = (int32_t)number(option, text, option->value, INT32_MAX);
+        break;
+    case FRACTION:
+        *(double *)field = fraction(option, text);
         break;
     case LAYER:
         *(int32_t *)field = (int32_t)EMBED_LAYER(number(option, text, 0, INT32_MAX - 1));
@@ -340,6 +357,8 @@ static void check(const options *o, const command *c)
               (long long)o->argument_count);
     if (o->ranges && o->precision != EMBED_PRECISION_INT8 && o->precision != EMBED_PRECISION_UINT8)
         usage("--ranges goes with --precision int8 or uint8");
+    if (o->min_cosine > 0 && o->open.weights != EMBED_WEIGHTS_INT8)
+        usage("--min-cosine goes with --dtype int8");
 }
 
 void options_parse(options *o, const command *c, int argc, char **argv)
