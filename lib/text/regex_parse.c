@@ -542,7 +542,7 @@ static int32_t quantifier(parser *p, element *e)
     if (n->kind == EMB_NODE_LOOK || n->kind == EMB_NODE_ASSERT) {
         return unsupported(p, begin, "repeats what matches no text");
     }
-    if (high < 0 && nullable(p->tree, e->node)) {
+    if (high != 1 && nullable(p->tree, e->node)) { /* the reference counts no turn behind an empty one */
         return unsupported(p, begin, "repeats what may match no text");
     }
     if (++p->nesting > EMB_REGEX_MAX_NESTING) return unsupported(p, begin, "nested too deeply");

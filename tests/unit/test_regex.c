@@ -107,7 +107,9 @@ static void refused(void **state)
     static const struct { const char *pattern; int32_t status; const char *says; } cases[] = {
         {"a(?<=b)", EMBED_EUNSUPPORTED, "byte 1"}, {"(a)\\1", EMBED_EUNSUPPORTED, "byte 3"},
         {"\\p{Klingon}", EMBED_EUNSUPPORTED, "property"}, {"(?x)a", EMBED_EUNSUPPORTED, "group"},
-        {"(?:a*)*", EMBED_EUNSUPPORTED, "no text"}, {"\\X", EMBED_EUNSUPPORTED, "escape"},
+        {"(?:a*)*", EMBED_EUNSUPPORTED, "no text"},
+        {"(?:b|c?\?){2}b", EMBED_EUNSUPPORTED, "no text"},
+        {"(?:a?){1,3}", EMBED_EUNSUPPORTED, "no text"}, {"\\X", EMBED_EUNSUPPORTED, "escape"},
         {"[[:alpha:]]", EMBED_EUNSUPPORTED, "POSIX"}, {"a{2}?", EMBED_EUNSUPPORTED, "{n}?"},
         {"a{20000}", EMBED_EUNSUPPORTED, "too many"},
         {"(?:a{200}){200}", EMBED_EUNSUPPORTED, "10000"},
