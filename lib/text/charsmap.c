@@ -67,7 +67,7 @@ int32_t emb_charsmap_open(emb_charsmap *m, const char *blob, size_t size, const 
     for (int c = 0; c < 128; c++) {
         char byte = (char)c;
         size_t place;
-        m->plain[c] = !lookup(m, &byte, 1, &place);
+        m->plain[c] = c != '\r' && !lookup(m, &byte, 1, &place);
     }
     return EMBED_OK;
 }
@@ -278,18 +278,38 @@ static void replace_chars(writer *w, const emb_charsmap *m, const emb_char *in, 
     }
 }
 
+/* Characters at in[i] that stay as they are, each before another of ASCII: no cluster joins them. */
+static size_t plain_run(const emb_charsmap *m, const emb_char *in, size_t count, size_t i)
+{
+    size_t end = i;
+    while (end < count && in[end].code < 0x80 && m->plain[in[end].code]) end++;
+    return end - i - (end > i && (end == count || in[end].code >= 0x80));
+}
+
+static void put_run(writer *w, const emb_char *in, size_t i, size_t n)
+{
+    emb_transform *t = &w->t;
+    put(w, in[i].code, 0); /* and the one that waited */
+    if (t->at == i && t->written + n <= t->capacity) {
+        memcpy(t->out + t->written, in + i, (n - 1) * sizeof *in);
+        t->at += n - 1;
+        t->written += n - 1;
+        w->code = in[i + n - 1].code;
+    } else {
+        for (size_t k = 1; k < n; k++) put(w, in[i + k].code, 0);
+    }
+}
+
 size_t emb_charsmap_apply(const emb_charsmap *m, const emb_char *in, size_t count, emb_char *out,
                           size_t capacity)
 {
     writer w = {.t = {.in = in, .count = count, .out = out, .capacity = capacity}};
     for (size_t i = 0, n; i < count; i += n) {
-        uint32_t code = in[i].code;
         size_t bytes, place, size = 0;
         char text[MOST_CLUSTER];
-        n = 1;
-        bool alone = code != '\r' && i + 1 < count && in[i + 1].code < 0x80;
-        if (alone && code < 0x80 && m->plain[code]) {
-            put(&w, code, 0);
+        n = plain_run(m, in, count, i);
+        if (n > 0) {
+            put_run(&w, in, i, n);
             continue;
         }
         n = cluster_size(in + i, count - i, &bytes);

@@ -13,7 +13,7 @@ typedef struct emb_charsmap { /* all zero: replaces nothing */
     char *pool;      /* replacements, each ends in a NUL; the last byte is one */
     size_t pool_size;
     size_t growth;   /* the most characters that one character or cluster may become, at least 1 */
-    uint8_t plain[128]; /* 1: an ASCII character that no replacement begins with */
+    uint8_t plain[128]; /* 1: an ASCII character that no replacement begins with, nor a cluster */
 } emb_charsmap;
 
 /* blob: precompiled_charsmap of a SentencePiece model, or decoded from base64. A copy is kept. */
