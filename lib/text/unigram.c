@@ -39,7 +39,7 @@ static int32_t find(const emb_unigram *u, const char *text, size_t size)
         unit = step(u, emb_trie_base(unit->link), text[i]);
         if (!unit) return -1;
     }
-    return size && unit->id < u->count ? unit->id : -1;
+    return size && unit->piece <= u->count ? (int32_t)unit->piece - 1 : -1;
 }
 
 /* ---- opening ------------------------------------------------------------------------ */
@@ -283,8 +283,8 @@ static inline bool offer_pieces(const emb_unigram *u, node *ring, const node *he
         const emb_unigram_unit *unit = step(u, base, text[i]);
         if (!unit) break;
         base = emb_trie_base(unit->link);
-        if (!(unit->link & EMB_TRIE_ENDS) || unit->id >= u->count) continue;
-        uint32_t last = (uint32_t)unit->id << 8 | (uint32_t)EMB_MIN(i + 1, SEE_STARTS);
+        if (!(unit->link & EMB_TRIE_ENDS) || unit->piece - 1 >= u->count) continue;
+        uint32_t last = (unit->piece - 1) << 8 | (uint32_t)EMB_MIN(i + 1, SEE_STARTS);
         offer(&ring[(place + i + 1) & mask], unit->score + before, last, u->single);
         first = first || i + 1 == n;
     }

@@ -34,8 +34,8 @@ void emb_unigram_free(emb_unigram *u);
 /* The arrays of an open model, and a model over arrays that stay with the caller. They may come
  * from anywhere: what is not an index that leads outside is taken. */
 typedef struct emb_unigram_unit { /* of the trie (unigram_trie.h) */
-    uint32_t link; /* base << 9 | EMB_TRIE_ENDS | label */
-    int32_t id;    /* of the piece that ends there; -1: none */
+    uint32_t link;  /* base << 9 | EMB_TRIE_ENDS | label */
+    uint32_t piece; /* that ends there: its id + 1; 0: none */
     double score;
 } emb_unigram_unit;
 typedef struct emb_unigram_tables {

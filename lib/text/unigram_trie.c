@@ -167,7 +167,7 @@ static bool add_children(builder *b, uint32_t unit, int64_t first, uint32_t dept
     b->units[unit].link |= base << 9;
     for (int i = 0; i < count; i++) {
         add_bit(b->used, base + labels[i]);
-        b->units[base + labels[i]] = (emb_unigram_unit){.link = labels[i] ^ 255u, .id = -1};
+        b->units[base + labels[i]] = (emb_unigram_unit){.link = labels[i]};
     }
     return true;
 }
@@ -175,7 +175,7 @@ static bool add_children(builder *b, uint32_t unit, int64_t first, uint32_t dept
 static void end_piece(builder *b, uint32_t unit, uint32_t piece)
 {
     emb_unigram_unit *end = &b->units[unit];
-    end->id = (int32_t)piece;
+    end->piece = piece + 1;
     end->score = b->p->pieces[piece].score;
     end->link &= ~EMB_TRIE_ENDS;
     if (end->score != EMB_UNIGRAM_NEVER) end->link |= EMB_TRIE_ENDS;
@@ -196,7 +196,7 @@ static bool grow(builder *b)
     uint32_t path[EMB_UNIGRAM_MAX_PIECE + 1] = {0};
     add_bit(b->used, 0);
     add_bit(b->taken, NO_BASE);
-    b->units[0].id = -1;
+    b->units[0].link = 255; /* of UTF-8 no byte, and nothing leads there */
     b->count = 256;
     if (!add_children(b, 0, 0, 0)) return false;
     for (int64_t i = 0; i < b->p->count; i++) {

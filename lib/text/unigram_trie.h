@@ -5,7 +5,8 @@
 #include "unigram.h"
 
 /* A step from a unit for a byte leads to the unit at base + byte, if that one has this label. Bases
- * are of one unit each, so the label says enough. All zero: a free place. */
+ * are of one unit each, so the label says enough. A free place is all zero: byte 0 may lead there,
+ * and nothing leads on. */
 #define EMB_TRIE_ENDS 0x100u /* of a link: a piece ends there that texts may become */
 static inline uint32_t emb_trie_base(uint32_t link)
 {
@@ -13,7 +14,7 @@ static inline uint32_t emb_trie_base(uint32_t link)
 }
 static inline bool emb_trie_follows(uint32_t link, uint8_t byte)
 {
-    return ((link ^ byte) & 255) == 255; /* the label is the byte's complement: of UTF-8 never 0 */
+    return (uint8_t)link == byte;
 }
 
 typedef struct emb_trie_pieces {
