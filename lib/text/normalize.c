@@ -189,15 +189,11 @@ static size_t read_ascii(emb_reader *r, emb_char *out, size_t capacity)
     const char *text = in_prefix ? s->prefix + at : s->data + (at - s->prefix_size);
     size_t size = (in_prefix ? EMB_MIN(r->end, s->prefix_size) : r->end) - at;
 
-    const uint8_t *ascii = r->normalizer->ascii;
-    emb_char c = {.size = 1, .start = at};
     size = EMB_MIN(size, capacity);
     for (i = 0; i < size && (uint8_t)text[i] < 0x80; i++) {
-        uint8_t code = ascii[(uint8_t)text[i]];
-        c.code = code;
-        out[count] = c; /* whole: bit fields that are set in memory wait for each other */
-        c.start++;
-        count += code != EMB_ASCII_DELETED;
+        uint8_t c = r->normalizer->ascii[(uint8_t)text[i]];
+        out[count] = (emb_char){c, 1, at + i};
+        count += c != EMB_ASCII_DELETED;
     }
     r->cursor.at = at + i;
     return count;
