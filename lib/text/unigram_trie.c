@@ -181,15 +181,6 @@ static void end_piece(builder *b, uint32_t unit, uint32_t piece)
     if (end->score != EMB_UNIGRAM_NEVER) end->link |= EMB_TRIE_ENDS;
 }
 
-/* Pieces are far from each other in memory: in some steps it is their turn. */
-static inline void fetch_ahead(const builder *b, int64_t i)
-{
-    const place_in_order *last = &b->order[b->p->count - 1], *o = &b->order[i];
-    uint32_t soon = EMB_MIN(o + 16, last)->piece, later = EMB_MIN(o + 32, last)->piece;
-    __builtin_prefetch(&b->p->starts[later]);
-    __builtin_prefetch(&b->p->bytes[b->p->starts[soon]]);
-}
-
 /* Nodes in the order of the pieces: what a word walks through lies close together. */
 static bool grow(builder *b)
 {
@@ -202,7 +193,6 @@ static bool grow(builder *b)
     for (int64_t i = 0; i < b->p->count; i++) {
         uint32_t piece = b->order[i].piece, size = size_of(b->p, piece);
         const char *text = b->p->bytes + b->p->starts[piece];
-        fetch_ahead(b, i);
         for (uint32_t k = b->order[i].same; k < size; k++) {
             path[k + 1] = emb_trie_base(b->units[path[k]].link) + (uint8_t)text[k];
             if (!add_children(b, path[k + 1], i, k + 1)) return false;
