@@ -15,8 +15,8 @@ typedef struct emb_charsmap { /* all zero: replaces nothing */
     char *pool;      /* replacements, each ends in a NUL; the last byte is one */
     size_t pool_size;
     size_t growth;   /* the most characters that one character or cluster may become, at least 1 */
-    uint64_t special[EMB_CHARSMAP_NOTED / 64]; /* bits: characters that are replaced or may be part of
-                                                * a cluster */
+    uint64_t special[EMB_CHARSMAP_NOTED / 64]; /* bits: characters that are replaced, or may be
+                                                * part of a cluster */
 } emb_charsmap;
 
 /* blob: precompiled_charsmap of a SentencePiece model, or decoded from base64. A copy is kept. */

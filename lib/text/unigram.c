@@ -1,5 +1,5 @@
-/* The Unigram model: opening it, and the best path through a word. The path needs one piece for each
- * byte of the word; scores only as far back as the longest piece reaches. */
+/* The Unigram model: opening it, and the best path through a word. The path needs one piece for
+ * each byte of the word; scores only as far back as the longest piece reaches. */
 #include "unigram.h"
 
 #include <math.h>
@@ -7,7 +7,6 @@
 #include "unigram_trie.h"
 
 #define UNK_PENALTY 10.0 /* below the lowest score */
-#define MOST_UNITS  (1u << 23)
 
 struct emb_unigram {
     emb_allocator allocator;
@@ -176,7 +175,7 @@ emb_unigram_tables emb_unigram_as_tables(const emb_unigram *u)
  * when a text gets there. */
 static bool is_sound(const emb_unigram_tables *t)
 {
-    if (t->units_count == 0 || t->units_count > MOST_UNITS || t->count == 0 ||
+    if (t->units_count == 0 || t->units_count > EMB_TRIE_MOST || t->count == 0 ||
         t->count > 1 << 23 || t->longest < 0 || t->longest > EMB_UNIGRAM_MAX_PIECE ||
         t->unk_id < -1 || t->unk_id >= (int64_t)t->count || !isfinite(t->lowest) ||
         t->starts[0] != 0) return false;
@@ -229,8 +228,8 @@ const char *emb_unigram_text(const emb_unigram *u, int32_t id, uint32_t *size)
 
 /* ---- the best path ------------------------------------------------------------------ */
 
-/* The last piece of a path in 4 bytes: id << 8 and its size, SEE_STARTS if that is longer. Of an unknown
- * character: its size << 8. */
+/* The last piece of a path in 4 bytes: id << 8 and its size, or SEE_STARTS if that is longer. Of an
+ * unknown character: its size << 8. */
 #define SEE_STARTS 255u
 #define UNREACHED  UINT32_MAX /* ids are below 2^23 */
 
@@ -301,6 +300,7 @@ static bool forward(const emb_unigram *u, node *ring, uint32_t *path, const char
         node *here = &ring[at & mask];
         n = EMB_MIN(char_size((uint8_t)text[at]), size - at);
         path[at] = here->last;
+        for (size_t i = 1; i < n; i++) path[at + i] = UNREACHED;
         bool first = offer_pieces(u, ring, here, text + at, size - at, n);
         if (!first && u->unk_id < 0) return false;
         if (!first) {
@@ -318,7 +318,7 @@ static bool backward(const emb_unigram *u, uint32_t *path, size_t size)
 {
     uint32_t last = path[size];
     for (size_t at = size; at > 0;) {
-        size_t length = size_of(u, last);
+        size_t length = last == UNREACHED ? 0 : size_of(u, last);
         if (length == 0 || length > at) return false;
         at -= length;
         uint32_t before = path[at];

@@ -60,8 +60,8 @@ static void sort_many(place_in_order *list, place_in_order *spare, int64_t count
 }
 
 /* Equal ones stay as they come: of these the last counts. */
-static void sort(const emb_trie_pieces *p, place_in_order *list, place_in_order *spare, int64_t count,
-                 uint32_t at)
+static void sort(const emb_trie_pieces *p, place_in_order *list, place_in_order *spare,
+                 int64_t count, uint32_t at)
 {
     for (int64_t i = 0; i < count; i++) list[i].head = head_of(p, list[i].piece, at);
     if (count < 64) sort_few(list, count);
@@ -96,14 +96,13 @@ static size_t compare_neighbours(const emb_trie_pieces *p, place_in_order *order
     return nodes;
 }
 
-/* ---- units: the children of a node at once, where all of them are free ------------------------ */
+/* ---- units: the children of a node at once, where all of them are free --------------------- */
 
 enum {
     WINDOW = 1,        /* words of bases that are looked at, the last in use */
     MARGIN = 64 + 256, /* units beyond the word of a base that its children may reach */
     NO_BASE = 0
 };
-#define MOST_UNITS (UINT32_C(1) << 23) /* bases have as many bits */
 
 typedef struct builder {
     const emb_trie_pieces *p;
@@ -205,7 +204,7 @@ static bool grow(builder *b)
 /* Into as many units as there is room for. */
 static int32_t build_within(builder *b, const emb_allocator *a)
 {
-    b->capacity = EMB_MIN(b->capacity, (size_t)MOST_UNITS);
+    b->capacity = EMB_MIN(b->capacity, (size_t)EMB_TRIE_MOST);
     size_t words = b->capacity / 64 + 1;
     b->units = emb_calloc(a, b->capacity, sizeof *b->units);
     b->used = emb_calloc(a, 2 * words, sizeof *b->used);

@@ -7,6 +7,7 @@
 /* A step from a unit for a byte leads to the unit at base + byte, if that one has this label. Bases
  * are of one unit each, so the label says enough. A free place is all zero: byte 0 may lead there,
  * and nothing leads on. */
+#define EMB_TRIE_MOST (UINT32_C(1) << 23) /* units: bases have 23 bits */
 #define EMB_TRIE_ENDS 0x100u /* of a link: a piece ends there that texts may become */
 static inline uint32_t emb_trie_base(uint32_t link)
 {
