@@ -29,7 +29,7 @@ LIB_SRC := \
   lib/text/regex_sets.c lib/text/regex_tables.c lib/text/sentencepiece.c \
   lib/text/sentencepiece_text.c lib/text/step_tables.c \
   lib/text/strings.c lib/text/tokenizer.c lib/text/unicode.c lib/text/unicode_tables.c \
-  lib/text/unigram.c lib/text/wordpiece.c
+  lib/text/unigram.c lib/text/unigram_trie.c lib/text/wordpiece.c
 # Kernels of one instruction set: the file's suffix names the flags it is compiled with.
 LIB_SRC_x86 := lib/kernels/bf16_avx512bf16.c lib/kernels/int8_avx2.c lib/kernels/int8_avx2vnni.c lib/kernels/int8_avx512vnni.c \
   lib/kernels/kernels_avx2.c lib/kernels/kernels_avx512.c lib/kernels/kernels_c_avx2.c

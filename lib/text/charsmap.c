@@ -53,7 +53,7 @@ static int32_t take(emb_charsmap *m, const char *blob, size_t size, const char *
     return EMBED_OK;
 }
 
-static bool lookup(const emb_charsmap *m, const char *text, size_t size, size_t *place);
+static void note_special(emb_charsmap *m);
 
 int32_t emb_charsmap_open(emb_charsmap *m, const char *blob, size_t size, const char *where,
                           const emb_allocator *a, embed_error *error)
@@ -64,11 +64,7 @@ int32_t emb_charsmap_open(emb_charsmap *m, const char *blob, size_t size, const 
         emb_charsmap_close(m);
         return status;
     }
-    for (int c = 0; c < 128; c++) {
-        char byte = (char)c;
-        size_t place;
-        m->plain[c] = !lookup(m, &byte, 1, &place);
-    }
+    note_special(m);
     return EMBED_OK;
 }
 
@@ -237,6 +233,22 @@ static size_t cluster_size(const emb_char *in, size_t count, size_t *bytes)
     return i;
 }
 
+/* Whether a character may be the first of a cluster, or go on with one. */
+static inline bool is_joiner(uint32_t code)
+{
+    return (emb_cluster_flags(code) & 15) > EMB_CLUSTER_CONTROL || code == '\r';
+}
+
+static void note_special(emb_charsmap *m)
+{
+    for (uint32_t code = 0; code < EMB_CHARSMAP_NOTED; code++) {
+        char text[4];
+        size_t place, size = (size_t)emb_utf8_encode(code, text);
+        if (!is_joiner(code) && !lookup(m, text, size, &place)) continue;
+        m->special[code / 64] |= UINT64_C(1) << code % 64;
+    }
+}
+
 /* ---- replacing ---------------------------------------------------------------------- */
 
 /* A character waits until it is known whether what follows it is deleted. */
@@ -278,18 +290,43 @@ static void replace_chars(writer *w, const emb_charsmap *m, const emb_char *in, 
     }
 }
 
+static inline bool is_special(const emb_charsmap *m, uint32_t code)
+{
+    return code >= EMB_CHARSMAP_NOTED || m->special[code / 64] >> code % 64 & 1;
+}
+
+/* Characters at in[i] that stay as they are; the last only if no cluster may go on behind it. */
+static size_t plain_run(const emb_charsmap *m, const emb_char *in, size_t count, size_t i)
+{
+    size_t end = i;
+    while (end < count && !is_special(m, in[end].code)) end++;
+    return end - i - (end > i && end < count && is_joiner(in[end].code));
+}
+
+static void put_run(writer *w, const emb_char *in, size_t i, size_t n)
+{
+    emb_transform *t = &w->t;
+    put(w, in[i].code, 0); /* and the one that waited */
+    if (t->at == i && t->written + n <= t->capacity) {
+        memcpy(t->out + t->written, in + i, (n - 1) * sizeof *in);
+        t->at += n - 1;
+        t->written += n - 1;
+        w->code = in[i + n - 1].code;
+    } else {
+        for (size_t k = 1; k < n; k++) put(w, in[i + k].code, 0);
+    }
+}
+
 size_t emb_charsmap_apply(const emb_charsmap *m, const emb_char *in, size_t count, emb_char *out,
                           size_t capacity)
 {
     writer w = {.t = {.in = in, .count = count, .out = out, .capacity = capacity}};
     for (size_t i = 0, n; i < count; i += n) {
-        uint32_t code = in[i].code;
         size_t bytes, place, size = 0;
         char text[MOST_CLUSTER];
-        n = 1;
-        bool alone = code != '\r' && i + 1 < count && in[i + 1].code < 0x80;
-        if (alone && code < 0x80 && m->plain[code]) {
-            put(&w, code, 0);
+        n = plain_run(m, in, count, i);
+        if (n > 0) {
+            put_run(&w, in, i, n);
             continue;
         }
         n = cluster_size(in + i, count - i, &bytes);

@@ -6,6 +6,8 @@
 
 #include "text.h"
 
+#define EMB_CHARSMAP_NOTED 0x10000u /* characters of which this is known ahead */
+
 typedef struct emb_charsmap { /* all zero: replaces nothing */
     const emb_allocator *allocator;
     uint32_t *units; /* a double array */
@@ -13,7 +15,8 @@ typedef struct emb_charsmap { /* all zero: replaces nothing */
     char *pool;      /* replacements, each ends in a NUL; the last byte is one */
     size_t pool_size;
     size_t growth;   /* the most characters that one character or cluster may become, at least 1 */
-    uint8_t plain[128]; /* 1: an ASCII character that no replacement begins with */
+    uint64_t special[EMB_CHARSMAP_NOTED / 64]; /* bits: characters that are replaced, or may be
+                                                * part of a cluster */
 } emb_charsmap;
 
 /* blob: precompiled_charsmap of a SentencePiece model, or decoded from base64. A copy is kept. */

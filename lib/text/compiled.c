@@ -6,7 +6,7 @@
 #include "unigram.h"
 
 #define WHERE "tokenizer tables"
-#define VERSION 1
+#define VERSION 2
 #define ORDER 0x01020304u /* as the machine that wrote the block has it */
 #define ALIGN 64
 
@@ -166,17 +166,14 @@ int32_t emb_tables_merges(const emb_tables *t, emb_bpe *m, embed_error *error)
 int32_t emb_tables_unigram(const emb_tables *t, emb_token_model *m, int flags,
                            embed_error *error)
 {
-    size_t count = count_of(t, EMB_TABLE_SCORES, sizeof(double));
     size_t starts = count_of(t, EMB_TABLE_STARTS, sizeof(uint32_t));
     emb_unigram_tables u = {
-        .edges = t->arrays[EMB_TABLE_EDGES],
-        .edges_count = count_of(t, EMB_TABLE_EDGES, sizeof *u.edges),
-        .ids = t->arrays[EMB_TABLE_ENDS], .nodes = count_of(t, EMB_TABLE_ENDS, sizeof *u.ids),
-        .scores = t->arrays[EMB_TABLE_SCORES], .starts = t->arrays[EMB_TABLE_STARTS],
-        .count = count, .bytes = t->arrays[EMB_TABLE_TEXTS],
-        .bytes_count = t->bytes[EMB_TABLE_TEXTS], .longest = t->numbers[EMB_NUMBER_LONGEST],
-        .probe = t->numbers[EMB_NUMBER_PROBE], .unk_id = t->numbers[EMB_NUMBER_UNK]};
-    if (starts != count + 1) return wrong(error, "vocab: sizes that do not agree");
+        .units = t->arrays[EMB_TABLE_UNITS],
+        .units_count = count_of(t, EMB_TABLE_UNITS, sizeof *u.units),
+        .starts = t->arrays[EMB_TABLE_STARTS], .count = starts ? starts - 1 : 0,
+        .bytes = t->arrays[EMB_TABLE_TEXTS], .bytes_count = t->bytes[EMB_TABLE_TEXTS],
+        .longest = t->numbers[EMB_NUMBER_LONGEST], .unk_id = t->numbers[EMB_NUMBER_UNK]};
+    memcpy(&u.lowest, &t->numbers[EMB_NUMBER_LOWEST], sizeof u.lowest);
     int32_t status = emb_unigram_open_tables(&m->unigram, &u, flags, WHERE,
                                              m->vocab.allocator, error);
     if (status == EMBED_OK) m->unk_id = (int32_t)u.unk_id;
@@ -194,14 +191,12 @@ static void set(emb_tables *t, int table, const void *data, size_t count, size_t
 static void put_unigram(emb_tables *t, const emb_token_model *m)
 {
     emb_unigram_tables u = emb_unigram_as_tables(m->unigram);
-    set(t, EMB_TABLE_EDGES, u.edges, u.edges_count, sizeof *u.edges);
-    set(t, EMB_TABLE_ENDS, u.ids, u.nodes, sizeof *u.ids);
-    set(t, EMB_TABLE_SCORES, u.scores, u.count, sizeof *u.scores);
+    set(t, EMB_TABLE_UNITS, u.units, u.units_count, sizeof *u.units);
     set(t, EMB_TABLE_STARTS, u.starts, u.count + 1, sizeof *u.starts);
     set(t, EMB_TABLE_TEXTS, u.bytes, u.bytes_count, 1);
     t->numbers[EMB_NUMBER_LONGEST] = u.longest;
-    t->numbers[EMB_NUMBER_PROBE] = u.probe;
     t->numbers[EMB_NUMBER_UNK] = u.unk_id;
+    memcpy(&t->numbers[EMB_NUMBER_LOWEST], &u.lowest, sizeof u.lowest);
 }
 
 static void put_vocabulary(emb_tables *t, const emb_token_model *m)

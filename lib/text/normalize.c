@@ -32,6 +32,7 @@ emb_char emb_source_previous(const emb_source *s, size_t at)
 
 void emb_normalizer_prepare(emb_normalizer *n)
 {
+    n->none = !n->lower_first && !n->clean && !n->cjk && !n->strip && !n->lower;
     for (uint32_t c = 0; c < 128; c++) {
         uint32_t flags = emb_unicode_flags(c), out = c;
         if (n->clean && (flags & EMB_UNICODE_CONTROL)) out = EMB_ASCII_DELETED;
@@ -198,6 +199,22 @@ static size_t read_ascii(emb_reader *r, emb_char *out, size_t capacity)
     return count;
 }
 
+/* Where there is no step at all. */
+static size_t read_unchanged(emb_reader *r, emb_char *out, size_t capacity)
+{
+    size_t count = 0;
+    while (r->cursor.at < r->end && count < capacity) {
+        count += read_ascii(r, out + count, capacity - count);
+        while (r->cursor.at < r->end && count < capacity) {
+            emb_char c = emb_source_next(r->source, r->cursor.at);
+            if (c.code < 0x80) break;
+            out[count++] = c;
+            r->cursor.at += c.size;
+        }
+    }
+    return count;
+}
+
 size_t emb_reader_read(emb_reader *r, emb_char *out, size_t capacity)
 {
     const emb_nfd_cursor *k = &r->cursor;
@@ -205,6 +222,7 @@ size_t emb_reader_read(emb_reader *r, emb_char *out, size_t capacity)
     emb_char c;
     bool first;
 
+    if (r->normalizer->none) return read_unchanged(r, out, capacity - EMB_READ_MARGIN);
     while (count + EMB_READ_MARGIN <= capacity) {
         if (r->run.active) {
             count += run_read(r, out + count, capacity - count);

@@ -104,12 +104,6 @@ static int32_t split_pattern(emb_splitter *p, int step, const emb_char *chars, s
 
 /* ---- by properties of characters ------------------------------------------------------------- */
 
-static bool is_space(const emb_step *s, uint32_t code)
-{
-    (void)s;
-    return emb_is_space(code);
-}
-
 static bool is_punctuation(const emb_step *s, uint32_t code)
 {
     (void)s;
@@ -129,7 +123,14 @@ static bool is_delimiter(const emb_step *s, uint32_t code)
 
 static int32_t whitespace_split(emb_splitter *p, int step, const emb_char *chars, size_t count)
 {
-    return split_chars(p, step, chars, count, EMB_REMOVED, is_space);
+    size_t done = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!emb_is_space(chars[i].code)) continue;
+        int32_t status = emb_split(p, step + 1, chars + done, i - done);
+        if (!goes_on(p, status)) return status;
+        done = i + 1;
+    }
+    return emb_split(p, step + 1, chars + done, count - done);
 }
 
 /* White space is dropped, punctuation stands alone. */
@@ -237,13 +238,19 @@ static int32_t metaspace(emb_splitter *p, int step, const emb_char *chars, size_
         out[0] = chars[0];
         out[0].code = mark;
     }
-    for (size_t i = 0; i < count; i++) {
-        out[i + prefix] = chars[i];
-        if (chars[i].code == ' ') out[i + prefix].code = mark;
+    size_t done = 0, at = prefix; /* out[done..at) waits for the rest of its part */
+    int32_t status = EMBED_OK;
+    for (size_t i = 0; i < count; i++, at++) {
+        bool cut = chars[i].code == ' ' || chars[i].code == mark;
+        if (cut && s->metaspace.split && done < at) {
+            status = emb_split(p, step + 1, out + done, at - done);
+            if (!goes_on(p, status)) return status;
+            done = at;
+        }
+        out[at] = chars[i];
+        if (cut) out[at].code = mark;
     }
-    count += prefix;
-    if (!s->metaspace.split) return emb_split(p, step + 1, out, count);
-    return split_chars(p, step, out, count, EMB_MERGED_WITH_NEXT, is_delimiter);
+    return emb_split(p, step + 1, out + done, at - done);
 }
 
 /* One part of a piece, its bytes as letters. The room holds one at a time. */

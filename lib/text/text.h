@@ -39,6 +39,7 @@ emb_char emb_source_previous(const emb_source *s, size_t at);
 typedef struct emb_normalizer { /* steps, in this order */
     bool lower_first, clean, cjk, strip, lower;
     bool bert, lowercases; /* components that were there */
+    bool none;          /* no step at all */
     uint8_t ascii[128]; /* what an ASCII character becomes; EMB_ASCII_DELETED */
 } emb_normalizer;
 #define EMB_ASCII_DELETED 0xFF

@@ -184,9 +184,16 @@ static int32_t count_dropped(emb_words *w, int64_t *count)
     return status;
 }
 
+static size_t count_chars(const char *text, size_t size)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++) count += (text[i] & 0xC0) != 0x80;
+    return count;
+}
+
 static int32_t unigram_word(emb_words *w, const emb_char *chars, size_t count)
 {
-    size_t size = 0, at = 0, byte = 0; /* chars[at] begins at this byte */
+    size_t size = 0, first = 0, next = 0, end = 0; /* chars[next] begins at this byte */
     int64_t dropped = 0;
     emb_unigram_walk walk;
     emb_unigram_token t;
@@ -204,11 +211,13 @@ static int32_t unigram_word(emb_words *w, const emb_char *chars, size_t count)
                                        w->error);
     if (dropped && status == EMBED_OK && count_tokens(walk) < dropped) dropped = 0;
     while (status == EMBED_OK && emb_unigram_next(&walk, &t)) {
-        while (byte < t.begin) byte += emb_utf8_size(chars[at++].code);
-        size_t last = at, end = byte + emb_utf8_size(chars[at].code);
-        while (end < t.end) end += emb_utf8_size(chars[++last].code);
+        if (t.begin == end) { /* else one more byte of the same characters */
+            first = next;
+            next += count_chars(w->bytes + end, t.end - end);
+            end = t.end;
+        }
         if (dropped > 0) dropped--;
-        else unigram_token(w, t.id, &chars[at], &chars[last]);
+        else unigram_token(w, t.id, &chars[first], &chars[next - 1]);
     }
     w->word++;
     return status;

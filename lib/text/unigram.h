@@ -33,17 +33,18 @@ void emb_unigram_free(emb_unigram *u);
 
 /* The arrays of an open model, and a model over arrays that stay with the caller. They may come
  * from anywhere: what is not an index that leads outside is taken. */
-typedef struct emb_unigram_edge { /* of a node for a byte */
-    uint32_t key, to; /* key: node << 8 | byte, plus 1; 0: free */
-} emb_unigram_edge;
+typedef struct emb_unigram_unit { /* of the trie (unigram_trie.h) */
+    uint32_t link;  /* base << 9 | EMB_TRIE_ENDS | label */
+    uint32_t piece; /* that ends there: its id + 1; 0: none */
+    double score;
+} emb_unigram_unit;
 typedef struct emb_unigram_tables {
-    const emb_unigram_edge *edges;
-    const int32_t *ids;
-    const double *scores;
+    const emb_unigram_unit *units;
     const uint32_t *starts; /* count + 1 */
     const char *bytes;
-    size_t edges_count, nodes, count, bytes_count;
-    int64_t longest, probe, unk_id;
+    size_t units_count, count, bytes_count;
+    int64_t longest, unk_id;
+    double lowest; /* score */
 } emb_unigram_tables;
 emb_unigram_tables emb_unigram_as_tables(const emb_unigram *u);
 int32_t emb_unigram_open_tables(emb_unigram **unigram, const emb_unigram_tables *tables,
@@ -66,7 +67,7 @@ typedef struct emb_unigram_walk {
     const emb_unigram *unigram;
     const char *text;
     size_t at, size;
-    int32_t *path;                    /* id of the piece that begins at each byte */
+    uint32_t *path;                   /* the piece that begins at each byte (unigram.c) */
     size_t fallback, fallback_begin;  /* next byte of a run of bytes, 0: none; its beginning */
 } emb_unigram_walk;
 

@@ -38,6 +38,12 @@ class Sized(ctypes.Structure):
     _fields_ = [("struct_size", ctypes.c_uint32), ("flags", ctypes.c_uint32)]
 
 
+class Session(ctypes.Structure):
+    """embed_session_options as far as it is used here."""
+
+    _fields_ = [("struct_size", ctypes.c_uint32), ("threads", ctypes.c_int32)]
+
+
 class Input(ctypes.Structure):
     """embed_input"""
 
@@ -86,7 +92,8 @@ class Ours:
         model, self.session = ctypes.c_void_p(), ctypes.c_void_p()
         self.options = Sized(ctypes.sizeof(Sized), NO_TRUNCATION)
         self.check(self.lib.embed_model_open(folder.encode(), None, ctypes.byref(model), None))
-        self.check(self.lib.embed_session_create(model, None, ctypes.byref(self.session), None))
+        alone = Session(ctypes.sizeof(Session), 1)
+        self.check(self.lib.embed_session_create(model, ctypes.byref(alone), ctypes.byref(self.session), None))
 
     def check(self, status):
         if status < 0:

@@ -112,6 +112,41 @@ static void many_pieces(void **state)
     emb_unigram_free(u);
 }
 
+/* Nodes with many children, near each other and far apart: all are found, and nothing else is. */
+static void wide_nodes(void **state)
+{
+    enum { CODES = 0x780, COUNT = 8 * CODES };
+    static char texts[COUNT][8];
+    static emb_unigram_piece pieces[COUNT];
+    (void)state;
+    uint32_t count = 0, size;
+    for (uint32_t code = 0x80; code < 0x80 + CODES; code++) {
+        size = (uint32_t)emb_utf8_encode(code, texts[count]);
+        pieces[count] = (emb_unigram_piece){texts[count], size, -1.0};
+        count++;
+        for (uint32_t k = 1; k < 8; k++, count++) { /* behind it, each time another */
+            memcpy(texts[count], texts[count - k], size);
+            uint32_t more = (uint32_t)emb_utf8_encode(k + (code * k * 977) % 0x3FFF,
+                                                      texts[count] + size);
+            pieces[count] = (emb_unigram_piece){texts[count], size + more, -2.0};
+        }
+    }
+    emb_unigram *u;
+    assert_int_equal(emb_unigram_open(&u, pieces, COUNT, 0, 0, "test", &emb_libc_allocator, NULL),
+                     EMBED_OK);
+    for (int i = 0; i < COUNT; i++) {
+        int32_t id = emb_unigram_id(u, texts[i], pieces[i].size);
+        assert_true(id >= i && pieces[id].size == pieces[i].size);
+        assert_memory_equal(texts[id], texts[i], pieces[i].size);
+        char longer[9] = {0};
+        memcpy(longer, texts[i], pieces[i].size);
+        assert_int_equal(emb_unigram_id(u, longer, pieces[i].size + 1), -1); /* and a NUL */
+        bool shorter = emb_unigram_id(u, texts[i], pieces[i].size - 1) >= 0;
+        assert_int_equal(shorter, i % 8 > 0 && pieces[i].size == 3);
+    }
+    emb_unigram_free(u);
+}
+
 static void long_word(void **state)
 {
     (void)state;
@@ -275,7 +310,8 @@ static void hostile_models(void **state) /* cut short, and with any byte changed
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(frozen), cmocka_unit_test(lookup), cmocka_unit_test(long_word),
+        cmocka_unit_test(frozen), cmocka_unit_test(lookup), cmocka_unit_test(wide_nodes),
+        cmocka_unit_test(long_word),
         cmocka_unit_test(many_pieces),
         cmocka_unit_test(refused), cmocka_unit_test(penalty), cmocka_unit_test(no_memory),
         cmocka_unit_test(read_model), cmocka_unit_test(hostile_models),
