@@ -52,6 +52,10 @@ bool emb_json_skip(emb_json_reader *r, emb_json_event event);
 /* Go to the value of a key of the object that was entered last: its event. false: not there, or
  * malformed. */
 bool emb_json_enter(emb_json_reader *r, const char *key, emb_json_event *event);
+/* The FLOAT or INTEGER just returned as Rust's serde_json reads it unless it is told to be exact: the
+ * digits as one whole number rounded to a double, then one multiplication or division by a power of
+ * ten. */
+double emb_json_serde_number(const emb_json_reader *r);
 void emb_json_stop(emb_json_reader *r);
 int64_t emb_json_line(const char *text, size_t at); /* 1-based */
 

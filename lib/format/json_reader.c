@@ -179,15 +179,16 @@ static bool divide(uint64_t digits, double power, double *out)
     return *out == quotient + rest * (1 + 0x1p-40);
 }
 
+static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
 /* The double nearest to digits * 10^exponent, the digits being those of the number that ends before
  * `end`. Up to 2^53 and 10^22 one operation on exact doubles is correctly rounded; a fraction of
  * more digits is divided in two steps, where these can tell. Everything else goes to strtod as whole
  * digits and an exponent: with no decimal point in it, no locale can change what it means. */
 static bool to_double(emb_json_reader *r, size_t end, bool fits, uint64_t digits, int64_t exponent)
 {
-    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     if (FLT_EVAL_METHOD == 0 && fits && exponent >= -22 && exponent <= 22) {
         bool exact = digits <= (uint64_t)1 << 53, small = digits <= (uint64_t)1 << 62;
         r->number = (double)digits;
@@ -263,6 +264,43 @@ static bool number(emb_json_reader *r, emb_json_event *event)
     else r->integer = negative ? -(int64_t)(digits - (digits > 0)) - (digits > 0) : (int64_t)digits;
     r->at = at;
     return true;
+}
+
+static double power_of_ten(int64_t exponent) /* up to 308 */
+{
+    char text[8];
+    if (exponent < EMB_COUNT(powers)) return powers[exponent];
+    snprintf(text, sizeof text, "1e%d", (int)exponent);
+    return strtod(text, NULL);
+}
+
+double emb_json_serde_number(const emb_json_reader *r)
+{
+    bool negative = r->text[r->value_at] == '-', fits = true, point = false, minus = false;
+    uint64_t digits = 0;
+    int64_t exponent = 0, written = 0;
+    size_t at = r->value_at + negative;
+    for (; at < r->at && (r->text[at] | 0x20) != 'e'; at++) {
+        unsigned digit = (unsigned char)r->text[at] - (unsigned)'0';
+        if (digit > 9) {
+            point = true;
+            continue;
+        }
+        fits = fits && digits <= (UINT64_MAX - digit) / 10; /* what is behind is left out */
+        if (fits) digits = 10 * digits + digit;
+        exponent += point ? -fits : !fits;
+    }
+    for (; at < r->at; at++) {
+        minus |= r->text[at] == '-';
+        if (is_digit(r, at) && written < INT64_C(1000000000000000))
+            written = 10 * written + (r->text[at] - '0');
+    }
+    exponent += minus ? -written : written;
+    double x = (double)digits;
+    for (; exponent < -308 && x != 0; exponent += 308) x /= 1e308;
+    if (x != 0)
+        x = exponent < 0 ? x / power_of_ten(-exponent) : x * power_of_ten(EMB_MIN(exponent, 308));
+    return negative ? -x : x;
 }
 
 static bool literal(emb_json_reader *r, emb_json_event *event)

@@ -197,7 +197,7 @@ static int32_t load_post_processor(emb_loader *l)
 static void forget_json(emb_loader *l)
 {
     l->json = NULL;
-    l->pieces.texts.size = l->pieces.pieces.size = 0;
+    l->pieces.texts.size = l->pieces.pieces.size = l->pieces.scores.size = 0;
 }
 
 /* ---- open ------------------------------------------------------------------------------------ */
@@ -244,6 +244,7 @@ int32_t emb_tokenizer_open(emb_tokenizer **tokenizer, const emb_tokenizer_files 
     emb_strings_init(&l.contents, a);
     emb_buffer_init(&l.pieces.texts, a);
     emb_buffer_init(&l.pieces.pieces, a);
+    emb_buffer_init(&l.pieces.scores, a);
     emb_buffer_init(&l.names, a);
     l.config = (emb_tokenizer_config){.lower = true};
     int32_t status = load(&l);
@@ -255,6 +256,7 @@ int32_t emb_tokenizer_open(emb_tokenizer **tokenizer, const emb_tokenizer_files 
     emb_strings_free(&l.contents);
     emb_buffer_free(&l.pieces.texts);
     emb_buffer_free(&l.pieces.pieces);
+    emb_buffer_free(&l.pieces.scores);
     emb_buffer_free(&l.names);
     if (status == EMBED_OK) *tokenizer = l.t;
     else emb_tokenizer_free(l.t);

@@ -13,6 +13,7 @@
 /* Pieces with a score: texts one after another, which the pieces point into once all are in. */
 typedef struct emb_piece_texts {
     emb_buffer texts, pieces; /* pieces: emb_unigram_piece */
+    emb_buffer scores; /* of those of tokenizer.json: doubles as the reference's own reader has them */
     int64_t count;
 } emb_piece_texts;
 

@@ -200,7 +200,10 @@ static int32_t read_scored(const emb_loader *l, emb_json_reader *r, emb_piece_te
         if (good) {
             emb_buffer *pieces = &p->pieces;
             size_t last = pieces->size - sizeof(emb_unigram_piece);
+            double serde = emb_json_serde_number(r);
             ((emb_unigram_piece *)(void *)(pieces->data + last))->score = r->number;
+            emb_buffer_add(&p->scores, &serde, sizeof serde);
+            if (p->scores.failed) return emb_load_out_of_memory(l);
             good = emb_json_next(r) == EMB_JSON_ARRAY_END;
         }
         if (good) continue;
@@ -271,9 +274,11 @@ int32_t emb_load_pieces(emb_loader *l)
                              : read_spm(l, &l->pieces);
     emb_unigram_piece *pieces = (emb_unigram_piece *)(void *)l->pieces.pieces.data;
     const char *text = l->pieces.texts.data;
+    const double *scores = (const double *)(const void *)l->pieces.scores.data;
     l->pieces.count = (int64_t)(l->pieces.pieces.size / sizeof *pieces);
     for (int64_t i = 0; i < l->pieces.count; i++) {
         pieces[i].text = text;
+        if (!l->class) pieces[i].score = scores[i]; /* classes take them from Python's reader, which is exact */
         text += pieces[i].size;
     }
     return status;

@@ -510,6 +510,32 @@ static void test_many_keys(void **state)
     emb_buffer_free(&b);
 }
 
+/* As tokenizers has the scores of a Unigram. */
+static void test_serde_numbers(void **state)
+{
+    (void)state;
+    static const struct { const char *text; double value; } cases[] = {
+        {"0.1", 0.1}, {"-7.25", -7.25}, {"3", 3}, {"-13.944900512695312", -0x1.be3cap+3},
+        {"-6.26018159083016613", -0x1.90a6d0afe8c19p+2}, {"1.5e-300", 0x1.01297d23ab682p-996},
+        {"-3.4028234663852886e38", -0x1.fffffe0000001p+127},
+        {"123456789012345678901234567890.5", 0x1.8ee90ff6c373ep+96},
+        {"18446744073709551616.25", 0x1p+64}, {"-4.12345678901234567890123", -0x1.07e6b74dd1bdap+2},
+        {"0.000123456789012345678e-305", 0x0.0e343904604dp-1022}, {"2.5E+2", 250}, {"0e999999", 0},
+        {"1e-999999999999999999999", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[64];
+        emb_json_reader r;
+        snprintf(text, sizeof text, "[%s]", cases[i].text);
+        emb_json_start(&r, "f", text, strlen(text), &emb_libc_allocator, NULL);
+        assert_int_equal(emb_json_next(&r), EMB_JSON_ARRAY);
+        assert_int_not_equal(emb_json_next(&r), EMB_JSON_ERROR);
+        if (emb_json_serde_number(&r) != cases[i].value)
+            fail_msg("%s: %a, expected %a", cases[i].text, emb_json_serde_number(&r), cases[i].value);
+        emb_json_stop(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -519,6 +545,6 @@ int main(void)
         cmocka_unit_test(test_locale),   cmocka_unit_test(test_integers),
         cmocka_unit_test(test_tree),     cmocka_unit_test(test_skipped_path),
         cmocka_unit_test(test_reads),    cmocka_unit_test(test_failing_allocations),
-        cmocka_unit_test(test_many_keys)};
+        cmocka_unit_test(test_many_keys), cmocka_unit_test(test_serde_numbers)};
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
 }

@@ -493,6 +493,42 @@ static void class_of_model_type(void **state)
     free_files(&g);
 }
 
+static void ids_of(emb_tokenizer_files f, const char *text, int32_t ids[2], int64_t count)
+{
+    emb_tokenizer *t;
+    const emb_text input = {.data = text, .size = strlen(text)};
+    const emb_tokenize_options options = {0};
+    emb_token_arrays out = {.ids = ids, .capacity = 2};
+    embed_error error = EMBED_ERROR_INIT;
+
+    f.tokenizer_json_size = strlen(f.tokenizer_json);
+    assert_int_equal(emb_tokenizer_open(&t, &f, &emb_libc_allocator, &error), EMBED_OK);
+    void *scratch = malloc(emb_tokenizer_scratch_size(t, 16, 16));
+    assert_int_equal(emb_tokenize(t, scratch, 16, 16, &input, NULL, &options, &out, &error), count);
+    free(scratch);
+    emb_tokenizer_free(t);
+}
+
+/* A score as the reference's reader rounds it ties with another path; exactly, as a class reads it,
+ * it is the last digit below. */
+static void scores_as_read(void **state)
+{
+    (void)state;
+    const char config[] = "{\"tokenizer_class\":\"T5Tokenizer\"}";
+    emb_tokenizer_files f = {
+        .tokenizer_json =
+            "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"<unk>\",0],"
+            "[\"a\",-6.2601815908301655],[\"b\",0.0],[\"ab\",-6.26018159083016613],"
+            "[\"\xE2\x96\x81\",0.0]]}}"};
+    int32_t ids[2] = {0};
+
+    ids_of(f, "ab", ids, 1);
+    assert_int_equal(ids[0], 3);
+    f.tokenizer_config_json = config;
+    f.tokenizer_config_json_size = sizeof config - 1;
+    ids_of(f, "ab", ids, 3); /* the prefix, a, b */
+}
+
 static void twice_in_vocabulary(void **state)
 {
     (void)state;
@@ -695,6 +731,7 @@ int main(void)
             cmocka_unit_test(small_questions),
         cmocka_unit_test(refused_tokenizer_json), cmocka_unit_test(refused_configs),
         cmocka_unit_test(class_of_model_type), cmocka_unit_test(twice_in_vocabulary),
+        cmocka_unit_test(scores_as_read),
         cmocka_unit_test(failing_allocations), cmocka_unit_test(cut_files),
         cmocka_unit_test(invalid_utf8), cmocka_unit_test(prompt), cmocka_unit_test(limits),
         cmocka_unit_test(hostile_texts),
