@@ -97,7 +97,7 @@ all: $(A) $(SO) $(COMMAND) $(EXAMPLES)
 shared: $(SO)
 
 # What runs once for a model is small rather than fast; CFLAGS of the caller's own stay.
-SMALL := $(filter-out %/json_reader.c %/load_vocab.c,$(wildcard lib/*.c) $(filter lib/models/% lib/format/% \
+SMALL := $(filter-out lib/vectors.c %/json_reader.c %/load_vocab.c,$(wildcard lib/*.c) $(filter lib/models/% lib/format/% \
   lib/text/load% lib/text/classes.c lib/text/describe% lib/text/regex_parse.c lib/text/regex_compile.c lib/text/regex_sets.c \
   lib/encoder/load.c lib/image/processor.c,$(LIB_SRC)))
 $(SMALL:%.c=$(BUILD)/%.o): OPTIMIZE = $(if $(filter -O2,$(CFLAGS)),-Os)

@@ -563,7 +563,9 @@ enum { /* larger is nearer for all of them */
     EMBED_SIMILARITY_EUCLIDEAN = 3, /* minus the distance */
     EMBED_SIMILARITY_MANHATTAN = 4  /* minus the distance */
 };
-/* scores[count_a][count_b] of every row of a[count_a][dim] against every row of b[count_b][dim]. */
+/* scores[count_a][count_b] of every row of a[count_a][dim] against every row of b[count_b][dim]. A score has
+ * the same bits whatever else is scored with it, and with a and b exchanged. Products are floats over 64
+ * dimensions, whose sums are doubles; distances are doubles. */
 EMBED_API int32_t embed_similarity(int32_t similarity, const float *a, int64_t count_a,
                                    const float *b, int64_t count_b, int64_t dim, float *scores);
 

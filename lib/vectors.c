@@ -58,30 +58,97 @@ int32_t embed_normalize(float *vectors, int64_t count, int64_t dim, int64_t stri
     return EMBED_OK;
 }
 
-static double length(const float *x, int64_t dim)
+enum {
+    ROWS = 256, /* of a block of dot products, against the columns of a panel */
+    STEP = 64,  /* dimensions that are added up as floats */
+    LANES = 4   /* sums of other kinds, each of every fourth dimension */
+};
+
+typedef struct side {
+    const float *data; /* [count][dim] */
+    int64_t count;
+    int64_t step; /* from a score to that of the next vector */
+} side;
+
+typedef enum measure { PRODUCTS, SQUARES, DISTANCES } measure;
+
+static inline double term(measure what, double a, double b)
 {
-    double sum = 0;
-    for (int64_t i = 0; i < dim; i++) sum += (double)x[i] * x[i];
-    return sqrt(sum);
+    const double d = a - b;
+    return what == PRODUCTS ? a * b : what == SQUARES ? d * d : fabs(d);
 }
 
-/* Sums in double, in the order of the dimensions. */
-static double similarity_of(int32_t similarity, const float *a, const float *b, int64_t dim,
-                            double length_a)
+/* Sums in double over all dimensions: of a * b, (a - b)^2 or |a - b|. */
+static inline double sum_of(measure what, const float *a, const float *b, int64_t dim)
 {
-    double sum = 0;
-    if (similarity == EMBED_SIMILARITY_EUCLIDEAN) {
-        for (int64_t i = 0; i < dim; i++) sum += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
-        return -sqrt(sum);
+    double lanes[LANES] = {0};
+    int64_t i = 0;
+    for (; i <= dim - LANES; i += LANES)
+#pragma GCC unroll 4
+        for (int64_t l = 0; l < LANES; l++) lanes[l] += term(what, a[i + l], b[i + l]);
+    for (int64_t l = 0; i < dim; i++, l++) lanes[l] += term(what, a[i], b[i]);
+    return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+}
+
+static double length(const float *x, int64_t dim)
+{
+    return fmax(sqrt(sum_of(PRODUCTS, x, x, dim)), 1e-12);
+}
+
+/* Dot products of rows of a and columns of b (a panel at most): floats over STEP dimensions, whose
+ * sums are doubles, so that each depends on its two vectors alone. */
+static void dot_products(const emb_kernels *kernels, const float *a, int64_t rows, const float *b,
+                         int64_t columns, int64_t dim, double sums[ROWS][EMB_PANEL])
+{
+    _Alignas(64) float panel[STEP * EMB_PANEL], part[ROWS][EMB_PANEL];
+    memset(sums, 0, (size_t)rows * sizeof *sums);
+    memset(part, 0, sizeof part);
+    for (int64_t at = 0; at < dim; at += STEP) {
+        const int64_t n = EMB_MIN(dim - at, STEP);
+        kernels->pack_rows_f32(columns, n, b + at, dim, panel);
+        kernels->gemm_f32(rows, columns, n, a + at, dim, panel, part[0], EMB_PANEL);
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t c = 0; c < EMB_PANEL; c++) sums[r][c] += (double)part[r][c];
     }
-    if (similarity == EMBED_SIMILARITY_MANHATTAN) {
-        for (int64_t i = 0; i < dim; i++) sum += fabs((double)a[i] - b[i]);
-        return -sum;
+}
+
+static void score_block(const side *a, int64_t row, const side *b, int64_t column, int64_t dim,
+                        bool cosine, const double lengths[ROWS], float *scores)
+{
+    const int64_t rows = EMB_MIN(a->count - row, ROWS);
+    const int64_t columns = EMB_MIN(b->count - column, EMB_PANEL);
+    double sums[ROWS][EMB_PANEL];
+    dot_products(emb_kernels_for(NULL), a->data + row * dim, rows, b->data + column * dim, columns,
+                 dim, sums);
+    for (int64_t c = 0; c < columns; c++) {
+        const double own = cosine ? length(b->data + (column + c) * dim, dim) : 1;
+        float *y = scores + row * a->step + (column + c) * b->step;
+        for (int64_t r = 0; r < rows; r++, y += a->step)
+            *y = (float)(sums[r][c] / (cosine ? lengths[r] * own : 1));
     }
-    for (int64_t i = 0; i < dim; i++) sum += (double)a[i] * b[i];
-    if (similarity == EMBED_SIMILARITY_COSINE)
-        sum /= fmax(length_a, 1e-12) * fmax(length(b, dim), 1e-12);
-    return sum;
+}
+
+/* a: the side of more vectors. */
+static void score_products(const side *a, const side *b, int64_t dim, bool cosine,
+                           float *scores)
+{
+    double lengths[ROWS];
+    for (int64_t row = 0; row < a->count; row += ROWS) {
+        for (int64_t r = 0; cosine && r < EMB_MIN(a->count - row, ROWS); r++)
+            lengths[r] = length(a->data + (row + r) * dim, dim);
+        for (int64_t column = 0; column < b->count; column += EMB_PANEL)
+            score_block(a, row, b, column, dim, cosine, lengths, scores);
+    }
+}
+
+static void score_distances(const side *a, const side *b, int64_t dim, bool squares,
+                            float *scores)
+{
+    for (int64_t i = 0; i < a->count; i++)
+        for (int64_t j = 0; j < b->count; j++)
+            scores[i * a->step + j] = (float)-(
+                squares ? sqrt(sum_of(SQUARES, a->data + i * dim, b->data + j * dim, dim))
+                        : sum_of(DISTANCES, a->data + i * dim, b->data + j * dim, dim));
 }
 
 int32_t embed_similarity(int32_t similarity, const float *a, int64_t count_a, const float *b,
@@ -90,14 +157,14 @@ int32_t embed_similarity(int32_t similarity, const float *a, int64_t count_a, co
     if (similarity < EMBED_SIMILARITY_COSINE || similarity > EMBED_SIMILARITY_MANHATTAN ||
         count_a < 0 || count_b < 0 || dim < 1 || (count_a && count_b && (!a || !b || !scores)))
         return EMBED_EINVAL;
+    const side x = {a, count_a, count_b}, y = {b, count_b, 1};
+    const bool swap = count_b > count_a;
     emb_float_env env = emb_float_enter();
-    for (int64_t i = 0; i < count_a; i++) {
-        const float *row = a + i * dim;
-        double length_a = similarity == EMBED_SIMILARITY_COSINE ? length(row, dim) : 0;
-        for (int64_t j = 0; j < count_b; j++)
-            scores[i * count_b + j] =
-                (float)similarity_of(similarity, row, b + j * dim, dim, length_a);
-    }
+    if (similarity == EMBED_SIMILARITY_EUCLIDEAN || similarity == EMBED_SIMILARITY_MANHATTAN)
+        score_distances(&x, &y, dim, similarity == EMBED_SIMILARITY_EUCLIDEAN, scores);
+    else
+        score_products(swap ? &y : &x, swap ? &x : &y, dim, similarity == EMBED_SIMILARITY_COSINE,
+                       scores);
     emb_float_leave(env);
     return EMBED_OK;
 }

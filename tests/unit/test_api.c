@@ -408,6 +408,41 @@ static void test_normalize(void **state)
     assert_int_equal(embed_normalize(x[0], 1, 2, 1), EMBED_EINVAL);
 }
 
+/* More rows than a block has, more columns than a panel, more dimensions than are summed as floats. */
+static void test_similarity_of_many(void **state)
+{
+    (void)state;
+    enum { DIM = 131, MANY = 300, FEW = 21 };
+    float *a = malloc((MANY + FEW) * DIM * sizeof *a), *b = a + MANY * DIM;
+    float *scores = malloc(2 * MANY * FEW * sizeof *scores), *turned = scores + MANY * FEW, one;
+    uint32_t seed = 11;
+    for (int i = 0; i < (MANY + FEW) * DIM; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        a[i] = (float)((double)seed / 4294967296.0 - 0.5);
+    }
+    for (int32_t kind = EMBED_SIMILARITY_COSINE; kind <= EMBED_SIMILARITY_MANHATTAN; kind++) {
+        assert_int_equal(embed_similarity(kind, a, MANY, b, FEW, DIM, scores), EMBED_OK);
+        assert_int_equal(embed_similarity(kind, b, FEW, a, MANY, DIM, turned), EMBED_OK);
+        for (int i = 0; i < MANY; i++)
+            for (int j = 0; j < FEW; j++) {
+                assert_int_equal(embed_similarity(kind, a + i * DIM, 1, b + j * DIM, 1, DIM, &one),
+                                 EMBED_OK);
+                assert_true(one == scores[i * FEW + j] && one == turned[j * MANY + i]);
+                double dot = 0, aa = 0, bb = 0;
+                for (int k = 0; k < DIM; k++) {
+                    dot += (double)a[i * DIM + k] * b[j * DIM + k];
+                    aa += (double)a[i * DIM + k] * a[i * DIM + k];
+                    bb += (double)b[j * DIM + k] * b[j * DIM + k];
+                }
+                if (kind == EMBED_SIMILARITY_DOT) assert_true(fabs(one - dot) <= 1e-6);
+                if (kind == EMBED_SIMILARITY_COSINE)
+                    assert_true(fabs(one - dot / sqrt(aa * bb)) <= 1e-7);
+            }
+    }
+    free(scores);
+    free(a);
+}
+
 static void test_similarity(void **state)
 {
     (void)state;
@@ -556,6 +591,7 @@ int main(void)
         cmocka_unit_test(test_pool_parts),
         cmocka_unit_test(test_normalize),
         cmocka_unit_test(test_similarity),
+        cmocka_unit_test(test_similarity_of_many),
         cmocka_unit_test(test_quantize),
         cmocka_unit_test(test_quantize_arguments),
     };
