@@ -201,13 +201,14 @@ int32_t embed_quantize_ranges(const float *vectors, int64_t count, int64_t dim, 
     return EMBED_OK;
 }
 
-/* clip(floor((x - min) / step), 0, 255), step = (max - min) / 255 in float, or 1 where that is 0 */
+/* clip(floor((x - min) / step), 0, 255), step = (max - min) / 255 in float, or 1 where that is 0; from 0
+ * on the floor is the whole part */
 static void quantize_scalar(const float *x, int64_t dim, const float *ranges, unsigned offset,
                             uint8_t *out)
 {
     for (int64_t i = 0; i < dim; i++) {
         float step = (ranges[dim + i] - ranges[i]) / 255.0f;
-        float q = floorf((x[i] - ranges[i]) / (step == 0 ? 1 : step));
+        float q = (x[i] - ranges[i]) / (step == 0 ? 1 : step);
         out[i] = (uint8_t)((q > 255 ? 255u : q > 0 ? (unsigned)q : 0u) - offset);
     }
 }
