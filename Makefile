@@ -159,7 +159,7 @@ bench-counts: $(BUILD)/counts
 check-cross: $(BUILD)/embed
 	+@EMBED=$(BUILD)/embed MAKE="$(MAKE)" tests/cross-aarch64.sh
 	+@EMBED=$(BUILD)/embed MAKE="$(MAKE)" tests/cross-windows.sh
-parity: $(BUILD)/embed $(SO)
+parity: $(BUILD)/embed $(A) $(SO)
 	@EMBED=$(BUILD)/embed tests/parity/run.sh
 python-check:
 	@python/tests/run.sh

@@ -14,6 +14,15 @@ class CommandError(Exception):
     """The command failed; the message is what it printed on stderr."""
 
 
+def build_probe(name, folder):
+    """tests/parity/NAME.c linked with the libembed.a beside the command: what of the inside has no option. The program's path."""
+    program = os.path.join(folder, name)
+    archive = Path(os.path.realpath(EMBED)).parent / "libembed.a"
+    subprocess.check_call(["cc", "-std=gnu11", "-O2", "-o", program, Path(__file__).with_name(name + ".c"), archive,
+                           "-lcjson", "-lpthread", "-ldl", "-lm"])
+    return program
+
+
 def flags(options):
     """Keyword arguments as command-line options: no_normalize=True -> --no-normalize."""
     out = []

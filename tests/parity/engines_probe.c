@@ -76,7 +76,10 @@ static void put_chars(char command, const char *text, size_t size)
     else count = emb_normal_form(command - '0', in, count, out, room);
     if (count > room) exit(4);
     put_number((int64_t)count);
-    put(out, count * sizeof *out);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t fields[] = {out[i].code, out[i].size, out[i].start};
+        put(fields, sizeof fields);
+    }
     free(in);
     free(out);
 }

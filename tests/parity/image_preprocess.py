@@ -5,7 +5,7 @@ every float, and DINOv3's, which are torchvision's, within a relative 1e-6.
 usage: image_preprocess.py [--group NAME]... [--count N] [--seed N] [--isa NAME] [--probe PROGRAM]
 Groups: filters (Pillow's resize alone), processors (every class, random configs), names (how a class is named,
 through AutoImageProcessor), refused, kernels (every instruction set, the same bits), torch (needs torchvision;
-left out without). Builds image_probe.c with cc unless PROGRAM is given.
+left out without). Builds image_probe.c unless PROGRAM is given.
 """
 import argparse
 import json
@@ -25,23 +25,16 @@ import transformers
 from PIL import Image
 from transformers import AutoImageProcessor
 
+import command
+
 transformers.logging.set_verbosity_error()
 Image.MAX_IMAGE_PIXELS = None
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CLASSES = {"ViT": "vit", "DeiT": "deit", "Beit": "beit", "CLIP": "clip", "ChineseCLIP": "chinese_clip", "Blip": "blip",
            "Siglip": "siglip", "Siglip2": "siglip2", "Bit": "dinov2", "ConvNext": "convnext"}
 BACKEND = "pil"
 
 
 # ---- the probe -----------------------------------------------------------------------------------------
-
-def build_probe(folder):
-    out = os.path.join(folder, "image_probe")
-    archive = os.path.join(os.path.dirname(os.environ.get("EMBED", ROOT + "/build/release/embed")), "libembed.a")
-    subprocess.check_call(["cc", "-std=c11", "-O2", "-o", out, ROOT + "/tests/parity/image_probe.c", archive,
-                           "-lcjson", "-lpthread", "-ldl", "-lm"])
-    return out
-
 
 class Probe:
     """Our preprocessing, in one process that is kept."""
@@ -445,7 +438,7 @@ def main():
     parser.add_argument("--probe")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        PROGRAM = args.probe or build_probe(folder)
+        PROGRAM = args.probe or command.build_probe("image_probe", folder)
         probe = Probe(PROGRAM, *([args.isa] if args.isa else []))
         failed = [name for name in args.group or GROUPS if GROUPS[name](probe, random.Random(args.seed), args.count)]
     sys.exit(1 if failed else 0)

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import command
 import tokens
 from tokens import Folders, Probe, Random, Tally, compare, real_lines
 import tokenizers
@@ -658,7 +659,7 @@ def main():
     print("tokenizers %s, Python %s" % (tokenizers.__version__, sys.version.split()[0]))
     failed, Probe.compiled = 0, options.compiled
     with tempfile.TemporaryDirectory() as folder:
-        Probe.program = options.probe or tokens.build_probe(folder)
+        Probe.program = options.probe or command.build_probe("tokens_probe", folder)
         for name in options.only.split(","):
             failed += CHECKS[name](Folders(tempfile.mkdtemp(dir=folder), os.path.abspath(options.data)), options)
     print("%d differences" % failed)

@@ -11,6 +11,7 @@ import sys
 import tempfile
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+import command  # noqa: E402
 import tokens  # noqa: E402
 
 CONFIGS = [{}, {"do_lower_case": False}, {"eos_token": "</s>", "pad_token": "</s>", "additional_special_tokens": ["<x>"]}, "decoder"]
@@ -55,7 +56,7 @@ def main():
         return
     count, failed = args.count // 20 if args.quick else args.count, 0
     with tempfile.TemporaryDirectory() as folder:
-        tokens.Probe.program = tokens.build_probe(folder)
+        tokens.Probe.program = command.build_probe("tokens_probe", folder)
         folders = tokens.Folders(folder, args.data)
         lines = tokens.real_lines(args.data)[0]
         failed += check_bpe(folders, lines, count, args.seed)

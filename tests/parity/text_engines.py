@@ -3,7 +3,7 @@
 tokenizers, live: each by itself, on made-up and real text.
 
 usage: text_engines.py [--quick] [--data DIR] [--only regex,patterns,forms,charsmap,unigram,sentencepiece,speed] [--seed N]
-Builds engines_probe.c with cc. Every difference is printed; the exit status is 1 if there was any. DIR holds
+Builds engines_probe.c. Every difference is printed; the exit status is 1 if there was any. DIR holds
 tokenizers/ and texts/ (default: ../shared/data).
 """
 import argparse
@@ -28,10 +28,9 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, ROOT + "/tools")
 import charsmap_blob
+import command
 
-SOURCES = "regex regex_parse regex_compile regex_sets regex_tables normal_forms normal_tables charsmap unigram " \
-          "sentencepiece unicode unicode_tables".split()
-CHAR = np.dtype([("code", "<u4"), ("size", "<u4"), ("start", "<u8")])
+CHAR = np.dtype([(name, "<i8") for name in ("code", "size", "start")])
 FORMS = ["NFD", "NFC", "NFKD", "NFKC"]
 
 # Patterns of published tokenizers, and one for each construct.
@@ -73,11 +72,7 @@ def folder_of_data(given):
 
 class Probe:
     def __init__(self, folder):
-        out = os.path.join(folder, "engines_probe")
-        subprocess.check_call(["cc", "-std=gnu11", "-O2", "-o", out, ROOT + "/tests/parity/engines_probe.c",
-                               *set(glob.glob(ROOT + "/lib/base/*.c")) - {ROOT + "/lib/base/file_windows.c"},
-                               *(ROOT + "/lib/text/%s.c" % n for n in SOURCES),
-                               "-lpthread", "-lm"])
+        out = command.build_probe("engines_probe", folder)
         self.process = subprocess.Popen([os.environ.get("ENGINES_PROBE", out)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def run(self, commands, answer):
@@ -318,7 +313,7 @@ def compare_chars(tally, probe, letter, normalizer, texts):
             if not text.isascii():
                 offsets = byte_offsets(text)[offsets]
             got = "".join(map(chr, mine["code"]))
-            spans = np.stack([mine["start"], mine["start"] + mine["size"]], axis=1).astype(np.int64)
+            spans = np.stack([mine["start"], mine["start"] + mine["size"]], axis=1)
             tally.items += len(want)
             tally.check(got == want and (len(offsets) != len(want) or np.array_equal(spans, offsets)),
                         text, got, want, spans.tolist(), offsets.tolist())

@@ -2,7 +2,7 @@
 """Token ids, type ids, offsets, word ids and sequence ids of lib/text against transformers and tokenizers, live.
 
 usage: tokens.py [--quick] [--data DIR] [--only NAME[,NAME]] [--match REGEX] [--seed N] [--count N]
-Builds tokens_probe.c with cc and drives it through pipes. Every difference is printed; the exit status is
+Builds tokens_probe.c and drives it through pipes. Every difference is printed; the exit status is
 1 if there was any. DIR holds tokenizers/, texts/ and goldens/ (default: ../shared/data).
 """
 import argparse
@@ -30,6 +30,8 @@ import transformers
 from tokenizers import AddedToken
 from transformers import AutoTokenizer
 
+import command
+
 transformers.logging.set_verbosity_error()
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PAIR, LEFT, NO_SPECIAL, REPLACE, PREFIX, COUNT_ONLY, LAST = 1, 2, 4, 8, 16, 32, 64
@@ -46,16 +48,6 @@ class Tally:
         print("%-34s %9d texts %11d tokens %4d differences  %5.0f s" % (
             name, self.texts, self.tokens, self.differences, time.time() - self.start), flush=True)
         return self.differences
-
-
-def build_probe(folder):
-    out = os.path.join(folder, "tokens_probe")
-    sources = sorted(glob.glob(ROOT + "/lib/base/*.c") + glob.glob(ROOT + "/lib/text/*.c") +
-                     glob.glob(ROOT + "/lib/format/json*.c"))
-    sources.remove(ROOT + "/lib/base/file_windows.c")
-    subprocess.check_call(["cc", "-std=gnu11", "-O2", "-o", out, ROOT + "/tests/parity/tokens_probe.c", *sources,
-                           "-lcjson", "-lpthread", "-lm"])
-    return out
 
 
 class Probe:
@@ -684,7 +676,7 @@ def main():
     print("transformers %s, tokenizers %s, Python %s" % (transformers.__version__, tokenizers.__version__, sys.version.split()[0]))
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
-        Probe.program = args.probe or build_probe(folder)
+        Probe.program = args.probe or command.build_probe("tokens_probe", folder)
         for name in args.only.split(","):
             failed += CHECKS[name](Folders(tempfile.mkdtemp(dir=folder), os.path.abspath(args.data)), args)
     print("%d differences" % failed)
