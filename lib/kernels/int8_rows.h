@@ -8,10 +8,18 @@
 
 #include "kernels.h"
 
-/* The steps h = 1, 2, ... count / 2 of turning, over count parts of length numbers: x * factors -> y */
+/* Of all numbers so far, and 0; none becomes NaN where one is not finite */
+typedef struct {
+    vec lowest, highest, none;
+} extent;
+
+/* The steps h = 1, 2, ... count / 2 of turning, over count parts of length numbers: x * factors -> y. These
+ * extend e, if it is given. */
 INLINE void turn_parts(const int count, int64_t length, const float *x, const float *factors,
-                       float *y)
+                       float *y, extent *e)
 {
+    extent all = e ? *e : (extent){0};
+
     for (int64_t i = 0; i < length; i += WIDTH) {
         const int64_t left = length - i;
         vec v[8];
@@ -31,45 +39,44 @@ INLINE void turn_parts(const int count, int64_t length, const float *x, const fl
                 }
 #pragma GCC unroll 8
         for (int p = 0; p < count; p++) store(y + p * length + i, left, v[p]);
+        if (!e)
+            continue;
+#pragma GCC unroll 8
+        for (int p = 0; p < count; p++) {
+            all.lowest = least(v[p], all.lowest);
+            all.highest = most(v[p], all.highest);
+            all.none = mul_add(v[p], set(0.0f), all.none);
+        }
     }
+    if (e) *e = all;
 }
 
 static void turn_up_to_8(int64_t count, int64_t length, const float *x, const float *factors,
-                         float *y)
+                         float *y, extent *e)
 {
     switch (count) {
-    case 8: turn_parts(8, length, x, factors, y); break;
-    case 4: turn_parts(4, length, x, factors, y); break;
-    case 2: turn_parts(2, length, x, factors, y); break;
-    default: turn_parts(1, length, x, factors, y); break;
+    case 8: turn_parts(8, length, x, factors, y, e); break;
+    case 4: turn_parts(4, length, x, factors, y, e); break;
+    case 2: turn_parts(2, length, x, factors, y, e); break;
+    default: turn_parts(1, length, x, factors, y, e); break;
     }
 }
 
 /* row = x * factors turned: up to eight neighbouring parts at a time, then up to eight of what these
- * left */
-static void turn(int64_t k, const float *x, const float *factors, float *row)
+ * left. Its smallest and largest number, and 0; infinite where one is not finite */
+static void turn(int64_t k, const float *x, const float *factors, float *row, float *low, float *high)
 {
-    const int64_t parts = emb_int8_parts(k), low = EMB_MIN(parts, 8), size = k / parts * low;
+    const int64_t parts = emb_int8_parts(k), few = EMB_MIN(parts, 8), size = k / parts * few;
+    const vec zero = set(0.0f);
+    extent e = {zero, zero, zero};
+    const bool done = parts == few;
 
     for (int64_t i = 0; i < k; i += size)
-        turn_up_to_8(low, size / low, x + i, factors ? factors + i : NULL, row + i);
-    if (parts > low) turn_up_to_8(parts / low, size, row, NULL, row);
-}
-
-/* Smallest and largest number of a row, and 0; infinite where one is not finite */
-static void range_of(int64_t k, const float *row, float *low, float *high)
-{
-    vec lowest = set(0.0f), highest = lowest, none = lowest; /* none: NaN once something was not finite */
-
-    for (int64_t i = 0; i < k; i += WIDTH) {
-        const vec x = load(row + i, k - i);
-        lowest = least(x, lowest);
-        highest = most(x, highest);
-        none = none + (x - x);
-    }
-    none = where_less(none, set(1.0f), set(0.0f), set(1.0f));
-    *low = fold_least(lowest);
-    *high = fold_most(none) > 0.0f ? INFINITY : fold_most(highest);
+        turn_up_to_8(few, size / few, x + i, factors ? factors + i : NULL, row + i, done ? &e : NULL);
+    if (!done) turn_up_to_8(parts / few, size, row, NULL, row, &e);
+    e.none = where_less(e.none, set(1.0f), zero, set(1.0f));
+    *low = fold_least(e.lowest);
+    *high = fold_most(e.none) > 0.0f ? INFINITY : fold_most(e.highest);
 }
 
 static void quantize_rows(int64_t m, int64_t k, const float *x, int64_t ldx, const float *factors,
@@ -81,8 +88,7 @@ static void quantize_rows(int64_t m, int64_t k, const float *x, int64_t ldx, con
         uint8_t *u = out->data + r * out->ld;
         float low, high;
 
-        turn(k, x, factors, row);
-        range_of(k, row, &low, &high);
+        turn(k, x, factors, row, &low, &high);
         const emb_int8_steps s = emb_int8_of_activations(low, high);
         out->scales[r] = s.scale;
         out->zeros[r] = s.zero;
@@ -106,10 +112,7 @@ static void pack_rows_i8(int64_t n, int64_t k, const float *b, int64_t ldb, cons
         float low = 0.0f, high = 0.0f;
         int32_t sum = 0;
 
-        if (j < n) {
-            turn(k, b + j * ldb, factors, row);
-            range_of(k, row, &low, &high);
-        }
+        if (j < n) turn(k, b + j * ldb, factors, row, &low, &high);
         const emb_int8_steps s = emb_int8_of_weights(low, high, k);
         for (int64_t i = 0; i < depth; i += WIDTH) {
             int8_t q[WIDTH] = {0};

@@ -25,13 +25,20 @@ INLINE float fold_sum(vec *lanes)
     return sum_of(lanes[0]);
 }
 
-INLINE float fold_max(vec *lanes)
+/* Of p[n] * s; NaN is passed over. The order does not matter, and four chains do not wait for each other. */
+INLINE float largest_scaled(int64_t n, const float *p, vec s)
 {
-#pragma GCC unroll 2
-    for (int n = VECTORS / 2; n; n /= 2)
-#pragma GCC unroll 2
-        for (int i = 0; i < n; i++) lanes[i] = most(lanes[i + n], lanes[i]);
-    return largest_of(lanes[0]);
+    const vec lowest = set(-INFINITY);
+    vec most_of[4] = {lowest, lowest, lowest, lowest};
+
+    for (int64_t at = 0; at < n; at += 4 * WIDTH) {
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; v++) {
+            const int64_t i = at + v * WIDTH, left = n - i;
+            most_of[v] = most(keep(load(p + i, left) * s, left, lowest), most_of[v]);
+        }
+    }
+    return largest_of(most(most(most_of[0], most_of[1]), most(most_of[2], most_of[3])));
 }
 
 INLINE double fold_sum_double(dvec *lanes)
@@ -110,19 +117,9 @@ static void rmsnorm_f32(int64_t m, int64_t n, const float *x, int64_t ldx, const
 
 INLINE float softmax_row(int64_t n, float *p, float scale)
 {
-    const vec s = set(scale), lowest = set(-INFINITY), zero = set(0.0f);
-    vec lanes[VECTORS], shift;
+    const vec s = set(scale), zero = set(0.0f), shift = set(-largest_scaled(n, p, s));
+    vec lanes[VECTORS];
 
-#pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; v++) lanes[v] = lowest;
-    for (int64_t at = 0; at < n; at += EMB_LANES) {
-#pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) {
-            const int64_t i = at + v * WIDTH, left = n - i;
-            lanes[v] = most(keep(load(p + i, left) * s, left, lowest), lanes[v]);
-        }
-    }
-    shift = set(-fold_max(lanes));
 #pragma GCC unroll 4
     for (int v = 0; v < VECTORS; v++) lanes[v] = zero;
     for (int64_t at = 0; at < n; at += EMB_LANES) {

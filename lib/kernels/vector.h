@@ -31,12 +31,14 @@ INLINE vec times_power(vec p, vec t)
 }
 #endif
 
-INLINE vec exp_low(vec x, vec low)
+/* e^(x + low); low NULL: 0 */
+INLINE vec exp_low(vec x, const vec *low)
 {
     x = most(set(EMB_EXP_MIN), least(set(EMB_EXP_MAX), x));
     const vec t = mul_add(x, set(EMB_LOG2_E), set(EMB_ROUND)), n = t - set(EMB_ROUND);
     vec r = mul_add(n, set(-EMB_LN2_HIGH), x), p = set(EMB_EXP_E4);
-    r = mul_add(n, set(-EMB_LN2_LOW), r) + low;
+    r = mul_add(n, set(-EMB_LN2_LOW), r);
+    if (low) r = r + *low;
     p = mul_add(p, r, set(EMB_EXP_E3));
     p = mul_add(p, r, set(EMB_EXP_E2));
     p = mul_add(p, r, set(EMB_EXP_E1));
@@ -45,12 +47,12 @@ INLINE vec exp_low(vec x, vec low)
     return times_power(p, t);
 }
 
-INLINE vec exponential(vec x) { return exp_low(x, set(0.0f)); }
+INLINE vec exponential(vec x) { return exp_low(x, NULL); }
 
 INLINE vec gelu(vec x)
 {
     const vec a = least(set(EMB_GELU_MAX), absolute(x)), u = a * a;
-    vec near = set(EMB_GELU_C5), p = set(EMB_GELU_N4), q = set(EMB_GELU_D4), e;
+    vec near = set(EMB_GELU_C5), p = set(EMB_GELU_N4), q = set(EMB_GELU_D4), low, e;
     near = mul_add(near, u, set(EMB_GELU_C4));
     near = mul_add(near, u, set(EMB_GELU_C3));
     near = mul_add(near, u, set(EMB_GELU_C2));
@@ -65,7 +67,8 @@ INLINE vec gelu(vec x)
     q = mul_add(q, a, set(EMB_GELU_D2));
     q = mul_add(q, a, set(EMB_GELU_D1));
     q = mul_add(q, a, set(1.0f));
-    e = exp_low(set(-0.5f) * u, set(-0.5f) * mul_add(a, a, negate(u)));
+    low = set(-0.5f) * mul_add(a, a, negate(u));
+    e = exp_low(set(-0.5f) * u, &low);
     return where_less(a, set(1.0f), near, positive(x) - e * (p / q));
 }
 
