@@ -1,4 +1,4 @@
-"""JPEG photos to pixels and to pooled vectors, beside Pillow and transformers on one machine: outputs are
+"""JPEG photos, and what is decoded of them, to pixels, and photos to pooled vectors, beside Pillow and transformers on one machine: outputs are
 compared before anything is timed, and then ours and theirs in turn.
 
     images.py --library build/release/libembed.so [--photos N] [--csv FILE] [--threads 1 2]
@@ -59,10 +59,13 @@ def main():
         def opened():
             return [Image.open(path).convert("RGB") for path in paths]
 
-        def pillow():
+        images = opened()
+        arrays = [np.asarray(image) for image in images]
+
+        def pillow(of):
             mean = np.float32(0.5)
             return np.stack([(np.asarray(image.resize((224, 224), Image.Resampling.BILINEAR)).astype(np.float32)
-                              * np.float32(1 / 255) - mean) / mean for image in opened()]).transpose(0, 3, 1, 2)
+                              * np.float32(1 / 255) - mean) / mean for image in of]).transpose(0, 3, 1, 2)
 
         def pixel_values():
             return processor(opened(), return_tensors="np")["pixel_values"]
@@ -76,12 +79,13 @@ def main():
             torch.set_num_threads(threads)
             ours = Ours(given.library, os.path.join(folder, "model"), threads)
             for what, peer, mine, theirs in (
-                    ("pixels", "Pillow", ours.pixels_of_files(paths, 224), pillow),
-                    ("pixels", "transformers", ours.pixels_of_files(paths, 224), pixel_values),
-                    ("vectors", "transformers", ours.vectors_of_files(paths), vectors)):
+                    ("decoded photos to pixels", "Pillow", ours.pixels_of_arrays(arrays, 224), lambda: pillow(images)),
+                    ("photos to pixels", "Pillow", ours.pixels_of_files(paths, 224), lambda: pillow(opened())),
+                    ("photos to pixels", "transformers", ours.pixels_of_files(paths, 224), pixel_values),
+                    ("photos to vectors", "transformers", ours.vectors_of_files(paths), vectors)):
                 error = difference(mine(), theirs())
                 a, b = in_turn(mine, theirs, given.seconds)
-                report.add(model="vit", shape=f"photos to {what}", threads=threads, precision="f32", ours="f32",
+                report.add(model="vit", shape=what, threads=threads, precision="f32", ours="f32",
                            peer=peer, unit="images/s", ours_value=given.photos / a, peer_value=given.photos / b,
                            difference=error)
             ours.close()

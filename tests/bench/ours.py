@@ -110,8 +110,17 @@ class Ours:
         return run
 
     def pixels_of_files(self, paths, side):
-        given, keep = self._files(paths)
-        out = np.empty((len(paths), 3, side, side), np.float32)
+        return self._pixels(self._files(paths), side)
+
+    def pixels_of_arrays(self, arrays, side):
+        """Of decoded images, (height, width, 3) bytes each."""
+        return self._pixels(self._images([
+            self.c.embed_image(data=array.ctypes.data, width=array.shape[1], height=array.shape[0],
+                               format=self.c.EMBED_IMAGE_RGB) for array in arrays]), side)
+
+    def _pixels(self, images, side):
+        given, keep = images
+        out = np.empty((given.count, 3, side, side), np.float32)
 
         def run(_keep=keep):
             self._check(self.lib.embed_pixel_values(self.session, ctypes.byref(given), None, pointer(out), side, side))
