@@ -82,25 +82,59 @@ void emb_pack_rows_i8_c(int64_t n, int64_t k, const float *b, int64_t ldb, const
     }
 }
 
-/* The sum over a row and a column of a panel. */
-static int32_t product(int64_t depth, const uint8_t *u, int32_t zero, const int8_t *panel)
+/* Sums of so many products, of 255 * 127 each at most, are exact as floats, which every CPU is quick with;
+ * so many rows share what is made of the weights. */
+enum { EXACT = 512, ROWS = 8, FOURS = EMB_PANEL / 4 };
+typedef float four __attribute__((vector_size(16)));
+
+/* sums[16] += a row x a panel, of count numbers, a zero taken off those of the row */
+static void add_products(int64_t count, const uint8_t *u, int32_t zero, const float *panel, int32_t *sums)
 {
-    int32_t sum = 0;
-    for (int64_t i = 0; i < depth; i++)
-        sum += (u[i] - zero) * panel[i / 4 * 4 * EMB_PANEL + i % 4];
-    return sum;
+    four partial[FOURS] = {{0}}, w;
+
+    for (int64_t i = 0; i < count; i++) {
+        const float x = (float)(u[i] - zero);
+#pragma GCC unroll 4
+        for (int j = 0; j < FOURS; j++) {
+            memcpy(&w, panel + i * EMB_PANEL + 4 * j, sizeof w);
+            partial[j] += x * w;
+        }
+    }
+    for (int j = 0; j < EMB_PANEL; j++) sums[j] += (int32_t)partial[j / 4][j % 4];
+}
+
+/* sums[rows][16] of a few rows and a panel */
+static void panel_sums(int64_t rows, int64_t depth, const emb_rows_i8 *a, int64_t row, const int8_t *panel,
+                       int32_t sums[ROWS][EMB_PANEL])
+{
+    float wide[EXACT * EMB_PANEL];
+
+    memset(sums, 0, ROWS * sizeof *sums);
+    for (int64_t at = 0; at < depth; at += EXACT) {
+        const int64_t count = EMB_MIN(depth - at, EXACT);
+        for (int64_t i = 0; i < count; i += 4)
+            for (int j = 0; j < EMB_PANEL; j++)
+                for (int p = 0; p < 4; p++)
+                    wide[(i + p) * EMB_PANEL + j] = panel[(at + i) * EMB_PANEL + 4 * j + p];
+        for (int64_t r = 0; r < rows; r++)
+            add_products(count, a->data + (row + r) * a->ld + at, a->zeros[row + r], wide, sums[r]);
+    }
 }
 
 void emb_gemm_i8_c(int64_t m, int64_t n, int64_t k, const emb_rows_i8 *a, const emb_panels_i8 *w,
                    const float *bias, float *c, int64_t ldc)
 {
     const int64_t depth = emb_int8_depth(k);
+    int32_t sums[ROWS][EMB_PANEL];
 
-    for (int64_t r = 0; r < m; r++)
-        for (int64_t j = 0; j < n; j++) {
-            const int8_t *panel = w->data + j / EMB_PANEL * depth * EMB_PANEL + j % EMB_PANEL * 4;
-            const int32_t sum = product(depth, a->data + r * a->ld, a->zeros[r], panel);
-            const float y = (float)sum * (a->scales[r] * w->scales[j]);
-            c[r * ldc + j] = bias ? y + bias[j] : y;
+    for (int64_t row = 0; row < m; row += ROWS)
+        for (int64_t first = 0; first < n; first += EMB_PANEL) {
+            const int64_t rows = EMB_MIN(m - row, ROWS), columns = EMB_MIN(n - first, EMB_PANEL);
+            panel_sums(rows, depth, a, row, w->data + first * depth, sums);
+            for (int64_t r = row; r < row + rows; r++)
+                for (int64_t j = first; j < first + columns; j++) {
+                    const float y = (float)sums[r - row][j - first] * (a->scales[r] * w->scales[j]);
+                    c[r * ldc + j] = bias ? y + bias[j] : y;
+                }
         }
 }
