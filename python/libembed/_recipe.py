@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Optional, Sequence, TypedDict, Union
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional, TypedDict, Union
 
 from . import _c
 from ._engine import Failed, Progress
