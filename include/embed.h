@@ -315,8 +315,8 @@ typedef struct embed_input {
 
 enum { /* how the token vectors of one input become one vector */
     EMBED_POOL_DEFAULT = 0,  /* the directory's pooling module; without modules.json: cls for texts
-                              * (last, where a token sees only those before it); for images the model's projection (CLIP) or attention-pooling head
-                              * (SigLIP), else mean_all */
+                              * (last, where a token sees only those before it); for images the model's
+                              * projection (CLIP) or attention-pooling head (SigLIP), else mean_all */
     EMBED_POOL_CLS = 1,      /* the first token */
     EMBED_POOL_MEAN = 2,     /* over the attention mask */
     EMBED_POOL_MAX = 3,      /* largest value of each dimension */

@@ -1,5 +1,5 @@
-"""JPEG photos, and what is decoded of them, to pixels, and photos to pooled vectors, beside Pillow and transformers on one machine: outputs are
-compared before anything is timed, and then ours and theirs in turn.
+"""JPEG photos, and what is decoded of them, to pixels, and photos to pooled vectors, beside Pillow and
+transformers on one machine: outputs are compared before anything is timed, and then ours and theirs in turn.
 
     images.py --library build/release/libembed.so [--photos N] [--csv FILE] [--threads 1 2]
 

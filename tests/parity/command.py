@@ -15,7 +15,7 @@ class CommandError(Exception):
 
 
 def build_probe(name, folder):
-    """tests/parity/NAME.c linked with the libembed.a beside the command: what of the inside has no option. The program's path."""
+    """The path of tests/parity/NAME.c, linked with the libembed.a beside the command: the inside without an option."""
     program = os.path.join(folder, name)
     archive = Path(os.path.realpath(EMBED)).parent / "libembed.a"
     subprocess.check_call(["cc", "-std=gnu11", "-O2", "-o", program, Path(__file__).with_name(name + ".c"), archive,
