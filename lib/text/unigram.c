@@ -255,13 +255,15 @@ size_t emb_unigram_scratch_size(const emb_unigram *u, size_t max_word)
     return arena.failed ? SIZE_MAX : arena.used;
 }
 
-/* The sum of two floats in double, rounded once, is their sum in float. */
-static inline void offer(node *n, double score, uint32_t last, bool single)
+/* Whether that is the best path to n so far. The sum of two floats in double, rounded once, is their sum in
+ * float. */
+static inline bool offer(node *n, double score, uint32_t last, bool single)
 {
     if (single) score = (double)(float)score;
-    if (n->last != UNREACHED && !(score > n->score)) return;
+    if (n->last != UNREACHED && !(score > n->score)) return false;
     n->score = score;
     n->last = last;
+    return true;
 }
 
 static inline size_t char_size(uint8_t byte)
@@ -290,7 +292,8 @@ static inline bool offer_pieces(const emb_unigram *u, node *ring, const node *he
     return first;
 }
 
-/* Into path[end], for every place that a character ends: the last piece of the best path there. */
+/* Into path[end], for every place that a character ends: the last piece of the best path there. false: without
+ * an unk_id, an unknown character was, at its turn, on the best path. */
 static bool forward(const emb_unigram *u, node *ring, uint32_t *path, const char *text, size_t size)
 {
     size_t mask = u->ring - 1;
@@ -302,10 +305,9 @@ static bool forward(const emb_unigram *u, node *ring, uint32_t *path, const char
         path[at] = here->last;
         for (size_t i = 1; i < n; i++) path[at + i] = UNREACHED;
         bool first = offer_pieces(u, ring, here, text + at, size - at, n);
-        if (!first && u->unk_id < 0) return false;
-        if (!first) {
-            offer(&ring[(at + n) & mask], u->unk_score + here->score, (uint32_t)n << 8, u->single);
-        }
+        if (!first && offer(&ring[(at + n) & mask], u->unk_score + here->score, (uint32_t)n << 8, u->single) &&
+            u->unk_id < 0)
+            return false;
         here->last = UNREACHED;
     }
     path[size] = ring[size & mask].last;
