@@ -82,9 +82,9 @@ void emb_pack_rows_i8_c(int64_t n, int64_t k, const float *b, int64_t ldb, const
     }
 }
 
-/* Sums of so many products, of 255 * 127 each at most, are exact as floats, which every CPU is quick with;
- * so many rows share what is made of the weights. */
-enum { EXACT = 512, ROWS = 8, FOURS = EMB_PANEL / 4 };
+/* Sums of up to 518 products, of 255 * 127 each at most, are exact as floats, which every CPU is quick with;
+ * some rows share what is made of the weights. */
+enum { BLOCK = EMB_K_BLOCK_MAX, ROWS = 8, FOURS = EMB_PANEL / 4 };
 typedef float four __attribute__((vector_size(16)));
 
 /* sums[16] += a row x a panel, of count numbers, a zero taken off those of the row */
@@ -107,11 +107,11 @@ static void add_products(int64_t count, const uint8_t *u, int32_t zero, const fl
 static void panel_sums(int64_t rows, int64_t depth, const emb_rows_i8 *a, int64_t row, const int8_t *panel,
                        int32_t sums[ROWS][EMB_PANEL])
 {
-    float wide[EXACT * EMB_PANEL];
+    float wide[BLOCK * EMB_PANEL];
 
     memset(sums, 0, ROWS * sizeof *sums);
-    for (int64_t at = 0; at < depth; at += EXACT) {
-        const int64_t count = EMB_MIN(depth - at, EXACT);
+    for (int64_t at = 0; at < depth; at += BLOCK) {
+        const int64_t count = EMB_MIN(depth - at, BLOCK);
         for (int64_t i = 0; i < count; i += 4)
             for (int j = 0; j < EMB_PANEL; j++)
                 for (int p = 0; p < 4; p++)

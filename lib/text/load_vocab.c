@@ -272,6 +272,7 @@ int32_t emb_load_pieces(emb_loader *l)
 {
     int32_t status = l->json ? expect_kind(l, "vocab", l->vocab_kind, EMB_JSON_ARRAY)
                              : read_spm(l, &l->pieces);
+    if (status < 0) return status; /* the last piece may be without its score */
     emb_unigram_piece *pieces = (emb_unigram_piece *)(void *)l->pieces.pieces.data;
     const char *text = l->pieces.texts.data;
     const double *scores = (const double *)(const void *)l->pieces.scores.data;
@@ -281,7 +282,7 @@ int32_t emb_load_pieces(emb_loader *l)
         if (!l->class) pieces[i].score = scores[i]; /* classes take them from Python's reader, which is exact */
         text += pieces[i].size;
     }
-    return status;
+    return EMBED_OK;
 }
 
 /* ---- merges -------------------------------------------------------------------------------- */
