@@ -31,9 +31,10 @@ LIB_SRC := \
   lib/text/strings.c lib/text/tokenizer.c lib/text/unicode.c lib/text/unicode_tables.c \
   lib/text/unigram.c lib/text/unigram_trie.c lib/text/wordpiece.c
 # Kernels of one instruction set: the file's suffix names the flags it is compiled with.
-LIB_SRC_x86 := lib/kernels/bf16_avx512bf16.c lib/kernels/int8_avx2.c lib/kernels/int8_avx2vnni.c lib/kernels/int8_avx512vnni.c \
+LIB_SRC_x86 := lib/kernels/bf16_avx512bf16.c lib/kernels/int16_avx2.c lib/kernels/int16_avx512vnni.c \
+  lib/kernels/int8_avx2.c lib/kernels/int8_avx2vnni.c lib/kernels/int8_avx512vnni.c \
   lib/kernels/kernels_avx2.c lib/kernels/kernels_avx512.c lib/kernels/kernels_c_avx2.c
-LIB_SRC_arm := lib/kernels/int8_neon.c lib/kernels/int8_neondot.c lib/kernels/int8_neoni8mm.c \
+LIB_SRC_arm := lib/kernels/int16_neon.c lib/kernels/int8_neon.c lib/kernels/int8_neondot.c lib/kernels/int8_neoni8mm.c \
   lib/kernels/kernels_neon.c
 # Who decodes JPEG: JPEG=turbo or stb of the Makefile.
 LIB_SRC_jpeg_turbo := lib/image/decode_jpeg.c

@@ -21,15 +21,16 @@ static int64_t mlp_stride(const emb_encoder *e)
     return emb_whole_panels(mlp_width(e)) + EMB_PANEL;
 }
 
-static bool has_whole_numbers(const emb_encoder *e)
+/* What layers of whole numbers need. */
+static size_t linear_scratch(const emb_encoder *e)
 {
-    bool found = false;
-    for (int64_t i = 0; i < e->layer_count && !found; i++) {
+    size_t most = 0;
+    for (int64_t i = 0; i < e->layer_count; i++) {
         const emb_layer *w = &e->layers[i];
-        found = w->qkv.weight.whole || w->attention_output.weight.whole ||
-                w->intermediate.weight.whole || w->output.weight.whole;
+        const emb_linear *linears[] = {&w->qkv, &w->attention_output, &w->intermediate, &w->output};
+        for (size_t j = 0; j < EMB_COUNT(linears); j++) most = EMB_MAX(most, emb_linear_scratch(linears[j]));
     }
-    return found;
+    return most;
 }
 
 void emb_encoder_plan(const emb_encoder *e, int64_t max_tokens, int32_t threads, emb_arena *arena,
@@ -49,10 +50,7 @@ void emb_encoder_plan(const emb_encoder *e, int64_t max_tokens, int32_t threads,
     out->mlp = emb_arena_take(arena, (size_t)threads * EMB_MLP_ROWS, (size_t)mlp_stride(e) * number);
     out->attention_per_thread = emb_attention_scratch(&e->attention, longest);
     out->attention = emb_arena_take(arena, (size_t)threads, out->attention_per_thread);
-    out->linear_per_thread = 0;
-    if (has_whole_numbers(e))
-        out->linear_per_thread =
-            emb_linear_scratch(EMB_MAX(e->context_stride, a->intermediate_size));
+    out->linear_per_thread = linear_scratch(e);
     out->linear = emb_arena_take(arena, (size_t)threads, out->linear_per_thread);
     emb_convolution_plan(e, max_tokens, arena, out);
     emb_tokens_plan(e, max_tokens, arena, out);

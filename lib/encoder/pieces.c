@@ -132,27 +132,31 @@ void emb_matrix_pieces(emb_loader *l, const char *name, bool has_factors, bool h
                                        [EMB_STORED_BF16] = EMB_BF16,
                                        [EMB_STORED_BF16_PAIRS] = EMB_BF16 /* never saved */};
     emb_matrix *m = &linear->weight;
-    const int64_t n = m->n, k = m->k, whole = m->whole, panel = EMB_PANEL;
-    const int64_t panels = (whole + panel - 1) / panel, outputs = panels * panel;
-    const void *data = m->int8.data, *scales = m->int8.scales, *sums = m->int8.sums,
-               *factors = m->factors, *floats = m->data, *bias = linear->bias;
+    const int64_t n = m->n, k = m->k, whole = m->whole, fine = whole ? n - whole : 0;
+    const int64_t outputs = emb_whole_panels(whole), fine_outputs = emb_whole_panels(fine);
+    const void *data = m->data, *scales = m->int8.scales, *sums = m->int8.sums, *factors = m->factors,
+               *fine_data = m->int16.data, *fine_scales = m->int16.scales, *bias = linear->bias;
     if (whole) {
-        const int64_t shape[] = {panels, emb_int8_depth(k) / 4, panel, 4}, turned[] = {2, k};
+        const int64_t shape[] = {outputs / EMB_PANEL, emb_int8_depth(k) / 4, EMB_PANEL, 4}, turned[] = {2, k};
         emb_load_piece(l, name, "", EMB_I8, 4, shape, whole, k, &data);
         emb_load_piece(l, name, ".scales", EMB_F32, 1, &outputs, 1, whole, &scales);
         emb_load_piece(l, name, ".sums", EMB_I32, 1, &outputs, 1, whole, &sums);
         if (has_factors) emb_load_piece(l, name, ".factors", EMB_F32, 2, turned, 2, k, &factors);
+    } else {
+        const int64_t shape[] = {emb_whole_panels(n) / EMB_PANEL, k, EMB_PANEL};
+        emb_load_piece(l, name, "", stored[m->storage], 3, shape, n, k, &data);
     }
-    if (n > whole) {
-        const int64_t shape[] = {(n - whole + panel - 1) / panel, k, panel};
-        emb_load_piece(l, name, whole ? ".exact" : "", stored[m->storage], 3, shape, n - whole, k,
-                       &floats);
+    if (fine) {
+        const int64_t shape[] = {fine_outputs / EMB_PANEL, emb_int16_depth(k) / 2, EMB_PANEL, 2};
+        emb_load_piece(l, name, ".int16", EMB_I16, 4, shape, fine, k, &fine_data);
+        emb_load_piece(l, name, ".int16.scales", EMB_F32, 1, &fine_outputs, 1, fine, &fine_scales);
     }
     if (has_bias) emb_load_piece(l, name, ".bias", EMB_F32, 1, &n, 1, n, &bias);
     if (!l->prepared || l->status < 0) return;
+    m->data = (float *)(uintptr_t)data;
     m->int8 = (emb_panels_i8){(int8_t *)(uintptr_t)data, (float *)(uintptr_t)scales,
                               (int32_t *)(uintptr_t)sums};
+    m->int16 = (emb_panels_i16){(int16_t *)(uintptr_t)fine_data, (float *)(uintptr_t)fine_scales};
     m->factors = factors;
-    m->data = (float *)(uintptr_t)(n > whole ? floats : scales); /* never NULL */
     linear->bias = bias;
 }

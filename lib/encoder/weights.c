@@ -168,8 +168,8 @@ const emb_tensor *emb_load_table(emb_loader *l, const char *name, int64_t rows, 
 static void put(const emb_loader *l, emb_matrix *matrix, int64_t first, int64_t count,
                 const float *rows, float *row)
 {
-    if (first < matrix->whole) emb_int8_fill(l->kernels, matrix, first, count, rows, row);
-    else emb_matrix_fill(l->gemm, l->kernels, matrix, first - matrix->whole, count, rows);
+    if (matrix->whole) emb_int8_fill(l->kernels, matrix, first, count, rows, row);
+    else emb_matrix_fill(l->gemm, l->kernels, matrix, first, count, rows);
 }
 
 /* Weights of count outputs from `from` on: rows of a tensor, or its columns; out[count][k]. */
@@ -309,7 +309,7 @@ static bool stored_whole(const emb_loader *l, const emb_part *parts)
     return !t || t->dtype == EMB_I8;
 }
 
-/* Outputs of the first parts that become whole numbers. */
+/* Outputs of the first parts that become whole numbers of 8 bits; 0: the matrix stays as it is. */
 static int64_t count_whole(emb_loader *l, const emb_part *parts, int64_t count, int64_t in)
 {
     int64_t whole = 0;
@@ -327,9 +327,10 @@ static int64_t padded(const emb_part *part, int64_t count)
 }
 
 /* Make a matrix, and its bias, of the tensors of its parts. */
-static void make_matrix(emb_loader *l, const emb_part *parts, int64_t count, int64_t whole, size_t floats,
+static void make_matrix(emb_loader *l, const emb_part *parts, int64_t count, size_t floats,
                         bool has_bias, emb_linear *linear)
 {
+    const bool whole = linear->weight.whole > 0;
     const char *name = parts[0].weight;
     const int64_t n = linear->weight.n, in = linear->weight.k;
     float *memory = take(l, name, floats);
@@ -340,7 +341,7 @@ static void make_matrix(emb_loader *l, const emb_part *parts, int64_t count, int
     if (!memory || (has_bias && !bias) || (whole && !factors)) return;
     for (int64_t i = 0; i < count; i++)
         if (padded(&parts[i], count) != parts[i].out) memset(memory, 0, floats * sizeof *memory);
-    if (whole) emb_int8_place(&linear->weight, whole, memory);
+    if (whole) emb_int8_place(&linear->weight, memory);
     if (whole && l->gamma) {
         balance(l->gamma, in, factors);
         linear->weight.factors = factors;
@@ -358,7 +359,7 @@ static void make_matrix(emb_loader *l, const emb_part *parts, int64_t count, int
 void emb_load_parts(emb_loader *l, const emb_part *parts, int64_t count, int64_t in,
                     emb_linear *linear)
 {
-    size_t floats, int8 = 0;
+    size_t floats;
     int64_t whole = count_whole(l, parts, count, in), n = 0, numbers = 0;
     bool has_bias = false;
     char name[NAME_SIZE];
@@ -369,14 +370,14 @@ void emb_load_parts(emb_loader *l, const emb_part *parts, int64_t count, int64_t
         numbers += parts[i].out * (in + (parts[i].bias != NULL));
         n += padded(&parts[i], count);
     }
-    if (!emb_matrix_floats(l->gemm, l->storage, n - whole, in, &floats) ||
-        !emb_int8_floats(whole, in, &int8) || !emb_add(floats, int8, &floats)) {
+    linear->weight = (emb_matrix){.n = n, .k = in, .storage = l->storage, .whole = whole};
+    if (!(whole ? emb_int8_floats(&linear->weight, &floats)
+                : emb_matrix_floats(l->gemm, l->storage, n, in, &floats))) {
         fail(l, emb_fail(l->error, EMBED_ENOMEM, "%s: tensor \"%s\": too large",
                          emb_weights_name(l->weights), parts[0].weight));
         return;
     }
-    linear->weight = (emb_matrix){.n = n, .k = in, .storage = l->storage, .whole = whole};
-    if (!l->prepared) make_matrix(l, parts, count, whole, floats, has_bias, linear);
+    if (!l->prepared) make_matrix(l, parts, count, floats, has_bias, linear);
     if (!l->prepared && !linear->weight.data) return;
     name_parts(parts, name);
     emb_matrix_pieces(l, name, l->gamma != NULL, has_bias, linear);

@@ -67,7 +67,7 @@ static inline int32_t emb_load_failed(emb_loader *l, int32_t status)
 void emb_load_piece(emb_loader *l, const char *name, const char *what, emb_dtype dtype, int32_t rank,
                     const int64_t *shape, int64_t rows, int64_t columns, const void **data);
 /* The same of a matrix whose sizes and storage are set, and its bias: float panels; or whole numbers,
- * their scales and sums, factors, and float panels (".exact") of the outputs that stay floats. */
+ * their scales and sums, factors, and those of 16 bits (".int16") with their scales. */
 void emb_matrix_pieces(emb_loader *l, const char *name, bool has_factors, bool has_bias,
                        emb_linear *linear);
 
@@ -102,7 +102,7 @@ typedef struct emb_part {
     const char *weight, *bias; /* names; bias NULL: none */
     int64_t first, rows;       /* of the tensor's rows: the first one taken, and all there are */
     int64_t out;               /* rows taken */
-    bool exact;          /* stays floats beside parts of int8; those after it too */
+    bool exact;          /* 8 bits are too few for it, as for those after it */
 } emb_part;
 /* count parts [out][in], one under the other, each padded to whole panels of outputs where count > 1.
  * A Conv2d's weight [out][...] of in numbers a row is as good. */

@@ -19,10 +19,11 @@ typedef struct emb_matrix {
     int64_t n, k;
     emb_storage storage; /* of data */
     float *data; /* packed: panels [ceil(n/16)][k][16]; blas: rows [n][k]. 64-byte aligned */
-    /* outputs 0 .. whole - 1 are whole numbers, in int8; data has those from whole on alone */
+    /* whole > 0: its numbers are whole, in int8 those of outputs 0 .. whole - 1, in int16 those of the others */
     int64_t whole;
     emb_panels_i8 int8;
-    const float *factors; /* of its int8 inputs: [k] of activations, [k] of weights; or NULL */
+    emb_panels_i16 int16;
+    const float *factors; /* of its inputs then: [k] of activations, [k] of weights; or NULL */
 } emb_matrix;
 
 /* EMBED_GEMM_AUTO or _PACKED never fail. _BLAS loads the library; EMBED_EUNSUPPORTED with the
@@ -45,15 +46,17 @@ void emb_matrix_fill(const emb_gemm *g, const emb_kernels *kernels, emb_matrix *
 void emb_gemm_run(const emb_gemm *g, const emb_kernels *kernels, const emb_matrix *w, int64_t first,
                   int64_t count, int64_t m, const float *a, int64_t lda, float *c, int64_t ldc);
 
-/* int8, with the packed backend alone: floats that n outputs take; the place of a matrix's first
- * outputs, its data right after them; filling and running within these, as above. row[k] is
- * scratch; bias may be NULL. */
-bool emb_int8_floats(int64_t n, int64_t k, size_t *floats);
-void emb_int8_place(emb_matrix *matrix, int64_t whole, float *memory);
-void emb_int8_fill(const emb_kernels *kernels, emb_matrix *matrix, int64_t first, int64_t count,
+/* Whole numbers, with the packed backend alone: room for a matrix whose n, k and whole are set, in
+ * floats; its place in that, 64-byte aligned, which data is set to; filling and running, as above, of
+ * outputs on one side of whole. row[k] is scratch; fine is read where there are outputs of int16; bias
+ * may be NULL. */
+bool emb_int8_floats(const emb_matrix *matrix, size_t *floats);
+void emb_int8_place(emb_matrix *matrix, float *memory);
+void emb_int8_fill(const emb_kernels *kernels, const emb_matrix *matrix, int64_t first, int64_t count,
                    const float *rows, float *row);
 void emb_int8_run(const emb_kernels *kernels, const emb_matrix *w, int64_t first, int64_t count,
-                  int64_t m, const emb_rows_i8 *a, const float *bias, float *c, int64_t ldc);
+                  int64_t m, const emb_rows_i8 *a, const emb_rows_i16 *fine, const float *bias,
+                  float *c, int64_t ldc);
 
 /* Native bf16 dot products: EMBED_EUNSUPPORTED where kernels have none or, unless always, where
  * they are not 1.5x as fast as floats, which takes a millisecond or two to measure. */

@@ -1,7 +1,7 @@
-/* int8: whole numbers in place of floats, for linear layers. A row of activations and a row of
- * weights (one output) are each turned, scaled and rounded; products of the whole numbers are added
- * in 32 bits, exactly, so that every instruction set has the same sums; one multiplication then
- * makes a float of each. What fixes the bits:
+/* int8: whole numbers in place of floats, for linear layers, of 8 bits and, where these are too coarse, of 16.
+ * A row of activations and a row of weights (one output) are each turned, scaled and rounded; products of
+ * the whole numbers are added in 32 bits, exactly, so that every instruction set has the same sums; one
+ * multiplication then makes a float of each. What fixes the bits:
  *   - turning: a row of k numbers is cut into emb_int8_parts(k) parts, and numbers at one place of
  *     each are transformed by Walsh and Hadamard: for h = 1, 2, 4, ... parts p and p + h (p without
  *     the bit h) become a + b and a - b, each rounded to float. Rows of both sides are turned, so
@@ -18,6 +18,8 @@
  *   - where range or that value is below 2^-100, scale is 0 and so are all numbers; in a row with
  *     infinities or NaN, or a range beyond floats, scale is NaN and the numbers are 0;
  *   - the sum for a result is that of (u - zero) * w;
+ *   - of 16 bits, rows of both sides become what weights do above, with emb_int16_most(k) in place of 127;
+ *     scale is divided by parts for weights alone;
  *   - a result is (float)sum * (row scale * column scale), then + bias, each operation rounded. */
 #ifndef EMB_INT8_H
 #define EMB_INT8_H
@@ -43,10 +45,32 @@ typedef struct emb_panels_i8 {
     int32_t *sums;  /* [n up to 16]: of each output's weights */
 } emb_panels_i8;
 
+/* Both, of 16 bits: -emb_int16_most(k) .. emb_int16_most(k). */
+typedef struct emb_rows_i16 {
+    int16_t *data; /* [m][ld], ld >= emb_int16_depth(k), 0 from k on */
+    int64_t ld;
+    float *scales; /* [m] */
+} emb_rows_i16;
+typedef struct emb_panels_i16 {
+    int16_t *data; /* panels [ceil(n/16)][depth/2][16][2], 64-byte aligned */
+    float *scales; /* [n up to 16] */
+} emb_panels_i16;
+
 /* Numbers of a row, with the zeros at its end. */
 static inline int64_t emb_int8_depth(int64_t k)
 {
     return (k + 3) / 4 * 4;
+}
+static inline int64_t emb_int16_depth(int64_t k)
+{
+    return (k + 1) / 2 * 2;
+}
+
+/* The largest whole numbers of which k products, if all have it on both sides, are summed in 32 bits: 2364
+ * for k = 384, 1672 for 768. */
+static inline int32_t emb_int16_most(int64_t k)
+{
+    return (int32_t)EMB_MIN(sqrt(0x7fffffff / (double)k), 0x7fff);
 }
 
 /* The largest power of two that divides k, at most 64. */
@@ -88,23 +112,67 @@ static inline emb_int8_steps emb_int8_of_weights(float low, float high, int64_t 
     return s;
 }
 
+static inline emb_int8_steps emb_int16_of_activations(float low, float high, int64_t k)
+{
+    return emb_int8_steps_of(EMB_MAX(-low, high), (float)emb_int16_most(k), 0.0f);
+}
+static inline emb_int8_steps emb_int16_of_weights(float low, float high, int64_t k)
+{
+    emb_int8_steps s = emb_int16_of_activations(low, high, k);
+    s.scale /= (float)emb_int8_parts(k);
+    return s;
+}
+
+/* What makes results of sums, and where they go: vector kernels of either width finish by these. */
+typedef struct emb_int8_results {
+    const float *row_scales, *scales; /* of rows, of outputs */
+    const int32_t *zeros, *sums;      /* likewise; NULL: no zeros */
+    const float *bias;                /* or NULL */
+    float *c;
+    int64_t n, ldc;
+} emb_int8_results;
+static inline emb_int8_results emb_results_of_i8(const emb_rows_i8 *a, const emb_panels_i8 *w,
+                                                 const float *bias, float *c, int64_t n, int64_t ldc)
+{
+    return (emb_int8_results){a->scales, w->scales, a->zeros, w->sums, bias, c, n, ldc};
+}
+static inline emb_int8_results emb_results_of_i16(const emb_rows_i16 *a, const emb_panels_i16 *w,
+                                                  const float *bias, float *c, int64_t n, int64_t ldc)
+{
+    return (emb_int8_results){a->scales, w->scales, NULL, NULL, bias, c, n, ldc};
+}
+
 /* Kernels, the entries of emb_kernels:
- * quantize_rows: x[m][k] -> out, k <= EMB_INT8_MAX_K; factors[k] or NULL; row[k] is scratch.
- * pack_rows_i8: weights b[n][k] -> panels, all of the last one; factors and row as above.
- * gemm_i8: c[m][n] = a w + bias; bias may be NULL. Only columns < n of c are written. */
-#define EMB_INT8_KERNELS(isa)                                                                       \
+ * quantize_rows: x[m][k] -> out, and fine if that is not NULL; k <= EMB_INT8_MAX_K; factors[k] or NULL;
+ *   row[k] is scratch.
+ * pack_rows_i8, pack_rows_i16: weights b[n][k] -> panels, all of the last one; factors and row as above.
+ * gemm_i8, gemm_i16: c[m][n] = a w + bias; bias may be NULL. Only columns < n of c are written. */
+#define EMB_INT8_ROWS(isa)                                                                          \
     void emb_quantize_rows_##isa(int64_t m, int64_t k, const float *x, int64_t ldx,                 \
-                                 const float *factors, float *row, const emb_rows_i8 *out);         \
+                                 const float *factors, float *row, const emb_rows_i8 *out,          \
+                                 const emb_rows_i16 *fine);                                         \
     void emb_pack_rows_i8_##isa(int64_t n, int64_t k, const float *b, int64_t ldb,                  \
                                 const float *factors, float *row, const emb_panels_i8 *w);          \
+    void emb_pack_rows_i16_##isa(int64_t n, int64_t k, const float *b, int64_t ldb,                 \
+                                 const float *factors, float *row, const emb_panels_i16 *w);        \
+    void emb_gemm_i16_##isa(int64_t m, int64_t n, int64_t k, const emb_rows_i16 *a,                 \
+                            const emb_panels_i16 *w, const float *bias, float *c, int64_t ldc);
+#define EMB_INT8_PRODUCT(isa)                                                                       \
     void emb_gemm_i8_##isa(int64_t m, int64_t n, int64_t k, const emb_rows_i8 *a,                   \
                            const emb_panels_i8 *w, const float *bias, float *c, int64_t ldc);
+#define EMB_INT8_KERNELS(isa) EMB_INT8_ROWS(isa) EMB_INT8_PRODUCT(isa)
 EMB_INT8_KERNELS(c)
 EMB_INT8_KERNELS(avx2)
-EMB_INT8_KERNELS(avx2vnni)
+EMB_INT8_PRODUCT(avx2vnni)
 EMB_INT8_KERNELS(avx512vnni)
 EMB_INT8_KERNELS(neon)
-EMB_INT8_KERNELS(neondot)
-EMB_INT8_KERNELS(neoni8mm)
+EMB_INT8_PRODUCT(neondot)
+EMB_INT8_PRODUCT(neoni8mm)
+
+/* The entries of a table, of kernels for an instruction set; its int8 products may be those of another. */
+#define EMB_INT8_ENTRIES(isa, product)                                                              \
+    .quantize_rows = emb_quantize_rows_##isa, .pack_rows_i8 = emb_pack_rows_i8_##isa,               \
+    .pack_rows_i16 = emb_pack_rows_i16_##isa, .gemm_i8 = emb_gemm_i8_##product,                     \
+    .gemm_i16 = emb_gemm_i16_##isa
 
 #endif

@@ -17,8 +17,16 @@ INLINE void store_bytes(void *u, int64_t left, vec x)
     y = _mm_packus_epi16(y, y);
     memcpy(u, &y, (size_t)EMB_MIN(left, 8));
 }
+INLINE void store_shorts(void *q, int64_t left, vec x)
+{
+    const __m256i shorts = _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0xffff));
+    const __m128i y = _mm_packus_epi32(_mm256_castsi256_si128(shorts), _mm256_extracti128_si256(shorts, 1));
+    memcpy(q, &y, 2 * (size_t)EMB_MIN(left, 8));
+}
 
 #include "int8_rows.h"
+
+EMB_ROWS_OF(avx2)
 
 /* ---- products ------------------------------------------------------------------------------- */
 
@@ -52,16 +60,10 @@ INLINE void tile(const int rows, int64_t depth, const emb_rows_i8 *a, int64_t ro
     }
 }
 
-/* Sums of eight columns in order, of two vectors of four columns by twos. */
-INLINE __m256i join(__m256i low, __m256i high)
-{
-    return _mm256_permute4x64_epi64(_mm256_hadd_epi32(low, high), 0xd8);
-}
-
 void emb_gemm_i8_avx2(int64_t m, int64_t n, int64_t k, const emb_rows_i8 *a,
                       const emb_panels_i8 *w, const float *bias, float *c, int64_t ldc)
 {
-    const results out = {a, w, bias, c, n, ldc};
+    const emb_int8_results out = emb_results_of_i8(a, w, bias, c, n, ldc);
     const int64_t depth = emb_int8_depth(k);
 
     for (int64_t column = 0; column < n; column += EMB_PANEL)
@@ -81,16 +83,4 @@ void emb_gemm_i8_avx2(int64_t m, int64_t n, int64_t k, const emb_rows_i8 *a,
                 finish(&out, row + r, column, eights);
             }
         }
-}
-
-void emb_quantize_rows_avx2(int64_t m, int64_t k, const float *x, int64_t ldx,
-                            const float *factors, float *row, const emb_rows_i8 *out)
-{
-    quantize_rows(m, k, x, ldx, factors, row, out);
-}
-
-void emb_pack_rows_i8_avx2(int64_t n, int64_t k, const float *b, int64_t ldb, const float *factors,
-                           float *row, const emb_panels_i8 *w)
-{
-    pack_rows_i8(n, k, b, ldb, factors, row, w);
 }

@@ -50,7 +50,7 @@ static void tile_rows(int64_t rows, int64_t depth, const emb_rows_i8 *a, int64_t
 void emb_gemm_i8_avx2vnni(int64_t m, int64_t n, int64_t k, const emb_rows_i8 *a,
                           const emb_panels_i8 *w, const float *bias, float *c, int64_t ldc)
 {
-    const results out = {a, w, bias, c, n, ldc};
+    const emb_int8_results out = emb_results_of_i8(a, w, bias, c, n, ldc);
     const int64_t depth = emb_int8_depth(k), tiles = (m + ROWS - 1) / ROWS;
 
     for (int64_t column = 0; column < n; column += EMB_PANEL)

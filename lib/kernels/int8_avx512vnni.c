@@ -8,20 +8,14 @@
 #endif
 #include <immintrin.h>
 
-enum { WIDTH = 16 };
-typedef __m512 vec;
+#include "int8_avx512.h"
 
-INLINE vec set(float x) { return _mm512_set1_ps(x); }
 INLINE vec mul_add(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 INLINE vec least(vec a, vec b) { return _mm512_min_ps(a, b); }
 INLINE vec most(vec a, vec b) { return _mm512_max_ps(a, b); }
 INLINE vec where_less(vec a, vec b, vec x, vec y)
 {
     return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), x);
-}
-INLINE __mmask16 first(int64_t left)
-{
-    return (__mmask16)(left >= 16 ? 0xffff : (1 << left) - 1);
 }
 INLINE vec load(const float *p, int64_t left) { return _mm512_maskz_loadu_ps(first(left), p); }
 INLINE void store(float *p, int64_t left, vec x) { _mm512_mask_storeu_ps(p, first(left), x); }
@@ -31,20 +25,16 @@ INLINE void store_bytes(void *u, int64_t left, vec x)
 {
     _mm_mask_storeu_epi8(u, first(left), _mm512_cvtepi32_epi8(_mm512_castps_si512(x)));
 }
+INLINE void store_shorts(void *q, int64_t left, vec x)
+{
+    _mm256_mask_storeu_epi16(q, first(left), _mm512_cvtepi32_epi16(_mm512_castps_si512(x)));
+}
 
 #include "int8_rows.h"
 
+EMB_ROWS_OF(avx512vnni)
+
 /* ---- products ------------------------------------------------------------------------------- */
-
-typedef __m512i total;
-
-typedef struct {
-    const emb_rows_i8 *a;
-    const emb_panels_i8 *w;
-    const float *bias;
-    float *c;
-    int64_t ldc;
-} operands;
 
 /* Around the intrinsic gcc 12 copies every sum twice, which takes as long again. */
 #define DOT(sums, u, w) __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(u), "v"(w))
@@ -53,16 +43,8 @@ typedef struct {
 INLINE total start(const operands *o, int64_t row, int64_t column, __mmask16 last)
 {
     (void)last;
-    return _mm512_mullo_epi32(_mm512_set1_epi32(-o->a->zeros[row]),
-                              _mm512_loadu_si512(o->w->sums + column));
-}
-
-INLINE void finish(const operands *o, int64_t row, int64_t column, __mmask16 last, total sums)
-{
-    const vec scale = set(o->a->scales[row]) * _mm512_loadu_ps(o->w->scales + column);
-    vec y = _mm512_cvtepi32_ps(sums) * scale;
-    if (o->bias) y = y + _mm512_maskz_loadu_ps(last, o->bias + column);
-    _mm512_mask_storeu_ps(o->c + row * o->ldc + column, last, y);
+    return _mm512_mullo_epi32(_mm512_set1_epi32(-o->zeros[row]),
+                              _mm512_loadu_si512(o->sums + column));
 }
 
 #include "dot_avx512.h"
@@ -70,20 +52,8 @@ INLINE void finish(const operands *o, int64_t row, int64_t column, __mmask16 las
 void emb_gemm_i8_avx512vnni(int64_t m, int64_t n, int64_t k, const emb_rows_i8 *a,
                             const emb_panels_i8 *w, const float *bias, float *c, int64_t ldc)
 {
-    const operands o = {a, w, bias, c, ldc};
+    const operands o = emb_results_of_i8(a, w, bias, c, n, ldc);
     const int64_t depth = emb_int8_depth(k);
 
     dot_products(&o, m, n, depth / 4, a->data, a->ld, w->data, depth * EMB_PANEL);
-}
-
-void emb_quantize_rows_avx512vnni(int64_t m, int64_t k, const float *x, int64_t ldx,
-                                  const float *factors, float *row, const emb_rows_i8 *out)
-{
-    quantize_rows(m, k, x, ldx, factors, row, out);
-}
-
-void emb_pack_rows_i8_avx512vnni(int64_t n, int64_t k, const float *b, int64_t ldb,
-                                 const float *factors, float *row, const emb_panels_i8 *w)
-{
-    pack_rows_i8(n, k, b, ldb, factors, row, w);
 }

@@ -36,26 +36,31 @@ static void prepare(int64_t k, const float *x, const float *factors, float *row,
         if (!isfinite(row[i])) *high = INFINITY;
 }
 
-static int32_t rounded(float x, float inverse, float offset)
+/* row[k] as whole numbers, and zeros up to depth */
+static int32_t whole(const float *row, int64_t i, int64_t k, emb_int8_steps s)
 {
-    return (int32_t)(emb_bits_of(fmaf(x, inverse, offset)) - emb_bits_of(EMB_INT8_ROUND));
+    if (i >= k || !(s.inverse > 0)) return 0;
+    return (int32_t)(emb_bits_of(fmaf(row[i], s.inverse, s.offset)) - emb_bits_of(EMB_INT8_ROUND));
 }
 
 void emb_quantize_rows_c(int64_t m, int64_t k, const float *x, int64_t ldx, const float *factors,
-                         float *row, const emb_rows_i8 *out)
+                         float *row, const emb_rows_i8 *out, const emb_rows_i16 *fine)
 {
-    const int64_t depth = emb_int8_depth(k);
-
     for (int64_t r = 0; r < m; r++, x += ldx) {
-        uint8_t *u = out->data + r * out->ld;
         float low, high;
 
         prepare(k, x, factors, row, &low, &high);
         const emb_int8_steps s = emb_int8_of_activations(low, high);
+        const emb_int8_steps t = emb_int16_of_activations(low, high, k);
         out->scales[r] = s.scale;
         out->zeros[r] = s.zero;
-        for (int64_t i = 0; i < depth; i++)
-            u[i] = i < k && s.inverse > 0 ? (uint8_t)rounded(row[i], s.inverse, s.offset) : 0;
+        for (int64_t i = 0; i < emb_int8_depth(k); i++)
+            out->data[r * out->ld + i] = (uint8_t)whole(row, i, k, s);
+        if (!fine)
+            continue;
+        fine->scales[r] = t.scale;
+        for (int64_t i = 0; i < emb_int16_depth(k); i++)
+            fine->data[r * fine->ld + i] = (int16_t)whole(row, i, k, t);
     }
 }
 
@@ -67,18 +72,33 @@ void emb_pack_rows_i8_c(int64_t n, int64_t k, const float *b, int64_t ldb, const
     for (int64_t j = 0; j < outputs; j++) {
         int8_t *panel = w->data + j / EMB_PANEL * depth * EMB_PANEL + j % EMB_PANEL * 4;
         float low = 0.0f, high = 0.0f;
-        int32_t sum = 0;
 
         if (j < n) prepare(k, b + j * ldb, factors, row, &low, &high);
         const emb_int8_steps s = emb_int8_of_weights(low, high, k);
         w->scales[j] = s.scale;
+        w->sums[j] = 0;
         for (int64_t i = 0; i < depth; i++) {
-            const bool some = i < k && s.inverse > 0;
-            const int32_t q = some ? rounded(row[i], s.inverse, s.offset) : 0;
+            const int32_t q = whole(row, i, k, s);
             panel[i / 4 * 4 * EMB_PANEL + i % 4] = (int8_t)q;
-            sum += q;
+            w->sums[j] += q;
         }
-        w->sums[j] = sum;
+    }
+}
+
+void emb_pack_rows_i16_c(int64_t n, int64_t k, const float *b, int64_t ldb, const float *factors,
+                         float *row, const emb_panels_i16 *w)
+{
+    const int64_t depth = emb_int16_depth(k), outputs = (n + EMB_PANEL - 1) / EMB_PANEL * EMB_PANEL;
+
+    for (int64_t j = 0; j < outputs; j++) {
+        int16_t *panel = w->data + j / EMB_PANEL * depth * EMB_PANEL + j % EMB_PANEL * 2;
+        float low = 0.0f, high = 0.0f;
+
+        if (j < n) prepare(k, b + j * ldb, factors, row, &low, &high);
+        const emb_int8_steps s = emb_int16_of_weights(low, high, k);
+        w->scales[j] = s.scale;
+        for (int64_t i = 0; i < depth; i++)
+            panel[i / 2 * 2 * EMB_PANEL + i % 2] = (int16_t)whole(row, i, k, s);
     }
 }
 
@@ -136,5 +156,25 @@ void emb_gemm_i8_c(int64_t m, int64_t n, int64_t k, const emb_rows_i8 *a, const 
                     const float y = (float)sums[r - row][j - first] * (a->scales[r] * w->scales[j]);
                     c[r * ldc + j] = bias ? y + bias[j] : y;
                 }
+        }
+}
+
+void emb_gemm_i16_c(int64_t m, int64_t n, int64_t k, const emb_rows_i16 *a, const emb_panels_i16 *w,
+                    const float *bias, float *c, int64_t ldc)
+{
+    const int64_t depth = emb_int16_depth(k);
+
+    for (int64_t row = 0; row < m; row++)
+        for (int64_t first = 0; first < n; first += EMB_PANEL) {
+            const int16_t *x = a->data + row * a->ld, *panel = w->data + first * depth;
+            uint32_t sums[EMB_PANEL] = {0}; /* what a file has may wrap */
+
+            for (int64_t i = 0; i < depth; i += 2, panel += 2 * EMB_PANEL)
+                for (int j = 0; j < EMB_PANEL; j++)
+                    sums[j] += (uint32_t)(x[i] * panel[2 * j]) + (uint32_t)(x[i + 1] * panel[2 * j + 1]);
+            for (int64_t j = first; j < EMB_MIN(n, first + EMB_PANEL); j++) {
+                const float y = (float)(int32_t)sums[j - first] * (a->scales[row] * w->scales[j]);
+                c[row * ldc + j] = bias ? y + bias[j] : y;
+            }
         }
 }

@@ -11,12 +11,19 @@ INLINE void store_bytes(void *u, int64_t left, vec x)
     const uint8x8_t bytes = vmovn_u16(vcombine_u16(low, low));
     memcpy(u, &bytes, left >= 4 ? 4 : (size_t)left);
 }
+INLINE void store_shorts(void *q, int64_t left, vec x)
+{
+    const uint16x4_t shorts = vmovn_u32(vreinterpretq_u32_f32(x));
+    memcpy(q, &shorts, 2 * (size_t)EMB_MIN(left, 4));
+}
 
 #include "int8_rows.h"
 
+EMB_ROWS_OF(neon)
+
 /* ---- products ------------------------------------------------------------------------------- */
 
-enum { ROWS = 2, OFFSET = 128, EIGHTHS = 2 * QUARTERS };
+enum { ROWS = 2, OFFSET = 128 };
 
 INLINE int8x16_t signed_four(const uint8_t *u)
 {
@@ -67,7 +74,7 @@ INLINE void tile(const int rows, int64_t depth, const emb_rows_i8 *a, int64_t ro
 void emb_gemm_i8_neon(int64_t m, int64_t n, int64_t k, const emb_rows_i8 *a,
                       const emb_panels_i8 *w, const float *bias, float *c, int64_t ldc)
 {
-    const results out = {a, w, bias, c, n, ldc};
+    const emb_int8_results out = emb_results_of_i8(a, w, bias, c, n, ldc);
     const int64_t depth = emb_int8_depth(k);
 
     for (int64_t column = 0; column < n; column += EMB_PANEL)
@@ -78,23 +85,6 @@ void emb_gemm_i8_neon(int64_t m, int64_t n, int64_t k, const emb_rows_i8 *a,
 
             if (rows == ROWS) tile(ROWS, depth, a, row, panel, twos);
             else tile(1, depth, a, row, panel, twos);
-            for (int64_t r = 0; r < rows; r++) {
-                int32x4_t sums[QUARTERS];
-                for (int j = 0; j < QUARTERS; j++)
-                    sums[j] = vpaddq_s32(twos[r][2 * j], twos[r][2 * j + 1]);
-                finish(&out, row + r, column, OFFSET, sums);
-            }
+            finish_twos(&out, row, rows, column, OFFSET, twos);
         }
-}
-
-void emb_quantize_rows_neon(int64_t m, int64_t k, const float *x, int64_t ldx,
-                            const float *factors, float *row, const emb_rows_i8 *out)
-{
-    quantize_rows(m, k, x, ldx, factors, row, out);
-}
-
-void emb_pack_rows_i8_neon(int64_t n, int64_t k, const float *b, int64_t ldb, const float *factors,
-                           float *row, const emb_panels_i8 *w)
-{
-    pack_rows_i8(n, k, b, ldb, factors, row, w);
 }

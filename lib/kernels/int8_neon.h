@@ -5,31 +5,33 @@
 #include "kernels.h"
 #include "neon.h"
 
-enum { QUARTERS = EMB_PANEL / WIDTH };
+enum { QUARTERS = EMB_PANEL / WIDTH, EIGHTHS = 2 * QUARTERS };
 
-/* Where a result goes, and what makes it of a sum. */
-typedef struct {
-    const emb_rows_i8 *a;
-    const emb_panels_i8 *w;
-    const float *bias;
-    float *c;
-    int64_t n, ldc;
-} results;
-
-/* sums: of (u - offset) * w, u a byte of the row */
-INLINE void finish(const results *r, int64_t row, int64_t column, int32_t offset,
+/* sums: of (u - offset) * w, u a number of the row */
+INLINE void finish(const emb_int8_results *r, int64_t row, int64_t column, int32_t offset,
                    const int32x4_t sums[QUARTERS])
 {
-    const int32_t zero = r->a->zeros[row] - offset;
-
 #pragma GCC unroll 4
     for (int j = 0; j < QUARTERS; j++) {
         const int64_t i = column + j * WIDTH, left = r->n - i;
-        const int32x4_t sum = vmlsq_n_s32(sums[j], vld1q_s32(r->w->sums + i), zero);
-        const vec scale = vld1q_f32(r->w->scales + i) * set(r->a->scales[row]);
+        int32x4_t sum = sums[j];
+        if (r->zeros) sum = vmlsq_n_s32(sum, vld1q_s32(r->sums + i), r->zeros[row] - offset);
+        const vec scale = vld1q_f32(r->scales + i) * set(r->row_scales[row]);
         vec y = vcvtq_f32_s32(sum) * scale;
         if (r->bias) y = y + load(r->bias + i, left);
         store(r->c + row * r->ldc + i, left, y);
+    }
+}
+
+/* Of some rows, a vector of which holds two sums for each of two columns */
+INLINE void finish_twos(const emb_int8_results *out, int64_t row, int64_t rows, int64_t column,
+                        int32_t offset, int32x4_t twos[][EIGHTHS])
+{
+    for (int64_t r = 0; r < rows; r++) {
+        int32x4_t sums[QUARTERS];
+        for (int j = 0; j < QUARTERS; j++)
+            sums[j] = vpaddq_s32(twos[r][2 * j], twos[r][2 * j + 1]);
+        finish(out, row + r, column, offset, sums);
     }
 }
 

@@ -49,7 +49,7 @@ INLINE void tile(const int pairs, int64_t depth, const emb_rows_i8 *a, int64_t r
 }
 
 /* One of two rows, 0 or 1 */
-INLINE void finish_row(const results *out, int64_t row, int which, int64_t column,
+INLINE void finish_row(const emb_int8_results *out, int64_t row, int which, int64_t column,
                        const int32x4_t both[2 * QUARTERS])
 {
     int32x4_t sums[QUARTERS];
@@ -65,7 +65,7 @@ INLINE void finish_row(const results *out, int64_t row, int which, int64_t colum
 void emb_gemm_i8_neoni8mm(int64_t m, int64_t n, int64_t k, const emb_rows_i8 *a,
                           const emb_panels_i8 *w, const float *bias, float *c, int64_t ldc)
 {
-    const results out = {a, w, bias, c, n, ldc};
+    const emb_int8_results out = emb_results_of_i8(a, w, bias, c, n, ldc);
     const int64_t depth = emb_int8_depth(k), even = m / 2 * 2;
     const int64_t tiles = (m / 2 + PAIRS - 1) / PAIRS;
 

@@ -2,7 +2,8 @@
  * it has said what a vector is, as for vector.h (vec, WIDTH, set, mul_add, least, most, where_less,
  * load, store), and
  *   fold_least(x), fold_most(x)  the smallest and the largest lane
- *   store_bytes(u, left, x)      the low bytes of the first left lanes, or of all */
+ *   store_bytes(u, left, x)      the low bytes of the first left lanes, or of all
+ *   store_shorts(q, left, x)     the low 16 bits likewise */
 #ifndef EMB_INT8_ROWS_H
 #define EMB_INT8_ROWS_H
 
@@ -79,27 +80,51 @@ static void turn(int64_t k, const float *x, const float *factors, float *row, fl
     *high = fold_most(e.none) > 0.0f ? INFINITY : fold_most(e.highest);
 }
 
-static void quantize_rows(int64_t m, int64_t k, const float *x, int64_t ldx, const float *factors,
-                          float *row, const emb_rows_i8 *out)
+/* row[k] as whole numbers, of 16 bits if they are shorts, and zeros up to depth; out may be row */
+INLINE void store_whole(const bool shorts, int64_t k, int64_t depth, const float *row, emb_int8_steps s,
+                        void *out)
 {
-    const int64_t depth = emb_int8_depth(k);
+    const int64_t size = shorts ? 2 : 1;
+    char *p = out;
 
+    if (!(s.inverse > 0)) {
+        memset(p, 0, (size_t)(depth * size));
+        return;
+    }
+    for (int64_t i = 0; i < k; i += WIDTH) {
+        const vec x = mul_add(load(row + i, k - i), set(s.inverse), set(s.offset));
+        if (shorts) store_shorts(p + i * 2, k - i, x);
+        else store_bytes(p + i, k - i, x);
+    }
+    for (int64_t i = k * size; i < depth * size; i++) p[i] = 0;
+}
+
+static void quantize_rows(int64_t m, int64_t k, const float *x, int64_t ldx, const float *factors,
+                          float *row, const emb_rows_i8 *out, const emb_rows_i16 *fine)
+{
     for (int64_t r = 0; r < m; r++, x += ldx) {
-        uint8_t *u = out->data + r * out->ld;
         float low, high;
 
         turn(k, x, factors, row, &low, &high);
         const emb_int8_steps s = emb_int8_of_activations(low, high);
         out->scales[r] = s.scale;
         out->zeros[r] = s.zero;
-        if (!(s.inverse > 0)) {
-            memset(u, 0, (size_t)depth);
+        store_whole(false, k, emb_int8_depth(k), row, s, out->data + r * out->ld);
+        if (!fine)
             continue;
-        }
-        for (int64_t i = 0; i < k; i += WIDTH)
-            store_bytes(u + i, k - i, mul_add(load(row + i, k - i), set(s.inverse), set(s.offset)));
-        for (int64_t i = k; i < depth; i++) u[i] = 0;
+        const emb_int8_steps t = emb_int16_of_activations(low, high, k);
+        fine->scales[r] = t.scale;
+        store_whole(true, k, emb_int16_depth(k), row, t, fine->data + r * fine->ld);
     }
+}
+
+/* Both kinds of panels are rows of sixteen times four bytes: numbers of each output. */
+static void pack_row(int64_t depth_bytes, const void *row, int64_t output, void *data)
+{
+    char *p = (char *)data + output / EMB_PANEL * EMB_PANEL * depth_bytes + output % EMB_PANEL * 4;
+
+    for (int64_t i = 0; i < depth_bytes; i += 4)
+        memcpy(p + i * EMB_PANEL, (const char *)row + i, 4);
 }
 
 static void pack_rows_i8(int64_t n, int64_t k, const float *b, int64_t ldb, const float *factors,
@@ -108,23 +133,53 @@ static void pack_rows_i8(int64_t n, int64_t k, const float *b, int64_t ldb, cons
     const int64_t depth = emb_int8_depth(k), outputs = (n + EMB_PANEL - 1) / EMB_PANEL * EMB_PANEL;
 
     for (int64_t j = 0; j < outputs; j++) {
-        int8_t *panel = w->data + j / EMB_PANEL * depth * EMB_PANEL + j % EMB_PANEL * 4;
+        const int8_t *q = (const int8_t *)(const void *)row;
         float low = 0.0f, high = 0.0f;
         int32_t sum = 0;
 
         if (j < n) turn(k, b + j * ldb, factors, row, &low, &high);
         const emb_int8_steps s = emb_int8_of_weights(low, high, k);
-        for (int64_t i = 0; i < depth; i += WIDTH) {
-            int8_t q[WIDTH] = {0};
-            if (s.inverse > 0)
-                store_bytes(q, WIDTH, mul_add(load(row + i, k - i), set(s.inverse), set(s.offset)));
-            for (int p = 0; p < WIDTH; p++) sum += q[p];
-            for (int64_t p = 0; p < EMB_MIN(WIDTH, depth - i); p += 4)
-                memcpy(panel + (i + p) * EMB_PANEL, q + p, 4);
-        }
+        store_whole(false, k, depth, row, s, row);
+        for (int64_t i = 0; i < depth; i++) sum += q[i];
+        pack_row(depth, row, j, w->data);
         w->scales[j] = s.scale;
         w->sums[j] = sum;
     }
 }
+
+static void pack_rows_i16(int64_t n, int64_t k, const float *b, int64_t ldb, const float *factors,
+                          float *row, const emb_panels_i16 *w)
+{
+    const int64_t depth = emb_int16_depth(k), outputs = (n + EMB_PANEL - 1) / EMB_PANEL * EMB_PANEL;
+
+    for (int64_t j = 0; j < outputs; j++) {
+        float low = 0.0f, high = 0.0f;
+
+        if (j < n) turn(k, b + j * ldb, factors, row, &low, &high);
+        const emb_int8_steps s = emb_int16_of_weights(low, high, k);
+        store_whole(true, k, depth, row, s, row);
+        pack_row(2 * depth, row, j, w->data);
+        w->scales[j] = s.scale;
+    }
+}
+
+/* The entries of emb_kernels that all this makes */
+#define EMB_ROWS_OF(isa)                                                                            \
+    void emb_quantize_rows_##isa(int64_t m, int64_t k, const float *x, int64_t ldx,                 \
+                                 const float *factors, float *row, const emb_rows_i8 *out,          \
+                                 const emb_rows_i16 *fine)                                          \
+    {                                                                                               \
+        quantize_rows(m, k, x, ldx, factors, row, out, fine);                                       \
+    }                                                                                               \
+    void emb_pack_rows_i8_##isa(int64_t n, int64_t k, const float *b, int64_t ldb,                  \
+                                const float *factors, float *row, const emb_panels_i8 *w)           \
+    {                                                                                               \
+        pack_rows_i8(n, k, b, ldb, factors, row, w);                                                \
+    }                                                                                               \
+    void emb_pack_rows_i16_##isa(int64_t n, int64_t k, const float *b, int64_t ldb,                 \
+                                 const float *factors, float *row, const emb_panels_i16 *w)         \
+    {                                                                                               \
+        pack_rows_i16(n, k, b, ldb, factors, row, w);                                               \
+    }
 
 #endif

@@ -71,11 +71,16 @@ typedef struct emb_kernels {
 
     /* whole numbers: int8.h */
     void (*quantize_rows)(int64_t m, int64_t k, const float *x, int64_t ldx,
-                          const float *factors, float *row, const emb_rows_i8 *out);
+                          const float *factors, float *row, const emb_rows_i8 *out,
+                          const emb_rows_i16 *fine);
     void (*pack_rows_i8)(int64_t n, int64_t k, const float *b, int64_t ldb,
                          const float *factors, float *row, const emb_panels_i8 *w);
+    void (*pack_rows_i16)(int64_t n, int64_t k, const float *b, int64_t ldb,
+                          const float *factors, float *row, const emb_panels_i16 *w);
     void (*gemm_i8)(int64_t m, int64_t n, int64_t k, const emb_rows_i8 *a, const emb_panels_i8 *w,
                     const float *bias, float *c, int64_t ldc);
+    void (*gemm_i16)(int64_t m, int64_t n, int64_t k, const emb_rows_i16 *a,
+                     const emb_panels_i16 *w, const float *bias, float *c, int64_t ldc);
 
     /* y[m][n] = act(y + bias); bias may be NULL. In place. */
     void (*bias_act_f32)(int64_t m, int64_t n, float *y, int64_t ldy, const float *bias,

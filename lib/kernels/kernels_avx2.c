@@ -104,13 +104,20 @@ INLINE void tile(const int rows, widen_fn *const from, const block *b, const flo
     }
 }
 
-/* w[8][16] = the transpose of b[8][8] */
-INLINE void transpose(const float *b, int64_t ldb, float *w)
+/* Row i of b; zeros from rows on */
+INLINE __m256 row_of_eight(int64_t i, int64_t rows, const float *b, int64_t ldb)
+{
+    return i < rows ? _mm256_loadu_ps(b + i * ldb) : _mm256_setzero_ps();
+}
+
+/* w[8][16] = the transpose of eight of b's rows, from first on */
+INLINE void transpose(int64_t first, int64_t rows, const float *b, int64_t ldb, float *w)
 {
     __m256 r[8], t[8];
 
     for (int i = 0; i < 4; i++) { /* rows i and i + 4 side by side, by halves */
-        const __m256 x = _mm256_loadu_ps(b + i * ldb), y = _mm256_loadu_ps(b + (i + 4) * ldb);
+        const __m256 x = row_of_eight(first + i, rows, b, ldb);
+        const __m256 y = row_of_eight(first + i + 4, rows, b, ldb);
         r[i] = _mm256_permute2f128_ps(x, y, 0x20);
         r[i + 4] = _mm256_permute2f128_ps(x, y, 0x31);
     }
@@ -134,8 +141,12 @@ static void pack_rows_f32(int64_t n, int64_t k, const float *b, int64_t ldb, flo
         const int64_t rows = EMB_MIN(n - row, EMB_PANEL);
         int64_t i = 0;
         for (; rows == EMB_PANEL && i + 8 <= k; i += 8) {
-            transpose(b + i, ldb, w + i * EMB_PANEL);
-            transpose(b + 8 * ldb + i, ldb, w + i * EMB_PANEL + 8);
+            transpose(0, EMB_PANEL, b + i, ldb, w + i * EMB_PANEL);
+            transpose(8, EMB_PANEL, b + i, ldb, w + i * EMB_PANEL + 8);
+        }
+        for (; i + 8 <= k; i += 8) {
+            transpose(0, rows, b + i, ldb, w + i * EMB_PANEL);
+            transpose(8, rows, b + i, ldb, w + i * EMB_PANEL + 8);
         }
         for (; i < k; i++)
             for (int64_t j = 0; j < EMB_PANEL; j++)
@@ -181,12 +192,10 @@ static void resample_u8(int64_t n, int64_t taps, const uint8_t *x, int64_t ldx,
 }
 
 /* Int8 is all that VNNI is for. */
-#define TABLE(int8) {                        \
-    .name = "avx2",                          \
-    .quantize_rows = emb_quantize_rows_avx2, \
-    .pack_rows_i8 = emb_pack_rows_i8_avx2,   \
-    .gemm_i8 = emb_gemm_i8_##int8,           \
-    EMB_KERNELS_BY_NAME,                     \
+#define TABLE(int8) {             \
+    .name = "avx2",               \
+    EMB_INT8_ENTRIES(avx2, int8), \
+    EMB_KERNELS_BY_NAME,          \
 }
 
 const emb_kernels emb_kernels_avx2 = TABLE(avx2);

@@ -295,13 +295,11 @@ static void pack_columns_f32(int64_t k, int64_t n, const float *b, int64_t ldb, 
 }
 
 /* Int8 is all that VNNI is for. */
-#define TABLE(int8, pairs) {                   \
-    .name = "avx512",                          \
-    .gemm_bf16_pairs = pairs,                  \
-    .quantize_rows = emb_quantize_rows_##int8, \
-    .pack_rows_i8 = emb_pack_rows_i8_##int8,   \
-    .gemm_i8 = emb_gemm_i8_##int8,             \
-    EMB_KERNELS_BY_NAME,                       \
+#define TABLE(int8, pairs) {      \
+    .name = "avx512",             \
+    .gemm_bf16_pairs = pairs,     \
+    EMB_INT8_ENTRIES(int8, int8), \
+    EMB_KERNELS_BY_NAME,          \
 }
 
 /* ---- pixels ---------------------------------------------------------------------------------- */

@@ -115,11 +115,17 @@ INLINE void tile(const int rows, widen_fn *const from, const block *b, const flo
         }
 }
 
-/* w[4][16] = the transpose of b[4][4] */
-INLINE void transpose(const float *b, int64_t ldb, float *w)
+/* Row i of b; zeros from rows on */
+INLINE vec row_of_four(int64_t i, int64_t rows, const float *b, int64_t ldb)
 {
-    const float32x4x2_t x = vtrnq_f32(vld1q_f32(b), vld1q_f32(b + ldb));
-    const float32x4x2_t y = vtrnq_f32(vld1q_f32(b + 2 * ldb), vld1q_f32(b + 3 * ldb));
+    return i < rows ? vld1q_f32(b + i * ldb) : set(0.0f);
+}
+
+/* w[4][16] = the transpose of four of b's rows, from first on */
+INLINE void transpose(int64_t first, int64_t rows, const float *b, int64_t ldb, float *w)
+{
+    const float32x4x2_t x = vtrnq_f32(row_of_four(first, rows, b, ldb), row_of_four(first + 1, rows, b, ldb));
+    const float32x4x2_t y = vtrnq_f32(row_of_four(first + 2, rows, b, ldb), row_of_four(first + 3, rows, b, ldb));
     for (int i = 0; i < 2; i++) {
         vst1q_f32(w + i * EMB_PANEL, vcombine_f32(vget_low_f32(x.val[i]), vget_low_f32(y.val[i])));
         vst1q_f32(w + (i + 2) * EMB_PANEL,
@@ -132,9 +138,9 @@ static void pack_rows_f32(int64_t n, int64_t k, const float *b, int64_t ldb, flo
     for (int64_t row = 0; row < n; row += EMB_PANEL, b += EMB_PANEL * ldb, w += k * EMB_PANEL) {
         const int64_t rows = EMB_MIN(n - row, EMB_PANEL);
         int64_t i = 0;
-        for (; rows == EMB_PANEL && i + 4 <= k; i += 4)
+        for (; i + 4 <= k; i += 4)
             for (int64_t j = 0; j < EMB_PANEL; j += 4)
-                transpose(b + j * ldb + i, ldb, w + i * EMB_PANEL + j);
+                transpose(j, rows, b + i, ldb, w + i * EMB_PANEL + j);
         for (; i < k; i++)
             for (int64_t j = 0; j < EMB_PANEL; j++)
                 w[i * EMB_PANEL + j] = j < rows ? b[j * ldb + i] : 0.0f;
@@ -203,12 +209,10 @@ static void resample_u8(int64_t n, int64_t taps, const uint8_t *x, int64_t ldx,
 }
 
 /* Int8 is all that dot products and matrix products of bytes are for. */
-#define TABLE(int8) {                        \
-    .name = "neon",                          \
-    .quantize_rows = emb_quantize_rows_neon, \
-    .pack_rows_i8 = emb_pack_rows_i8_neon,   \
-    .gemm_i8 = emb_gemm_i8_##int8,           \
-    EMB_KERNELS_BY_NAME,                     \
+#define TABLE(int8) {             \
+    .name = "neon",               \
+    EMB_INT8_ENTRIES(neon, int8), \
+    EMB_KERNELS_BY_NAME,          \
 }
 
 const emb_kernels emb_kernels_neon = TABLE(neon);

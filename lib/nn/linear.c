@@ -15,26 +15,35 @@ enum {
     SHARED_NUMBERS = 1 << 15 /* fewer are rounded before other threads have woken */
 };
 typedef struct {
-    float *row;       /* [k]: of one row while it is rounded */
-    emb_rows_i8 rows; /* [INT8_ROWS] */
+    float *row;        /* [k]: of one row while it is rounded */
+    emb_rows_i8 rows;  /* [INT8_ROWS] */
+    emb_rows_i16 fine; /* [INT8_ROWS], or without data */
 } int8_scratch;
 
-static size_t cut_scratch(int64_t k, void *memory, size_t size, int8_scratch *s)
+static size_t cut_scratch(int64_t k, bool fine, void *memory, size_t size, int8_scratch *s)
 {
     emb_arena arena;
     emb_arena_init(&arena, memory, size);
     s->rows.ld = emb_int8_depth(k);
+    s->fine.ld = fine ? emb_int16_depth(k) : 0;
     s->row = emb_arena_take(&arena, (size_t)k, sizeof(float));
     s->rows.scales = emb_arena_take(&arena, INT8_ROWS, sizeof(float));
     s->rows.zeros = emb_arena_take(&arena, INT8_ROWS, sizeof(int32_t));
     s->rows.data = emb_arena_take(&arena, INT8_ROWS, (size_t)s->rows.ld);
+    s->fine.scales = emb_arena_take(&arena, INT8_ROWS, sizeof(float));
+    s->fine.data = emb_arena_take(&arena, INT8_ROWS, (size_t)s->fine.ld * sizeof(int16_t));
     return arena.used;
 }
 
-size_t emb_linear_scratch(int64_t max_k)
+static bool has_fine(const emb_matrix *w)
+{
+    return w->whole && w->whole < w->n;
+}
+
+size_t emb_linear_scratch(const emb_linear *l)
 {
     int8_scratch s;
-    return (cut_scratch(max_k, NULL, 0, &s) + 63) / 64 * 64;
+    return l->weight.whole ? (cut_scratch(l->weight.k, has_fine(&l->weight), NULL, 0, &s) + 63) / 64 * 64 : 0;
 }
 
 typedef struct {
@@ -46,7 +55,7 @@ typedef struct {
     float *y;
     int64_t ldy;
     bool product, activation; /* what a task does */
-    const emb_rows_i8 *int8;  /* x rounded, where the weights are whole numbers */
+    const int8_scratch *int8; /* x rounded, where the weights are whole numbers */
 } job;
 
 /* Where part i of parts begins, in units of unit. */
@@ -61,22 +70,23 @@ static emb_rows_i8 rows_from(const emb_rows_i8 *r, int64_t row)
     return (emb_rows_i8){r->data + row * r->ld, r->ld, r->scales + row, r->zeros + row};
 }
 
-/* The columns of a task that are whole numbers; how many those are. */
-static int64_t run_int8(const job *j, int64_t row, int64_t rows, int64_t column, int64_t columns,
-                        float *y)
+static emb_rows_i16 fine_from(const emb_rows_i16 *r, int64_t row)
 {
-    const emb_linear *l = j->linear;
-    const emb_kernels *kernels = j->device->kernels;
-    const int64_t n = EMB_MIN(columns, l->weight.whole - column);
-    const bool bias = j->activation && l->bias;
-    const emb_rows_i8 a = rows_from(j->int8, row);
+    return (emb_rows_i16){r->data + row * r->ld, r->ld, r->scales + row};
+}
 
-    if (n <= 0) return 0;
-    emb_int8_run(kernels, &l->weight, column, n, rows, &a, bias ? l->bias + column : NULL, y,
-                 j->ldy);
-    if (j->activation && l->act != EMB_ACT_NONE)
-        kernels->bias_act_f32(rows, n, y, j->ldy, NULL, l->act);
-    return n;
+static void run_int8(const job *j, int64_t row, int64_t rows, int64_t column, int64_t columns, float *y)
+{
+    const emb_matrix *w = &j->linear->weight;
+    const float *bias = j->activation ? j->linear->bias : NULL;
+    const emb_rows_i8 a = rows_from(&j->int8->rows, row);
+    const emb_rows_i16 fine = fine_from(&j->int8->fine, row);
+
+    for (int64_t at = column, end = column + columns, n; at < end; at += n) {
+        n = at < w->whole ? EMB_MIN(end, w->whole) - at : end - at;
+        emb_int8_run(j->device->kernels, w, at, n, rows, &a, &fine, bias ? bias + at : NULL,
+                     y + at - column, j->ldy);
+    }
 }
 
 static void run_part(void *arg, int64_t index)
@@ -86,36 +96,31 @@ static void run_part(void *arg, int64_t index)
     const int64_t r = index / j->column_groups, g = index % j->column_groups, n = l->weight.n;
     const int64_t row = part(j->rows, 1, r, j->row_blocks);
     const int64_t rows = part(j->rows, 1, r + 1, j->row_blocks) - row;
-    int64_t column = part(n, EMB_PANEL, g, j->column_groups);
-    int64_t columns = part(n, EMB_PANEL, g + 1, j->column_groups) - column;
+    const int64_t column = part(n, EMB_PANEL, g, j->column_groups);
+    const int64_t columns = part(n, EMB_PANEL, g + 1, j->column_groups) - column;
+    const float *bias = l->bias && !j->int8 ? l->bias + column : NULL; /* int8 has added it */
     float *y = j->y + row * j->ldy + column;
 
-    if (j->int8) {
-        const int64_t done = run_int8(j, row, rows, column, columns, y);
-        column += done;
-        columns -= done;
-        y += done;
-    }
-    if (columns < 1)
-        return;
-    if (j->product)
-        emb_gemm_run(j->device->gemm, j->device->kernels, &l->weight, column - l->weight.whole,
-                     columns, rows, j->x + row * j->ldx, j->ldx, y, j->ldy);
-    if (j->activation && (l->bias || l->act != EMB_ACT_NONE))
-        j->device->kernels->bias_act_f32(rows, columns, y, j->ldy,
-                                         l->bias ? l->bias + column : NULL, l->act);
+    if (j->int8)
+        run_int8(j, row, rows, column, columns, y);
+    else if (j->product)
+        emb_gemm_run(j->device->gemm, j->device->kernels, &l->weight, column, columns, rows,
+                     j->x + row * j->ldx, j->ldx, y, j->ldy);
+    if (j->activation && (bias || l->act != EMB_ACT_NONE))
+        j->device->kernels->bias_act_f32(rows, columns, y, j->ldy, bias, l->act);
 }
 
 typedef struct {
     const job *job;
-    const emb_rows_i8 *out;
+    const int8_scratch *out;
     int64_t parts;
 } rounding;
 
-static int8_scratch scratch_of(const emb_device *d, int64_t k, int64_t thread)
+static int8_scratch scratch_of(const emb_device *d, const emb_matrix *w, int64_t thread)
 {
     int8_scratch s;
-    cut_scratch(k, d->scratch + (size_t)thread * d->scratch_per_thread, d->scratch_per_thread, &s);
+    cut_scratch(w->k, has_fine(w), d->scratch + (size_t)thread * d->scratch_per_thread,
+                d->scratch_per_thread, &s);
     return s;
 }
 
@@ -123,13 +128,15 @@ static void round_part(void *arg, int64_t index)
 {
     const rounding *r = arg;
     const job *j = r->job;
-    const int64_t k = j->linear->weight.k, row = part(j->rows, 1, index, r->parts);
+    const emb_matrix *w = &j->linear->weight;
+    const int64_t row = part(j->rows, 1, index, r->parts);
     const int64_t rows = part(j->rows, 1, index + 1, r->parts) - row;
-    const emb_rows_i8 out = rows_from(r->out, row);
+    const emb_rows_i8 out = rows_from(&r->out->rows, row);
+    const emb_rows_i16 fine = fine_from(&r->out->fine, row);
 
-    j->device->kernels->quantize_rows(rows, k, j->x + row * j->ldx, j->ldx,
-                                      j->linear->weight.factors,
-                                      scratch_of(j->device, k, index).row, &out);
+    j->device->kernels->quantize_rows(rows, w->k, j->x + row * j->ldx, j->ldx, w->factors,
+                                      scratch_of(j->device, w, index).row, &out,
+                                      has_fine(w) ? &fine : NULL);
 }
 
 /* Columns are cut only where rows alone do not keep the threads busy. */
@@ -148,11 +155,11 @@ static void run_parts(job *j)
 /* Blocks of rows are rounded, then multiplied. */
 static void run_blocks(const job *all)
 {
-    const emb_rows_i8 rows = scratch_of(all->device, all->linear->weight.k, 0).rows;
+    const int8_scratch rounded = scratch_of(all->device, &all->linear->weight, 0);
 
     for (int64_t at = 0; at < all->rows; at += INT8_ROWS) {
         job j = *all;
-        rounding r = {&j, &rows, 1};
+        rounding r = {&j, &rounded, 1};
 
         j.rows = EMB_MIN(all->rows - at, INT8_ROWS);
         if (j.rows * all->linear->weight.k >= SHARED_NUMBERS)
@@ -160,7 +167,7 @@ static void run_blocks(const job *all)
         j.row_blocks = 1;
         j.x += at * j.ldx;
         j.y += at * j.ldy;
-        j.int8 = &rows;
+        j.int8 = &rounded;
         emb_parallel(j.device, round_part, &r, r.parts);
         run_parts(&j);
     }

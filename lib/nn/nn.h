@@ -13,7 +13,8 @@ typedef struct emb_device {
     embed_parallel_fn parallel; /* NULL: run on the calling thread */
     void *parallel_user;
     int32_t threads; /* >= 1: how many tasks are worth making */
-    /* where linear layers of int8 round their input: emb_linear_scratch bytes per thread */
+    /* where linear layers of int8 round their input: emb_linear_scratch bytes per thread, of the one that
+     * needs most */
     char *scratch;
     size_t scratch_per_thread;
 } emb_device;
@@ -27,8 +28,8 @@ typedef struct emb_linear {
 /* y[rows][ldy] = act(x[rows][ldx] W^T + bias) */
 void emb_linear_run(const emb_device *d, const emb_linear *l, int64_t rows, const float *x,
                     int64_t ldx, float *y, int64_t ldy);
-/* What linear layers of int8 need, of inputs of at most max_k numbers. */
-size_t emb_linear_scratch(int64_t max_k);
+/* What a linear layer needs to round its input, where its weights are whole numbers. */
+size_t emb_linear_scratch(const emb_linear *l);
 /* The same without bias and activation, for a consumer that fuses them (emb_norm_run adds
  * linear->bias). */
 void emb_linear_product(const emb_device *d, const emb_linear *l, int64_t rows, const float *x,

@@ -170,15 +170,15 @@ static void run_product(void *arg)
 /* A matrix of weights[n][k], in float32 or whole numbers. */
 static emb_matrix matrix_of(const embed_model *m, bool whole, int64_t n, int64_t k, const float *weights)
 {
-    emb_matrix w = {.n = n, .k = k};
+    emb_matrix w = {.n = n, .k = k, .whole = whole ? n : 0};
     size_t floats = 0;
 
-    check(whole ? emb_int8_floats(n, k, &floats)
+    check(whole ? emb_int8_floats(&w, &floats)
                 : emb_matrix_floats(m->gemm, EMB_STORED_F32, n, k, &floats), "matrix too large");
     w.data = memory(floats, sizeof(float));
     if (whole) {
         float *const row = memory((size_t)k, sizeof(float));
-        emb_int8_place(&w, n, w.data);
+        emb_int8_place(&w, w.data);
         emb_int8_fill(m->kernels, &w, 0, n, weights, row);
         emb_free(libc, row);
     } else
@@ -208,8 +208,8 @@ static void bench_product(const embed_model *m, const product_kind *kind, const 
     snprintf(name, sizeof(name), "%s %" PRId64 " -> %" PRId64, model, k, n);
     for (int i = 0; i < thread_counts; i++) {
         emb_device d = device_of(m, threads_of[i]);
-        d.scratch_per_thread = emb_linear_scratch(k);
-        d.scratch = emb_alloc(libc, (size_t)d.threads * d.scratch_per_thread, 64);
+        d.scratch_per_thread = emb_linear_scratch(&j.linears[0]);
+        d.scratch = emb_alloc(libc, (size_t)d.threads * d.scratch_per_thread + 1, 1);
         check(d.scratch, "out of memory");
         j.device = &d;
         printf("%-22s %8d", name, d.threads);
@@ -226,10 +226,7 @@ static void bench_product(const embed_model *m, const product_kind *kind, const 
         emb_free(libc, d.scratch);
         device_free(&d);
     }
-    for (int64_t i = 0; i < j.count; i++) {
-        const emb_matrix *w = &j.linears[i].weight;
-        emb_free(libc, w->whole ? (void *)w->int8.data : (void *)w->data);
-    }
+    for (int64_t i = 0; i < j.count; i++) emb_free(libc, j.linears[i].weight.data);
     emb_free(libc, j.linears);
     emb_free(libc, j.x);
     emb_free(libc, j.y);

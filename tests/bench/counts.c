@@ -74,7 +74,7 @@ static const emb_rows_i8 rows = {rounded, HIDDEN, scales, zeros};
 
 static void quantize(void)
 {
-    kernels->quantize_rows(ROWS, HIDDEN, x, HIDDEN, NULL, row, &rows);
+    kernels->quantize_rows(ROWS, HIDDEN, x, HIDDEN, NULL, row, &rows, NULL);
 }
 
 static void gemm_int8(void)

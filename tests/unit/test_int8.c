@@ -38,7 +38,7 @@ static float uniform(void)
 
 /* ---- memory that ends at an unreadable page ------------------------------------------------- */
 
-enum { SLOTS = 10, SLOT_BYTES = 1 << 20 };
+enum { SLOTS = 14, SLOT_BYTES = 1 << 20 };
 static char *slots[SLOTS];
 
 static int map_slots(void **unused)
@@ -85,6 +85,18 @@ static emb_panels_i8 panels_in(int first, int64_t n, int64_t k)
     w.scales = guarded(first + 1, outputs * 4);
     w.sums = guarded(first + 2, outputs * 4);
     return w;
+}
+
+static emb_rows_i16 fine_rows_in(int first, int64_t m, int64_t k)
+{
+    const int64_t ld = emb_int16_depth(k) + below(9);
+    return (emb_rows_i16){guarded(first, ((m - 1) * ld + emb_int16_depth(k)) * 2), ld, guarded(first + 1, m * 4)};
+}
+
+static emb_panels_i16 fine_panels_in(int first, int64_t n, int64_t k)
+{
+    const int64_t outputs = (n + 15) / 16 * 16;
+    return (emb_panels_i16){guarded(first, outputs * emb_int16_depth(k) * 2), guarded(first + 1, outputs * 4)};
 }
 
 static bool same_float(float a, float b)
@@ -160,11 +172,19 @@ static void check_quantize(const emb_kernels *kernels)
         if (round % 2) factors = NULL;
         memset(slots[2], 0x5a, SLOT_BYTES);
         memset(slots[5], 0x5a, SLOT_BYTES);
-        kernels->quantize_rows(m, k, x, ld, factors, row, &found);
-        plain->quantize_rows(m, k, x, ld, factors, row, &expected);
+        const emb_rows_i16 fine = fine_rows_in(9, m, k);
+        emb_rows_i16 fine_expected = fine;
+        fine_expected.data = guarded(11, ((m - 1) * fine.ld + emb_int16_depth(k)) * 2);
+        fine_expected.scales = guarded(12, m * 4);
+        memset(slots[9], 0x5a, SLOT_BYTES);
+        memset(slots[11], 0x5a, SLOT_BYTES);
+        kernels->quantize_rows(m, k, x, ld, factors, row, &found, round % 3 ? &fine : NULL);
+        plain->quantize_rows(m, k, x, ld, factors, row, &expected, round % 3 ? &fine_expected : NULL);
         same_floats("scales", m, found.scales, expected.scales);
         same_bytes("zeros", m * 4, found.zeros, expected.zeros);
         same_bytes("quantize_rows", SLOT_BYTES, slots[2], slots[5]); /* and nothing outside */
+        same_bytes("quantize_rows, 16 bits", SLOT_BYTES, slots[9], slots[11]);
+        if (round % 3) same_floats("scales, 16 bits", m, fine.scales, fine_expected.scales);
     }
 }
 
@@ -186,6 +206,14 @@ static void check_pack(const emb_kernels *kernels)
         same_floats("scales", outputs, found.scales, expected.scales);
         same_bytes("sums", outputs * 4, found.sums, expected.sums);
         same_bytes("pack_rows_i8", SLOT_BYTES, slots[2], slots[5]);
+
+        const emb_panels_i16 fine = fine_panels_in(9, n, k), fine_expected = fine_panels_in(11, n, k);
+        memset(slots[9], 0x5a, SLOT_BYTES);
+        memset(slots[11], 0x5a, SLOT_BYTES);
+        kernels->pack_rows_i16(n, k, b, ld, factors, row, &fine);
+        plain->pack_rows_i16(n, k, b, ld, factors, row, &fine_expected);
+        same_floats("scales, 16 bits", outputs, fine.scales, fine_expected.scales);
+        same_bytes("pack_rows_i16", SLOT_BYTES, slots[9], slots[11]);
     }
 }
 
@@ -235,6 +263,36 @@ static void check_gemm(const emb_kernels *kernels)
     }
 }
 
+/* Of 16 bits at their limits: what saturates, or leaves 32 bits on the way, shows. */
+static void check_gemm_16(const emb_kernels *kernels)
+{
+    for (int64_t round = 0; round < 3 * ROUNDS; round++) {
+        const int64_t m = 1 + below(27), n = 1 + below(70), ldc = n + below(9);
+        const int64_t k = round % 9 ? some_length(round % ROUNDS) : 1 + below(4000);
+        const int64_t outputs = (n + 15) / 16 * 16, depth = emb_int16_depth(k), most = emb_int16_most(k);
+        const emb_rows_i16 a = fine_rows_in(0, m, k);
+        const emb_panels_i16 w = fine_panels_in(2, n, k);
+        float *bias = guarded(6, n * 4), *c = guarded(7, ((m - 1) * ldc + n) * 4);
+        float *expected = guarded(8, ((m - 1) * ldc + n) * 4);
+
+        for (int64_t i = 0; i < m * k; i++)
+            a.data[i / k * a.ld + i % k] = (int16_t)(round % 2 ? most : below(2 * most + 1) - most);
+        for (int64_t i = 0; i < outputs * depth; i++)
+            w.data[i] = (int16_t)(round % 4 == 1 ? most : round % 4 == 3 ? -most : below(2 * most + 1) - most);
+        for (int64_t r = 0; r < m; r++) {
+            a.scales[r] = uniform();
+            if (k % 2) a.data[r * a.ld + k] = 0;
+        }
+        for (int64_t j = 0; j < outputs; j++) w.scales[j] = uniform();
+        for (int64_t j = 0; j < n; j++) bias[j] = uniform() * 1e4f;
+        memset(slots[7], 0x5a, SLOT_BYTES);
+        memset(slots[8], 0x5a, SLOT_BYTES);
+        kernels->gemm_i16(m, n, k, &a, &w, round % 2 ? bias : NULL, c, ldc);
+        plain->gemm_i16(m, n, k, &a, &w, round % 2 ? bias : NULL, expected, ldc);
+        same_bytes("gemm_i16", SLOT_BYTES, slots[7], slots[8]);
+    }
+}
+
 /* The longest rows, all numbers at their limits, one sign: the largest sums there can be. */
 static void check_longest(const emb_kernels *kernels)
 {
@@ -267,15 +325,21 @@ static void test_product_is_close(void **unused)
     for (int64_t round = 0; round < 40; round++) {
         const int64_t m = 5, n = 21, k = some_length(80 + round);
         float *x = guarded(0, m * k * 4), *b = guarded(1, n * k * 4);
-        float *row = guarded(2, k * 4), *c = guarded(9, m * n * 4);
+        float *row = guarded(2, k * 4), *c = guarded(9, m * n * 4), *fine_c = guarded(10, m * n * 4);
         const emb_rows_i8 a = rows_in(3, m, k);
         const emb_panels_i8 w = panels_in(6, n, k);
+        const emb_rows_i16 fine_a = fine_rows_in(11, m, k);
+        int16_t *const words = guarded(13, 32 * emb_int16_depth(k) * 2);
+        float fine_scales[32];
+        const emb_panels_i16 fine_w = {words, fine_scales};
 
         for (int64_t i = 0; i < m * k; i++) x[i] = value(OUTLIERS, i % k);
         for (int64_t i = 0; i < n * k; i++) b[i] = uniform();
-        plain->quantize_rows(m, k, x, k, NULL, row, &a);
+        plain->quantize_rows(m, k, x, k, NULL, row, &a, &fine_a);
         plain->pack_rows_i8(n, k, b, k, NULL, row, &w);
+        plain->pack_rows_i16(n, k, b, k, NULL, row, &fine_w);
         plain->gemm_i8(m, n, k, &a, &w, NULL, c, n);
+        plain->gemm_i16(m, n, k, &fine_a, &fine_w, NULL, fine_c, n);
         for (int64_t r = 0; r < m; r++)
             for (int64_t j = 0; j < n; j++) {
                 double sum = 0, xx = 0, bb = 0;
@@ -284,10 +348,11 @@ static void test_product_is_close(void **unused)
                     xx += (double)x[r * k + i] * (double)x[r * k + i];
                     bb += (double)b[j * k + i] * (double)b[j * k + i];
                 }
-                const float found = c[r * n + j];
-                if (fabs((double)found - sum) > 0.02 * sqrt(xx * bb))
-                    fail_msg("k %ld: [%ld][%ld]: expected about %g, found %g", (long)k, (long)r,
-                             (long)j, sum, (double)found);
+                const double length = sqrt(xx * bb), found = (double)c[r * n + j];
+                const double fine = (double)fine_c[r * n + j];
+                if (fabs(found - sum) > 0.02 * length || fabs(fine - sum) > 0.002 * length)
+                    fail_msg("k %ld: [%ld][%ld]: expected about %g, found %g, of 16 bits %g", (long)k,
+                             (long)r, (long)j, sum, found, fine);
             }
     }
 }
@@ -303,6 +368,11 @@ static void test_rows_without_scale(void **unused)
     _Alignas(64) int8_t panel[K * 16];
     const emb_rows_i8 a = {u, K, scales, zeros};
     const emb_panels_i8 w = {panel, w_scales, w_sums};
+    int16_t words[5 * K];
+    _Alignas(64) int16_t fine_panel[K * 16];
+    float fine_scales[5], fine_w_scales[16], fine[5][16];
+    const emb_rows_i16 fine_a = {words, K, fine_scales};
+    const emb_panels_i16 fine_w = {fine_panel, fine_w_scales};
 
     (void)unused;
     for (int i = 0; i < K; i++) {
@@ -311,14 +381,19 @@ static void test_rows_without_scale(void **unused)
     }
     x[1][7] = NAN;
     x[3][7] = -INFINITY;
-    plain->quantize_rows(5, K, &x[0][0], K, NULL, row, &a);
+    plain->quantize_rows(5, K, &x[0][0], K, NULL, row, &a, &fine_a);
     plain->pack_rows_i8(1, K, &weights[0][0], K, NULL, row, &w);
+    plain->pack_rows_i16(1, K, &weights[0][0], K, NULL, row, &fine_w);
     plain->gemm_i8(5, 1, K, &a, &w, NULL, &c[0][0], 16);
-    assert_true(isfinite(c[0][0]));
-    assert_true(isnan(c[1][0]));
-    assert_true(c[2][0] == 0.0f);
-    assert_true(isnan(c[3][0]));
-    assert_true(c[4][0] == 0.0f);
+    plain->gemm_i16(5, 1, K, &fine_a, &fine_w, NULL, &fine[0][0], 16);
+    for (int i = 0; i < 2; i++) {
+        float (*y)[16] = i ? fine : c;
+        assert_true(isfinite(y[0][0]));
+        assert_true(isnan(y[1][0]));
+        assert_true(y[2][0] == 0.0f);
+        assert_true(isnan(y[3][0]));
+        assert_true(y[4][0] == 0.0f);
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------ */
@@ -329,6 +404,7 @@ static void test_kernels(void **given)
     check_quantize(kernels);
     check_pack(kernels);
     check_gemm(kernels);
+    check_gemm_16(kernels);
     check_longest(kernels);
 }
 

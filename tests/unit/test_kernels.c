@@ -620,7 +620,9 @@ static const struct {
 static const size_t elsewhere[] = {offsetof(emb_kernels, gemm_bf16_pairs),
                                    offsetof(emb_kernels, quantize_rows),
                                    offsetof(emb_kernels, pack_rows_i8),
-                                   offsetof(emb_kernels, gemm_i8)};
+                                   offsetof(emb_kernels, pack_rows_i16),
+                                   offsetof(emb_kernels, gemm_i8),
+                                   offsetof(emb_kernels, gemm_i16)};
 
 static void every_entry_has_a_check(void **unused)
 {
