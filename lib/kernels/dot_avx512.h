@@ -11,7 +11,7 @@
 #ifndef EMB_DOT_AVX512_H
 #define EMB_DOT_AVX512_H
 
-enum { PANELS = 3, ROWS = 12, SUMS = 24 /* at most, of one tile: the registers that hold them */ };
+enum { PANELS = 3, ROWS = 8 /* of one tile, at most: registers hold their sums */ };
 
 /* Neighbouring panels, and what to fetch while they are read: next moves on by step bytes with each
  * row of a panel. */
@@ -30,7 +30,7 @@ typedef struct {
 INLINE void tile(const int rows, const int panels, const block *b, int64_t row)
 {
     const char *a = b->a + row * b->lda, *w = b->w, *next = b->next;
-    total sums[SUMS];
+    total sums[ROWS * PANELS];
 
 #pragma GCC unroll 24
     for (int i = 0; i < rows * panels; i++)
@@ -55,20 +55,21 @@ INLINE void tile(const int rows, const int panels, const block *b, int64_t row)
 INLINE void tile_rows(int64_t rows, const int panels, const block *b, int64_t row)
 {
     switch (rows) {
-#define CASE(rows)                                             \
-    case rows:                                                 \
-        if (rows * panels <= SUMS) tile(rows, panels, b, row); \
-        break;
-    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
-    CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
-#undef CASE
+    case 1: tile(1, panels, b, row); break;
+    case 2: tile(2, panels, b, row); break;
+    case 3: tile(3, panels, b, row); break;
+    case 4: tile(4, panels, b, row); break;
+    case 5: tile(5, panels, b, row); break;
+    case 6: tile(6, panels, b, row); break;
+    case 7: tile(7, panels, b, row); break;
+    default: tile(8, panels, b, row); break;
     }
 }
 
 /* All rows by tiles of heights as equal as can be, which share out what is fetched. */
 INLINE void panel_block(int64_t m, const int panels, block *b)
 {
-    const int64_t most = EMB_MIN(ROWS, SUMS / panels), tiles = (m + most - 1) / most;
+    const int64_t tiles = (m + ROWS - 1) / ROWS;
     const int64_t share = (4 * EMB_PANEL * b->groups / tiles + 63) / 64 * 64;
 
     b->step = share / b->groups;

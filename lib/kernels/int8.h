@@ -2,9 +2,10 @@
  * A row of activations and a row of weights (one output) are each turned, scaled and rounded; products of
  * the whole numbers are added in 32 bits, exactly, so that every instruction set has the same sums; one
  * multiplication then makes a float of each. What fixes the bits:
- *   - turning: a row of k numbers is cut into emb_int8_parts(k) parts, and numbers at one place of
- *     each are transformed by Walsh and Hadamard: for h = 1, 2, 4, ... parts p and p + h (p without
- *     the bit h) become a + b and a - b, each rounded to float. Rows of both sides are turned, so
+ *   - turning: numbers go through a transform of Walsh and Hadamard by emb_int8_parts(k), up to 8 neighbours
+ *     apart, the others as far apart as can be. A row is cut into up to 8 parts, and for h = 1, 2, 4 what is
+ *     at one place of parts p and p + h (p without the bit h) becomes a + b and a - b, each rounded to float;
+ *     then the same for places i and i + h, h = 1, 2, 4, 8. Rows of both sides are turned, so
  *     that products stay what they were (but for the factor of parts, which the scale of weights
  *     takes); a channel that is large in every row, as models have some, is spread over others
  *     instead of making the steps of all of them coarse;
@@ -73,10 +74,26 @@ static inline int32_t emb_int16_most(int64_t k)
     return (int32_t)EMB_MIN(sqrt(0x7fffffff / (double)k), 0x7fff);
 }
 
-/* The largest power of two that divides k, at most 64. */
+/* Numbers that one transform takes: the largest power of two that divides k, at most 128; and the parts of a
+ * row that they lie in. */
 static inline int64_t emb_int8_parts(int64_t k)
 {
-    return EMB_MIN(k & -k, 64);
+    return EMB_MIN(k & -k, 128);
+}
+static inline int64_t emb_int8_far_parts(int64_t k)
+{
+    return EMB_MIN(k & -k, 8);
+}
+
+/* Numbers i and i + distance of a row, i / distance even: their sum and difference in place. */
+static inline void emb_int8_turn_level(int64_t k, int64_t distance, float *row)
+{
+    for (int64_t start = 0; start < k; start += 2 * distance)
+        for (int64_t i = start; i < start + distance; i++) {
+            const float sum = row[i] + row[i + distance], difference = row[i] - row[i + distance];
+            row[i] = sum;
+            row[i + distance] = difference;
+        }
 }
 
 #define EMB_INT8_ROUND 0x1.8p23f /* a float this large has no digits after the point */

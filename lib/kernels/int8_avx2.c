@@ -10,6 +10,14 @@ INLINE float fold_most(vec x)
     return _mm_cvtss_f32(_mm_max_ss(y, _mm_movehdup_ps(y)));
 }
 INLINE float fold_least(vec x) { return -fold_most(set(0.0f) - x); }
+INLINE vec swapped(vec x, const int h)
+{
+    switch (h) {
+    case 1: return _mm256_permute_ps(x, 0xb1);
+    case 2: return _mm256_permute_ps(x, 0x4e);
+    default: return _mm256_permute2f128_ps(x, x, 1);
+    }
+}
 INLINE void store_bytes(void *u, int64_t left, vec x)
 {
     const __m256i bytes = _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0xff));

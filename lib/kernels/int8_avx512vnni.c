@@ -17,13 +17,22 @@ INLINE vec where_less(vec a, vec b, vec x, vec y)
 {
     return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), x);
 }
-INLINE vec load(const float *p, int64_t left) { return _mm512_maskz_loadu_ps(first(left), p); }
-INLINE void store(float *p, int64_t left, vec x) { _mm512_mask_storeu_ps(p, first(left), x); }
+INLINE vec load(const float *p, int64_t left) { return left >= 16 ? _mm512_loadu_ps(p) : _mm512_maskz_loadu_ps(first(left), p); }
+INLINE void store(float *p, int64_t left, vec x) { if (left >= 16) _mm512_storeu_ps(p, x); else _mm512_mask_storeu_ps(p, first(left), x); }
 INLINE float fold_least(vec x) { return _mm512_reduce_min_ps(x); }
 INLINE float fold_most(vec x) { return _mm512_reduce_max_ps(x); }
+INLINE vec swapped(vec x, const int h)
+{
+    switch (h) {
+    case 1: return _mm512_permute_ps(x, 0xb1);
+    case 2: return _mm512_permute_ps(x, 0x4e);
+    case 4: return _mm512_shuffle_f32x4(x, x, 0xb1);
+    default: return _mm512_shuffle_f32x4(x, x, 0x4e);
+    }
+}
 INLINE void store_bytes(void *u, int64_t left, vec x)
 {
-    _mm_mask_storeu_epi8(u, first(left), _mm512_cvtepi32_epi8(_mm512_castps_si512(x)));
+    if (left >= 16) _mm_storeu_si128(u, _mm512_cvtepi32_epi8(_mm512_castps_si512(x))); else _mm_mask_storeu_epi8(u, first(left), _mm512_cvtepi32_epi8(_mm512_castps_si512(x)));
 }
 INLINE void store_shorts(void *q, int64_t left, vec x)
 {

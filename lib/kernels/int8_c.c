@@ -4,19 +4,12 @@
 #include "kernels.h"
 #include "math.h"
 
-/* Parts p and p + h of a row, their sum and difference in place. */
 static void turn(int64_t k, float *row)
 {
-    const int64_t parts = emb_int8_parts(k), length = k / parts;
+    const int64_t far = emb_int8_far_parts(k), near = emb_int8_parts(k) / far;
 
-    for (int64_t h = 1; h < parts; h *= 2)
-        for (int64_t p = 0; p < parts; p++)
-            for (int64_t i = 0; !(p & h) && i < length; i++) {
-                float *a = row + p * length + i, *b = a + h * length;
-                const float sum = *a + *b, difference = *a - *b;
-                *a = sum;
-                *b = difference;
-            }
+    for (int64_t h = 1; h < far; h *= 2) emb_int8_turn_level(k, k / far * h, row);
+    for (int64_t h = 1; h < near; h *= 2) emb_int8_turn_level(k, h, row);
 }
 
 /* row = x * factors turned, and its smallest and largest numbers, with 0 among them; infinite where one

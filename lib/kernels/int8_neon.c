@@ -5,6 +5,7 @@
 
 INLINE float fold_least(vec x) { return vminvq_f32(x); }
 INLINE float fold_most(vec x) { return vmaxvq_f32(x); }
+INLINE vec swapped(vec x, const int h) { return h == 1 ? vrev64q_f32(x) : vextq_f32(x, x, 2); }
 INLINE void store_bytes(void *u, int64_t left, vec x)
 {
     const uint16x4_t low = vmovn_u32(vreinterpretq_u32_f32(x));

@@ -2,6 +2,7 @@
  * it has said what a vector is, as for vector.h (vec, WIDTH, set, mul_add, least, most, where_less,
  * load, store), and
  *   fold_least(x), fold_most(x)  the smallest and the largest lane
+ *   swapped(x, h)                lanes i and i ^ h exchanged, h < WIDTH a power of two
  *   store_bytes(u, left, x)      the low bytes of the first left lanes, or of all
  *   store_shorts(q, left, x)     the low 16 bits likewise */
 #ifndef EMB_INT8_ROWS_H
@@ -14,68 +15,109 @@ typedef struct {
     vec lowest, highest, none;
 } extent;
 
-/* The steps h = 1, 2, ... count / 2 of turning, over count parts of length numbers: x * factors -> y. These
- * extend e, if it is given. */
-INLINE void turn_parts(const int count, int64_t length, const float *x, const float *factors,
-                       float *y, extent *e)
-{
-    extent all = e ? *e : (extent){0};
+#define TWICE(...) __VA_ARGS__, __VA_ARGS__
+static const float lane_signs[4][EMB_LANES] = {/* -1 where a lane's number has the bit */
+    {TWICE(TWICE(TWICE(1, -1)))}, {TWICE(TWICE(1, 1, -1, -1))}, {TWICE(1, 1, 1, 1, -1, -1, -1, -1)},
+    {1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1, -1}};
 
-    for (int64_t i = 0; i < length; i += WIDTH) {
-        const int64_t left = length - i;
-        vec v[8];
+enum { MOST_PARTS = 8, MOST_VECTORS = EMB_LANES / WIDTH };
+
+/* Places i and i + h of some vectors, h = 1 << bit: sums and differences */
+INLINE void turn_places(const int bit, const int vectors, vec x[MOST_VECTORS])
+{
+    const int h = 1 << bit;
+
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++) {
+        const int other = v + h / WIDTH;
+        if (h < WIDTH) {
+            x[v] = mul_add(x[v], load(lane_signs[bit], WIDTH), swapped(x[v], h));
+        } else if (!(v & h / WIDTH)) {
+            const vec sum = x[v] + x[other];
+            x[other] = x[v] - x[other];
+            x[v] = sum;
+        }
+    }
+}
+
+/* y = x * factors turned: as many places as some vectors have, or left, of parts that are length apart, each
+ * near places turned among each other; extends e */
+INLINE void turn_block(const int parts, const int near, const int vectors, int64_t length, int64_t left,
+                       const float *x, const float *factors, float *y, extent *e)
+{
+    vec v[MOST_PARTS][MOST_VECTORS];
+
 #pragma GCC unroll 8
-        for (int p = 0; p < count; p++) {
-            v[p] = load(x + p * length + i, left);
-            if (factors) v[p] = v[p] * load(factors + p * length + i, left);
+    for (int p = 0; p < parts; p++)
+#pragma GCC unroll 4
+        for (int j = 0; j < vectors; j++) {
+            const int64_t at = p * length + j * WIDTH;
+            v[p][j] = load(x + at, left - j * WIDTH);
+            if (factors) v[p][j] = v[p][j] * load(factors + at, left - j * WIDTH);
         }
 #pragma GCC unroll 3
-        for (int h = 1; h < count; h *= 2)
+    for (int h = 1; h < parts; h *= 2)
 #pragma GCC unroll 8
-            for (int p = 0; p < count; p++)
-                if (!(p & h)) {
-                    const vec sum = v[p] + v[p + h];
-                    v[p + h] = v[p] - v[p + h];
-                    v[p] = sum;
-                }
+        for (int p = 0; p < parts; p++) {
+            if (p & h)
+                continue;
+#pragma GCC unroll 4
+            for (int j = 0; j < vectors; j++) {
+                const vec sum = v[p][j] + v[p + h][j];
+                v[p + h][j] = v[p][j] - v[p + h][j];
+                v[p][j] = sum;
+            }
+        }
 #pragma GCC unroll 8
-        for (int p = 0; p < count; p++) store(y + p * length + i, left, v[p]);
-        if (!e)
-            continue;
-#pragma GCC unroll 8
-        for (int p = 0; p < count; p++) {
-            all.lowest = least(v[p], all.lowest);
-            all.highest = most(v[p], all.highest);
-            all.none = mul_add(v[p], set(0.0f), all.none);
+    for (int p = 0; p < parts; p++) {
+#pragma GCC unroll 4
+        for (int bit = 0; 1 << bit < near; bit++) turn_places(bit, vectors, v[p]);
+#pragma GCC unroll 4
+        for (int j = 0; j < vectors; j++) {
+            store(y + p * length + j * WIDTH, left - j * WIDTH, v[p][j]);
+            e->lowest = least(v[p][j], e->lowest);
+            e->highest = most(v[p][j], e->highest);
+            e->none = mul_add(v[p][j], set(0.0f), e->none);
         }
     }
-    if (e) *e = all;
 }
 
-static void turn_up_to_8(int64_t count, int64_t length, const float *x, const float *factors,
-                         float *y, extent *e)
+INLINE extent turn_parts(const int parts, const int near, int64_t length, const float *x,
+                         const float *factors, float *y)
 {
-    switch (count) {
-    case 8: turn_parts(8, length, x, factors, y, e); break;
-    case 4: turn_parts(4, length, x, factors, y, e); break;
-    case 2: turn_parts(2, length, x, factors, y, e); break;
-    default: turn_parts(1, length, x, factors, y, e); break;
-    }
+    const int vectors = near > WIDTH ? near / WIDTH : 1, step = vectors * WIDTH;
+    const bool whole = near >= WIDTH; /* places are whole vectors then */
+    extent e = {set(0.0f), set(0.0f), set(0.0f)};
+
+    for (int64_t i = 0; i < length; i += step)
+        turn_block(parts, near, vectors, length, whole ? step : length - i, x + i,
+                   factors ? factors + i : NULL, y + i, &e);
+    return e;
 }
 
-/* row = x * factors turned: up to eight neighbouring parts at a time, then up to eight of what these
- * left. Its smallest and largest number, and 0; infinite where one is not finite */
+/* The same where so few numbers are turned at once that they do not fill a vector, nor matter much */
+static extent turn_few(int64_t k, const float *x, const float *factors, float *row)
+{
+    for (int64_t i = 0; i < k; i++) row[i] = factors ? x[i] * factors[i] : x[i];
+    for (int64_t h = k / emb_int8_parts(k); h < k; h *= 2) emb_int8_turn_level(k, h, row);
+    return turn_parts(1, 1, k, row, NULL, row);
+}
+
+/* row = x * factors turned; its smallest and largest number, and 0; infinite where one is not finite */
 static void turn(int64_t k, const float *x, const float *factors, float *row, float *low, float *high)
 {
-    const int64_t parts = emb_int8_parts(k), few = EMB_MIN(parts, 8), size = k / parts * few;
-    const vec zero = set(0.0f);
-    extent e = {zero, zero, zero};
-    const bool done = parts == few;
+    const int64_t length = k / emb_int8_far_parts(k);
+    extent e;
 
-    for (int64_t i = 0; i < k; i += size)
-        turn_up_to_8(few, size / few, x + i, factors ? factors + i : NULL, row + i, done ? &e : NULL);
-    if (!done) turn_up_to_8(parts / few, size, row, NULL, row, &e);
-    e.none = where_less(e.none, set(1.0f), zero, set(1.0f));
+    switch (emb_int8_parts(k)) {
+    case 128: e = turn_parts(8, 16, length, x, factors, row); break;
+    case 64: e = turn_parts(8, 8, length, x, factors, row); break;
+    case 32: e = turn_parts(8, 4, length, x, factors, row); break;
+    case 16: e = turn_parts(8, 2, length, x, factors, row); break;
+    case 8: e = turn_parts(8, 1, length, x, factors, row); break;
+    default: e = turn_few(k, x, factors, row); break;
+    }
+    e.none = where_less(e.none, set(1.0f), set(0.0f), set(1.0f));
     *low = fold_least(e.lowest);
     *high = fold_most(e.none) > 0.0f ? INFINITY : fold_most(e.highest);
 }

@@ -120,7 +120,7 @@ static void narrow_f64(int64_t n, const void *x, float *y)
 
 /* ---- products ------------------------------------------------------------------------------- */
 
-enum { PANELS = 3, ROWS = 12, SUMS = 24 /* at most, of one tile: the registers that hold them */ };
+enum { PANELS = 3, ROWS = 8 /* of one tile, at most: registers hold their sums */ };
 
 /* One block of k of neighbouring panels, and the block after it, to be fetched meanwhile. The tiles
  * of a block share that out: next moves on by step with each row of the panels; its next panel is
@@ -141,7 +141,7 @@ INLINE void tile(const int rows, const int panels, const block *b, const float *
 {
     const float *w = b->w;
     const char *next = b->next;
-    __m512 sums[SUMS];
+    __m512 sums[ROWS * PANELS];
 
 #pragma GCC unroll 24
     for (int i = 0; i < rows * panels; i++)
@@ -169,25 +169,22 @@ INLINE void tile_rows(int64_t rows, const int panels, const block *b, const floa
                       float *c, int64_t ldc)
 {
     switch (rows) {
-#define CASE(rows) \
-    case rows: \
-        if (rows * panels <= SUMS) \
-            tile(rows, panels, b, a, lda, c, ldc); \
-        break;
-    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
-    CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
-#undef CASE
+    case 1: tile(1, panels, b, a, lda, c, ldc); break;
+    case 2: tile(2, panels, b, a, lda, c, ldc); break;
+    case 3: tile(3, panels, b, a, lda, c, ldc); break;
+    case 4: tile(4, panels, b, a, lda, c, ldc); break;
+    case 5: tile(5, panels, b, a, lda, c, ldc); break;
+    case 6: tile(6, panels, b, a, lda, c, ldc); break;
+    case 7: tile(7, panels, b, a, lda, c, ldc); break;
+    default: tile(8, panels, b, a, lda, c, ldc); break;
     }
 }
-
-/* Rows of a tile at most. */
-INLINE int64_t tile_height(int64_t panels) { return EMB_MIN(ROWS, SUMS / panels); }
 
 /* c[m][columns] (+)= a[m][k] x w by tiles of heights as equal as can be */
 INLINE void panel_block(int64_t m, const int panels, block *b, const float *a, int64_t lda,
                         float *c, int64_t ldc)
 {
-    const int64_t tiles = (m + tile_height(panels) - 1) / tile_height(panels);
+    const int64_t tiles = (m + ROWS - 1) / ROWS;
 
     for (int64_t i = 0, row = 0, rows; i < tiles; i++, row += rows, b->next += b->share) {
         rows = (m - row) / (tiles - i);
@@ -245,7 +242,7 @@ INLINE void gemm(widen_fn *const from, int64_t m, int64_t n, int64_t k, const fl
         panels = left == 4 ? 2 : EMB_MIN(left, PANELS);
         for (int64_t start = 0; start < k; start += length) {
             const int64_t rows = EMB_MIN(k - start, length), rest = k - start - rows;
-            const int64_t tiles = (m + tile_height(panels) - 1) / tile_height(panels);
+            const int64_t tiles = (m + ROWS - 1) / ROWS;
             const bool shares = from && tiles == 1; /* widening then takes as long as the tile */
             block b = {.w = (const float *)(const void *)(w + start * row), .ldw = k * EMB_PANEL,
                        .k = rows, .last = first(n - column - (panels - 1) * EMB_PANEL),

@@ -71,15 +71,24 @@ static int32_t panel_sums[WIDE], zeros[ROWS];
 static float panel_scales[WIDE], scales[ROWS], row[HIDDEN];
 static const emb_panels_i8 whole = {.data = panels, .scales = panel_scales, .sums = panel_sums};
 static const emb_rows_i8 rows = {rounded, HIDDEN, scales, zeros};
+static _Alignas(64) int16_t fine_panels[HIDDEN * HIDDEN + 32], fine_rounded[ROWS * HIDDEN];
+static float fine_panel_scales[HIDDEN], fine_scales[ROWS];
+static const emb_panels_i16 fine_whole = {fine_panels, fine_panel_scales};
+static const emb_rows_i16 fine = {fine_rounded, HIDDEN, fine_scales};
 
 static void quantize(void)
 {
-    kernels->quantize_rows(ROWS, HIDDEN, x, HIDDEN, NULL, row, &rows, NULL);
+    kernels->quantize_rows(ROWS, HIDDEN, x, HIDDEN, NULL, row, &rows, &fine);
 }
 
 static void gemm_int8(void)
 {
     kernels->gemm_i8(ROWS, WIDE, HIDDEN, &rows, &whole, NULL, y, WIDE);
+}
+
+static void gemm_int16(void)
+{
+    kernels->gemm_i16(ROWS, HIDDEN, HIDDEN, &fine, &fine_whole, NULL, y, WIDE);
 }
 
 static uint8_t pixels[64 * 4096], resized[4096];
@@ -132,6 +141,7 @@ static const struct {
 } cases[] = {{"gemm_f32 8x384x1536", gemm_8}, {"gemm_f32 128x384x1536", gemm_128}, {"gelu 128x1536", gelu},
              {"layernorm 128x384", layernorm}, {"softmax 128x128", softmax}, {"attention 128x12x32", attention},
              {"quantize 128x384", quantize}, {"gemm_i8 128x384x1536", gemm_int8},
+             {"gemm_i16 128x384x384", gemm_int16},
              {"resample_u8 56x4096", resample}, {"tokenize 30 texts", tokenize}, {"encode 3 texts", encode}};
 
 int main(int argc, char **argv)
