@@ -22,16 +22,16 @@ static const float lane_signs[4][EMB_LANES] = {/* -1 where a lane's number has t
 
 enum { MOST_PARTS = 8, MOST_VECTORS = EMB_LANES / WIDTH };
 
-/* Places i and i + h of some vectors, h = 1 << bit: sums and differences */
-INLINE void turn_places(const int bit, const int vectors, vec x[MOST_VECTORS])
+/* Places i and i + h of some vectors, h = 1, 2, 4, 8: sums and differences */
+INLINE void turn_places(const int h, const int vectors, vec x[MOST_VECTORS])
 {
-    const int h = 1 << bit;
+    const float *const signs = lane_signs[h < 8 ? h / 2 : 3];
 
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; v++) {
         const int other = v + h / WIDTH;
         if (h < WIDTH) {
-            x[v] = mul_add(x[v], load(lane_signs[bit], WIDTH), swapped(x[v], h));
+            x[v] = mul_add(x[v], load(signs, WIDTH), swapped(x[v], h));
         } else if (!(v & h / WIDTH)) {
             const vec sum = x[v] + x[other];
             x[other] = x[v] - x[other];
@@ -71,7 +71,7 @@ INLINE void turn_block(const int parts, const int near, const int vectors, int64
 #pragma GCC unroll 8
     for (int p = 0; p < parts; p++) {
 #pragma GCC unroll 4
-        for (int bit = 0; 1 << bit < near; bit++) turn_places(bit, vectors, v[p]);
+        for (int h = 1; h < near; h *= 2) turn_places(h, vectors, v[p]);
 #pragma GCC unroll 4
         for (int j = 0; j < vectors; j++) {
             store(y + p * length + j * WIDTH, left - j * WIDTH, v[p][j]);
