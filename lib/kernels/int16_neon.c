@@ -1,7 +1,7 @@
 /* The product of whole numbers of 16 bits for NEON: products in 32 bits are added as they come. */
 #include "int8_neon.h"
 
-enum { ROWS = 2, EIGHTHS = 2 * QUARTERS };
+enum { ROWS = 2 };
 
 /* sums[rows][16] of one panel. A vector of sums holds two for each of two columns. */
 INLINE void tile(const int rows, int64_t depth, const emb_rows_i16 *a, int64_t row, const int16_t *panel,
