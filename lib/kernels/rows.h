@@ -50,17 +50,12 @@ INLINE double fold_sum_double(dvec *lanes)
     return sum_of_doubles(lanes[0]);
 }
 
-INLINE vec normalize(vec x, dvec mean, dvec scale, vec gamma, vec beta)
+/* mean and 1 / deviation of a row y = x + bias + residual, which is written; centre: around the mean, or
+ * around 0 */
+INLINE void measure_row(int64_t n, const float *x, const float *bias, const float *residual, float eps,
+                        const bool centre, float *y, dvec *mean, dvec *scale)
 {
-    return join(mul_add_double((low_half(x) - mean) * scale, low_half(gamma), low_half(beta)),
-                mul_add_double((high_half(x) - mean) * scale, high_half(gamma), high_half(beta)));
-}
-
-/* centre: around the mean, or around 0 */
-INLINE void norm_row(int64_t n, const float *x, const float *bias, const float *residual,
-                     const float *gamma, const float *beta, float eps, const bool centre, float *y)
-{
-    dvec lanes[2 * VECTORS], mean, scale;
+    dvec lanes[2 * VECTORS];
 
 #pragma GCC unroll 8
     for (int v = 0; v < 2 * VECTORS; v++) lanes[v] = set_double(0.0);
@@ -76,7 +71,7 @@ INLINE void norm_row(int64_t n, const float *x, const float *bias, const float *
             lanes[2 * v + 1] = lanes[2 * v + 1] + high_half(s);
         }
     }
-    mean = set_double(centre ? fold_sum_double(lanes) / (double)n : 0.0);
+    *mean = set_double(centre ? fold_sum_double(lanes) / (double)n : 0.0);
 #pragma GCC unroll 8
     for (int v = 0; v < 2 * VECTORS; v++) lanes[v] = set_double(0.0);
     for (int64_t at = 0; at < n; at += EMB_LANES) {
@@ -84,16 +79,39 @@ INLINE void norm_row(int64_t n, const float *x, const float *bias, const float *
         for (int v = 0; v < VECTORS; v++) {
             const int64_t i = at + v * WIDTH, left = n - i;
             const vec s = load(y + i, left);
-            const dvec low = keep_double(low_half(s) - mean, left);
-            const dvec high = keep_double(high_half(s) - mean, left - HALF);
+            const dvec low = keep_double(low_half(s) - *mean, left);
+            const dvec high = keep_double(high_half(s) - *mean, left - HALF);
             lanes[2 * v] = mul_add_double(low, low, lanes[2 * v]);
             lanes[2 * v + 1] = mul_add_double(high, high, lanes[2 * v + 1]);
         }
     }
-    scale = set_double(1.0 / sqrt(fold_sum_double(lanes) / (double)n + (double)eps));
-    for (int64_t i = 0; i < n; i += WIDTH) {
-        const vec b = beta ? load(beta + i, n - i) : set(0.0f);
-        store(y + i, n - i, normalize(load(y + i, n - i), mean, scale, load(gamma + i, n - i), b));
+    *scale = set_double(1.0 / sqrt(fold_sum_double(lanes) / (double)n + (double)eps));
+}
+
+/* Some rows share what is made of gamma and beta. */
+INLINE void norm_rows(int64_t m, int64_t n, const float *x, int64_t ldx, const float *bias,
+                      const float *residual, int64_t ldr, const float *gamma, const float *beta,
+                      float eps, const bool centre, float *y, int64_t ldy)
+{
+    enum { ROWS_AT_ONCE = 4 };
+
+    for (int64_t row = 0; row < m; row += ROWS_AT_ONCE) {
+        const int64_t rows = EMB_MIN(m - row, ROWS_AT_ONCE);
+        dvec mean[ROWS_AT_ONCE], scale[ROWS_AT_ONCE];
+
+        for (int64_t r = 0; r < rows; r++)
+            measure_row(n, x + (row + r) * ldx, bias, residual ? residual + (row + r) * ldr : NULL, eps,
+                        centre, y + (row + r) * ldy, &mean[r], &scale[r]);
+        for (int64_t i = 0; i < n; i += WIDTH) {
+            const vec g = load(gamma + i, n - i), b = beta ? load(beta + i, n - i) : set(0.0f);
+            const dvec low_g = low_half(g), high_g = high_half(g), low_b = low_half(b), high_b = high_half(b);
+            for (int64_t r = 0; r < rows; r++) {
+                float *const p = y + (row + r) * ldy + i;
+                const vec s = load(p, n - i);
+                store(p, n - i, join(mul_add_double((low_half(s) - mean[r]) * scale[r], low_g, low_b),
+                                     mul_add_double((high_half(s) - mean[r]) * scale[r], high_g, high_b)));
+            }
+        }
     }
 }
 
@@ -101,18 +119,14 @@ static void layernorm_f32(int64_t m, int64_t n, const float *x, int64_t ldx, con
                           const float *residual, int64_t ldr, const float *gamma,
                           const float *beta, float eps, float *y, int64_t ldy)
 {
-    for (int64_t row = 0; row < m; row++)
-        norm_row(n, x + row * ldx, bias, residual ? residual + row * ldr : NULL, gamma, beta, eps,
-                 true, y + row * ldy);
+    norm_rows(m, n, x, ldx, bias, residual, ldr, gamma, beta, eps, true, y, ldy);
 }
 
 static void rmsnorm_f32(int64_t m, int64_t n, const float *x, int64_t ldx, const float *bias,
                         const float *residual, int64_t ldr, const float *gamma, float eps,
                         float *y, int64_t ldy)
 {
-    for (int64_t row = 0; row < m; row++)
-        norm_row(n, x + row * ldx, bias, residual ? residual + row * ldr : NULL, gamma, NULL, eps,
-                 false, y + row * ldy);
+    norm_rows(m, n, x, ldx, bias, residual, ldr, gamma, NULL, eps, false, y, ldy);
 }
 
 INLINE float softmax_row(int64_t n, float *p, float scale)

@@ -16,19 +16,19 @@ static void run_part(void *arg, int64_t index)
     const job *j = arg;
     const emb_kernels *k = j->device->kernels;
     const emb_norm *n = j->norm;
-    const int64_t end = j->rows * (index + 1) / j->tasks;
+    const int64_t first = j->rows * index / j->tasks, end = j->rows * (index + 1) / j->tasks;
+    const bool whole = j->parts == 1; /* rows are taken at once, or the parts of one at once */
+    const int64_t m = whole ? end - first : j->parts, ld = whole ? j->ld : j->size;
 
-    for (int64_t row = j->rows * index / j->tasks; row < end; row++) {
+    for (int64_t row = first; row < end; row += whole ? m : 1) {
         const float *x = j->x + row * j->ld, *residual = j->residual;
         float *y = j->y + row * j->ld;
         if (residual)
             residual += row * j->ld;
         if (emb_norm_is_rms(n))
-            k->rmsnorm_f32(j->parts, j->size, x, j->size, j->bias, residual, j->size, n->gamma,
-                           n->eps, y, j->size);
+            k->rmsnorm_f32(m, j->size, x, ld, j->bias, residual, ld, n->gamma, n->eps, y, ld);
         else
-            k->layernorm_f32(j->parts, j->size, x, j->size, j->bias, residual, j->size, n->gamma,
-                             n->beta, n->eps, y, j->size);
+            k->layernorm_f32(m, j->size, x, ld, j->bias, residual, ld, n->gamma, n->beta, n->eps, y, ld);
     }
 }
 
