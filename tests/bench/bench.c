@@ -85,7 +85,7 @@ static void record(const char *section, const char *name, const char *shape, int
                    const char *unit, double median, double best)
 {
     if (csv)
-        fprintf(csv, "%s,%s,%s,%d,%s,%.6g,%.6g\n", section, name, shape, threads, unit, median,
+        fprintf(csv, "\"%s\",\"%s\",%s,%d,%s,%.6g,%.6g\n", section, name, shape, threads, unit, median,
                 best);
 }
 
