@@ -20,8 +20,8 @@ void emb_directory_free(emb_directory *dir); /* NULL is fine */
 /* A single-file model that embed_model_save wrote: what layers compute with ("f32", "f16"...), its tensors
  * being pieces (encoder/weights.h). NULL: weights are plain tensors. */
 #define EMB_FORMAT_KEY "libembed.format"
-#define EMB_FORMAT 1
-#define EMB_FORMAT_VERSION "1"
+#define EMB_FORMAT 2
+#define EMB_FORMAT_VERSION "2"
 #define EMB_WEIGHTS_KEY "libembed.weights"
 #define EMB_GOLDEN_KEY "libembed.golden"
 #define EMB_WRITER_KEY "libembed.writer"

@@ -507,7 +507,7 @@ small() { "$embed" text -m "$1" kola 'ma la' > "$work/vectors"; }
 one=$work/o/one.embed
 expect "convert" 0 convert -m "$sentence" -o "$one"; out_has 'golden'; out_has '4 inputs'; lines 4
 expect "info of a single file" 0 info "$one"; out_has 'golden'; out_has 'libembed 0.'; out_has 'f32'
-expect "info as JSON" 0 info -m "$one" --json; out_has '"file":{"format":1,"bytes":'
+expect "info as JSON" 0 info -m "$one" --json; out_has '"file":{"format":2,"bytes":'
 small "$sentence"; cp "$work/vectors" "$work/keep.x"; small "$one"
 cmp -s "$work/vectors" "$work/keep.x"; verdict $? "other vectors than those of the directory"
 expect "verify" 0 verify "$one"; out_has 'c        4 of 4 vectors have the same bits'

@@ -43,7 +43,7 @@ def check_weights(model, name, dtype):
     shapes = check_place(name)
     numpy_type = {"f32": np.float32, "f16": np.float16}[dtype]
     with safe_open(name, "np") as f, safe_open(f"{model}/model.safetensors", "np") as plain:
-        assert f.metadata()["libembed.format"] == "1"
+        assert f.metadata()["libembed.format"] == "2"
         assert f.metadata()["config.json"] == open(f"{model}/config.json", encoding="utf-8").read()
         for tensor in f.keys():
             assert f.get_tensor(tensor) is not None

@@ -238,7 +238,7 @@ static void check_round_trip(const char *name, int32_t weights, const char *keep
 
     embed_model *m = open_saved(f.data, f.size, EMBED_OPEN_TO_SAVE);
     assert_int_equal(embed_model_info(m, EMBED_INFO_WEIGHTS), weights);
-    assert_int_equal(embed_model_info(m, EMBED_INFO_FILE_FORMAT), 1);
+    assert_int_equal(embed_model_info(m, EMBED_INFO_FILE_FORMAT), 2);
     assert_int_equal(embed_model_info(m, EMBED_INFO_FILE_BYTES), f.size);
     assert_int_equal(embed_model_info(directory, EMBED_INFO_FILE_FORMAT), 0);
     same_model(directory, m);
@@ -416,8 +416,10 @@ static void test_hostile(void **unused)
     (void)unused;
     embed_open_options o = EMBED_OPEN_OPTIONS_INIT;
     file f = saved("bert", EMBED_WEIGHTS_F16);
-    refused_with(&f, "libembed.format\":\"1\"", "libembed.format\":\"2\"", EMBED_EUNSUPPORTED,
-                 "libembed.format: expected 1, found \"2\"");
+    refused_with(&f, "libembed.format\":\"2\"", "libembed.format\":\"3\"", EMBED_EUNSUPPORTED,
+                 "libembed.format: expected 2, found \"3\"");
+    refused_with(&f, "libembed.format\":\"2\"", "libembed.format\":\"1\"", EMBED_EUNSUPPORTED,
+                 "libembed.format: expected 2, found \"1\"");
     refused_with(&f, "libembed.weights\":\"f16\"", "libembed.weights\":\"f61\"", EMBED_EFORMAT,
                  "libembed.weights: expected f32, f16, bf16 or int8, found \"f61\"");
     refused_with(&f, "libembed.weights\":\"f16\"", "libembed.weightz\":\"f16\"", EMBED_EFORMAT,
