@@ -173,8 +173,8 @@ static void run_mlp(const rows *r, const float *y)
     int64_t h = e->arch.hidden_size, ld = mlp_stride(e);
     emb_linear_run(r->device, &r->layer->intermediate, r->count, y, h, r->mlp, ld);
     if (e->gate_part)
-        emb_gate_run(r->device, e->arch.hidden_act, r->count, e->arch.intermediate_size,
-                     r->mlp + e->gate_part, r->mlp, ld);
+        emb_gate_run(r->device, emb_linear_act(&r->layer->intermediate, e->arch.hidden_act), r->count,
+                     e->arch.intermediate_size, r->mlp + e->gate_part, r->mlp, ld);
     emb_linear_product(r->device, &r->layer->output, r->count, r->mlp, ld, r->product, h);
 }
 

@@ -42,8 +42,8 @@ static inline int64_t emb_k_block(int64_t k)
 
 typedef enum { /* transformers' ACT2FN: docs/models.md has the names */
     EMB_ACT_NONE, EMB_ACT_GELU, EMB_ACT_GELU_TANH /* gelu_new, gelu_pytorch_tanh */,
-        EMB_ACT_GELU_FAST, EMB_ACT_QUICK_GELU,
-    EMB_ACT_SILU, EMB_ACT_RELU, EMB_ACT_RELU2, EMB_ACT_TANH, EMB_ACT_SIGMOID
+        EMB_ACT_GELU_FAST, EMB_ACT_GELU_NEAR, EMB_ACT_GELU_TANH_NEAR /* to 1.4e-4 */,
+    EMB_ACT_QUICK_GELU, EMB_ACT_SILU, EMB_ACT_RELU, EMB_ACT_RELU2, EMB_ACT_TANH, EMB_ACT_SIGMOID
 } emb_activation;
 
 typedef struct emb_kernels {

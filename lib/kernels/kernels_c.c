@@ -136,6 +136,8 @@ static float activate(float x, emb_activation act)
     case EMB_ACT_GELU: return emb_gelu(x);
     case EMB_ACT_GELU_TANH:
     case EMB_ACT_GELU_FAST: return emb_gelu_tanh(x);
+    case EMB_ACT_GELU_NEAR: return emb_gelu_near(x, emb_gelu_near_terms);
+    case EMB_ACT_GELU_TANH_NEAR: return emb_gelu_near(x, emb_gelu_tanh_near_terms);
     case EMB_ACT_QUICK_GELU: return x / (1.0f + emb_exp(-(1.702f * x)));
     case EMB_ACT_SILU: return x / (1.0f + emb_exp(-x));
     case EMB_ACT_RELU: return x < 0.0f ? 0.0f : x;

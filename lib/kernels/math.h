@@ -43,6 +43,17 @@
 #define EMB_GELU_D4 0.0730043426f
 #define EMB_GELU_MAX 15.0f /* from there on x Phi(x) is x or 0 */
 
+/* Phi(x) = 1/2 + x (c[0] + c[1] x^2 + ...) on |x| <= 4, whose ends are 0 and 1; x Phi(x) to 1.4e-4, to 4.6e-5
+ * where |x| < 3. And likewise (1 + tanh(z)) / 2, z as below */
+#define EMB_GELU_NEAR_MAX 4.0f
+enum { EMB_GELU_NEAR_TERMS = 8 };
+static const float emb_gelu_near_terms[EMB_GELU_NEAR_TERMS] = {
+    0.398659229f, -0.0658835173f, 0.00950387307f, -0.00100548437f,
+    7.45760117e-05f, -3.62296987e-06f, 1.02294706e-07f, -1.26184907e-09f};
+static const float emb_gelu_tanh_near_terms[EMB_GELU_NEAR_TERMS] = {
+    0.398677945f, -0.0662090555f, 0.00972074643f, -0.00106176059f,
+    8.21016147e-05f, -4.17522187e-06f, 1.23420776e-07f, -1.59108526e-09f};
+
 /* sqrt(2 / pi) (1 + 0.044715 x^2) = Z0 + Z1 x^2 */
 #define EMB_GELU_Z0 0.797884583f
 #define EMB_GELU_Z1 0.0356774069f
@@ -128,6 +139,17 @@ static inline float emb_gelu(float x)
     q = fmaf(q, a, EMB_GELU_D1);
     q = fmaf(q, a, 1.0f);
     return (x > 0.0f ? x : 0.0f) - emb_exp_low(-0.5f * u, -0.5f * fmaf(a, a, -u)) * (p / q);
+}
+
+/* emb_gelu and emb_gelu_tanh but for what is said at the terms: x or 0 where |x| >= 4 */
+static inline float emb_gelu_near(float x, const float terms[EMB_GELU_NEAR_TERMS])
+{
+    const float from = x < -EMB_GELU_NEAR_MAX ? -EMB_GELU_NEAR_MAX : x;
+    const float c = from > EMB_GELU_NEAR_MAX ? EMB_GELU_NEAR_MAX : from, u = c * c;
+    float p = terms[EMB_GELU_NEAR_TERMS - 1];
+
+    for (int i = EMB_GELU_NEAR_TERMS - 2; i >= 0; i--) p = fmaf(p, u, terms[i]);
+    return from * fmaf(c, p, 0.5f);
 }
 
 static inline float emb_sigmoid(float x)

@@ -72,6 +72,16 @@ INLINE vec gelu(vec x)
     return where_less(a, set(1.0f), near, positive(x) - e * (p / q));
 }
 
+INLINE vec gelu_near(vec x, const float terms[EMB_GELU_NEAR_TERMS])
+{
+    const vec from = most(set(-EMB_GELU_NEAR_MAX), x), c = least(set(EMB_GELU_NEAR_MAX), from), u = c * c;
+    vec p = set(terms[EMB_GELU_NEAR_TERMS - 1]);
+
+#pragma GCC unroll 8
+    for (int i = EMB_GELU_NEAR_TERMS - 2; i >= 0; i--) p = mul_add(p, u, set(terms[i]));
+    return from * mul_add(c, p, set(0.5f));
+}
+
 /* |x| < 1 */
 INLINE vec tanh_near(vec x)
 {
@@ -117,6 +127,8 @@ INLINE vec activate(vec x, const emb_activation act)
     case EMB_ACT_GELU: return gelu(x);
     case EMB_ACT_GELU_TANH:
     case EMB_ACT_GELU_FAST: return gelu_tanh(x);
+    case EMB_ACT_GELU_NEAR: return gelu_near(x, emb_gelu_near_terms);
+    case EMB_ACT_GELU_TANH_NEAR: return gelu_near(x, emb_gelu_tanh_near_terms);
     case EMB_ACT_QUICK_GELU: return over_one_plus_exp(x, set(1.702f) * x);
     case EMB_ACT_SILU: return over_one_plus_exp(x, x);
     case EMB_ACT_RELU: return above;
@@ -145,8 +157,10 @@ static void bias_act_f32(int64_t m, int64_t n, float *y, int64_t ldy, const floa
 #define CASE(name) case name: bias_act(m, n, y, ldy, bias, name); break;
     CASE(EMB_ACT_NONE)
     CASE(EMB_ACT_GELU)
+    case EMB_ACT_GELU_FAST:
     CASE(EMB_ACT_GELU_TANH)
-    CASE(EMB_ACT_GELU_FAST)
+    CASE(EMB_ACT_GELU_NEAR)
+    CASE(EMB_ACT_GELU_TANH_NEAR)
     CASE(EMB_ACT_QUICK_GELU)
     CASE(EMB_ACT_SILU)
     CASE(EMB_ACT_RELU)

@@ -46,6 +46,13 @@ size_t emb_linear_scratch(const emb_linear *l)
     return l->weight.whole ? (cut_scratch(l->weight.k, has_fine(&l->weight), NULL, 0, &s) + 63) / 64 * 64 : 0;
 }
 
+emb_activation emb_linear_act(const emb_linear *l, emb_activation act)
+{
+    if (!l->weight.whole) return act;
+    return act == EMB_ACT_GELU ? EMB_ACT_GELU_NEAR
+           : act == EMB_ACT_GELU_TANH || act == EMB_ACT_GELU_FAST ? EMB_ACT_GELU_TANH_NEAR : act;
+}
+
 typedef struct {
     const emb_device *device;
     const emb_linear *linear;
@@ -99,6 +106,7 @@ static void run_part(void *arg, int64_t index)
     const int64_t column = part(n, EMB_PANEL, g, j->column_groups);
     const int64_t columns = part(n, EMB_PANEL, g + 1, j->column_groups) - column;
     const float *bias = l->bias && !j->int8 ? l->bias + column : NULL; /* int8 has added it */
+    const emb_activation act = emb_linear_act(l, l->act);
     float *y = j->y + row * j->ldy + column;
 
     if (j->int8)
@@ -106,8 +114,8 @@ static void run_part(void *arg, int64_t index)
     else if (j->product)
         emb_gemm_run(j->device->gemm, j->device->kernels, &l->weight, column, columns, rows,
                      j->x + row * j->ldx, j->ldx, y, j->ldy);
-    if (j->activation && (bias || l->act != EMB_ACT_NONE))
-        j->device->kernels->bias_act_f32(rows, columns, y, j->ldy, bias, l->act);
+    if (j->activation && (bias || act != EMB_ACT_NONE))
+        j->device->kernels->bias_act_f32(rows, columns, y, j->ldy, bias, act);
 }
 
 typedef struct {

@@ -23,11 +23,13 @@ void emb_parallel(const emb_device *d, embed_task_fn task, void *arg, int64_t co
 typedef struct emb_linear {
     emb_matrix weight;  /* [out][in] */
     const float *bias;  /* [out], or NULL */
-    emb_activation act; /* after the bias */
+    emb_activation act; /* after the bias: emb_linear_act of it */
 } emb_linear;
 /* y[rows][ldy] = act(x[rows][ldx] W^T + bias) */
 void emb_linear_run(const emb_device *d, const emb_linear *l, int64_t rows, const float *x,
                     int64_t ldx, float *y, int64_t ldy);
+/* act of what it gives, to four digits where its weights are whole numbers: their own errors are far larger */
+emb_activation emb_linear_act(const emb_linear *l, emb_activation act);
 /* What a linear layer needs to round its input, where its weights are whole numbers. */
 size_t emb_linear_scratch(const emb_linear *l);
 /* The same without bias and activation, for a consumer that fuses them (emb_norm_run adds

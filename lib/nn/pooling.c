@@ -64,7 +64,8 @@ static void weighted(const sequence *s, int32_t pooling, float *out)
         for (int64_t t = 0; t < s->tokens; t++) {
             const float *row = s->hidden + t * s->ld + column;
             const double weight = pooling == EMBED_POOL_WEIGHTED ? (double)(t - s->padding + 1) : 1.0;
-            for (int64_t i = 0; real(s, t) && i < columns; i++)
+            if (!real(s, t)) continue;
+            for (int64_t i = 0; i < columns; i++)
                 sums[i] += weight * (double)row[i];
         }
         for (int64_t i = 0; i < columns; i++)

@@ -11,6 +11,7 @@
 const char *const probe_names[PROBES] = {"f32", "int8", "read"};
 
 enum { CHAINS = 24, INT8_CHAINS = 12, STEPS = 1 << 15, TASKS = 16, TRIES = 12, READ_BYTES = 256 << 20 };
+typedef float four __attribute__((vector_size(16)));
 static volatile float float_sink;
 static volatile int32_t int_sink;
 
@@ -58,24 +59,32 @@ AVX512 static void chains_int8(void *arg, int64_t index)
     int_sink = _mm512_reduce_add_epi32(all);
 }
 #else
-typedef float four __attribute__((vector_size(16)));
 #define PLAIN(a, b, c) ((a) * (b) + (c))
 CHAINS_OF(chains_plain, four, , PLAIN)
 #endif
 
 /* ---- reading ------------------------------------------------------------------------------------ */
 
-typedef float sixteen __attribute__((vector_size(64)));
+/* As many sums as registers hold on every machine; AHEAD: sixteens of bytes, fetched before they are read */
+enum { SUMS = 8, AHEAD = 512 };
 
 static void read_part(void *arg, int64_t index)
 {
-    const sixteen *from = (const sixteen *)arg + index * (READ_BYTES / TASKS / 64);
-    sixteen sums[4] = {{0}};
+    const four *from = (const four *)arg + index * (READ_BYTES / TASKS / 16);
+    four sums[SUMS] = {{0}}, all = {0};
 
-    for (int64_t i = 0; i < READ_BYTES / TASKS / 64; i += 4)
-        for (int j = 0; j < 4; j++)
+    for (int64_t i = 0; i < READ_BYTES / TASKS / 16; i += SUMS) {
+#pragma GCC unroll 8
+        for (int j = 0; j < SUMS; j++) {
+            if (j % 4 == 0)
+                __builtin_prefetch(from + i + j + AHEAD, 0, 2);
             sums[j] += from[i + j];
-    float_sink = (sums[0] + sums[1] + sums[2] + sums[3])[0];
+        }
+    }
+#pragma GCC unroll 8
+    for (int j = 0; j < SUMS; j++)
+        all += sums[j];
+    float_sink = all[0];
 }
 
 /* ---- measuring ------------------------------------------------------------------------------------ */

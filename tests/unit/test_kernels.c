@@ -675,9 +675,11 @@ static double exact_activation(double x, int act)
 {
     const double z = 0.79788456080286535588 * (x + 0.044715 * x * x * x);
     switch (act) {
-    case EMB_ACT_GELU: return 0.5 * x * erfc(-x * 0.70710678118654752440);
+    case EMB_ACT_GELU:
+    case EMB_ACT_GELU_NEAR: return 0.5 * x * erfc(-x * 0.70710678118654752440);
     case EMB_ACT_GELU_TANH:
-    case EMB_ACT_GELU_FAST: return x / (1.0 + exp(-2.0 * z));
+    case EMB_ACT_GELU_FAST:
+    case EMB_ACT_GELU_TANH_NEAR: return x / (1.0 + exp(-2.0 * z));
     case EMB_ACT_QUICK_GELU: return x / (1.0 + exp(-1.702 * x));
     case EMB_ACT_SILU: return x / (1.0 + exp(-x));
     case EMB_ACT_RELU: return x > 0 ? x : 0;
@@ -698,6 +700,8 @@ static double activation_bound(double x, int act)
     case EMB_ACT_GELU: return 8.0;
     case EMB_ACT_GELU_TANH:
     case EMB_ACT_GELU_FAST: return 4.0 + (x < 0 ? 6.0 * 0.8 * (a + 0.044715 * a * a * a) : 0);
+    case EMB_ACT_GELU_NEAR:
+    case EMB_ACT_GELU_TANH_NEAR: return (a < 3.0 ? 4.6e-5 : 1.4e-4) / ulp_of(exact_activation(x, act));
     case EMB_ACT_QUICK_GELU: return 3.0 + (x < 0 ? 2.0 * 1.702 * a : 0);
     case EMB_ACT_SILU:
     case EMB_ACT_SIGMOID: return 3.0;
@@ -736,6 +740,7 @@ static void limits_of_activations(void **unused)
         float at_minus_infinity, at_infinity;
     } limits[] = {
         {EMB_ACT_GELU, 0.0f, INFINITY}, {EMB_ACT_GELU_TANH, 0.0f, INFINITY},
+        {EMB_ACT_GELU_NEAR, 0.0f, INFINITY}, {EMB_ACT_GELU_TANH_NEAR, 0.0f, INFINITY},
         {EMB_ACT_RELU, 0.0f, INFINITY}, {EMB_ACT_TANH, -1.0f, 1.0f},
         {EMB_ACT_SIGMOID, 0.0f, 1.0f},
     };
