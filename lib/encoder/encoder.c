@@ -3,10 +3,7 @@
 
 #include <stdatomic.h>
 
-enum {
-    SHARED_ROWS = 48,  /* a thread: with fewer, threads share the columns of each product instead */
-    GROUP_TOKENS = 256 /* of the sequences that one thread takes through all layers */
-};
+enum { GROUP_TOKENS = 256 /* of the sequences that one thread takes through all layers */ };
 
 /* Columns of the MLP's first product: gate and what it lets through stand side by side. */
 static int64_t mlp_width(const emb_encoder *e)
@@ -65,17 +62,6 @@ typedef struct crew {
     const emb_encoder_scratch *scratch;
     int64_t thread; /* the first of those whose slices of mlp and attention it has */
 } crew;
-
-static emb_device alone(const crew *c, int64_t thread)
-{
-    const emb_device *d = c->device;
-    size_t size = d->scratch_per_thread;
-    return (emb_device){.kernels = d->kernels,
-                        .gemm = d->gemm,
-                        .threads = 1,
-                        .scratch = d->scratch + (size_t)thread * size,
-                        .scratch_per_thread = size};
-}
 
 static float *mlp_of(const crew *c, int64_t thread)
 {
@@ -239,7 +225,7 @@ static void finish_blocks(void *arg, int64_t thread)
 {
     row_blocks *j = arg;
     const crew *c = j->crew;
-    emb_device d = alone(c, thread);
+    emb_device d = emb_device_alone(c->device, thread);
     for (int64_t i; (i = atomic_fetch_add(&j->next, 1)) < j->count;) {
         int64_t first = c->batch.tokens * i / j->count, end = c->batch.tokens * (i + 1) / j->count;
         finish_rows(c, j->layer, &d, mlp_of(c, thread), first, end - first);
@@ -252,7 +238,9 @@ static void finish(const crew *c, const emb_layer *layer)
 {
     const emb_device *d = c->device;
     int64_t threads = d->threads, n = c->batch.tokens;
-    if (emb_gemm_whole(d->gemm) || (threads > 1 && n < threads * SHARED_ROWS)) {
+    int64_t bytes = emb_linear_bytes(&layer->attention_output) + emb_linear_bytes(&layer->intermediate) +
+                    emb_linear_bytes(&layer->output);
+    if (emb_gemm_whole(d->gemm) || (threads > 1 && n < threads * emb_rows_alone(bytes))) {
         for (int64_t at = 0; at < n; at += threads * EMB_MLP_ROWS)
             finish_rows(c, layer, d, mlp_of(c, 0), at, EMB_MIN(n - at, threads * EMB_MLP_ROWS));
         return;
@@ -305,7 +293,7 @@ static void run_groups(void *arg, int64_t thread)
 {
     groups *g = arg;
     const emb_batch *b = &g->all->batch;
-    emb_device d = alone(g->all, thread);
+    emb_device d = emb_device_alone(g->all->device, thread);
     for (int64_t i; (i = atomic_fetch_add(&g->next, 1)) < g->count;) {
         int64_t first = group_start(b, g->count, i), end = group_start(b, g->count, i + 1);
         crew c = *g->all;

@@ -16,6 +16,20 @@ static void run_one(void *arg, int64_t index)
     emb_float_leave(env);
 }
 
+emb_device emb_device_alone(const emb_device *d, int64_t thread)
+{
+    const size_t size = d->scratch_per_thread;
+
+    return (emb_device){.kernels = d->kernels, .gemm = d->gemm, .threads = 1,
+                        .scratch = d->scratch + (size_t)thread * size, .scratch_per_thread = size};
+}
+
+/* Measured: the larger the weights, the slower the memory they come from. */
+int64_t emb_rows_alone(int64_t bytes)
+{
+    return bytes < 2 << 20 ? 8 : bytes < 8 << 20 ? 16 : 24;
+}
+
 void emb_parallel(const emb_device *d, embed_task_fn task, void *arg, int64_t count)
 {
     work w = {task, arg};

@@ -2,6 +2,8 @@
  * each block of rows reads the weights of its columns once. */
 #include "nn.h"
 
+#include <stdatomic.h>
+
 enum {
     ROWS = 128,    /* of one task: its results are in cache when bias and activation come */
     TASKS = 4,     /* a thread: what evens out unequal speeds of cores */
@@ -33,6 +35,12 @@ static size_t cut_scratch(int64_t k, bool fine, void *memory, size_t size, int8_
     s->fine.scales = emb_arena_take(&arena, INT8_ROWS, sizeof(float));
     s->fine.data = emb_arena_take(&arena, INT8_ROWS, (size_t)s->fine.ld * sizeof(int16_t));
     return arena.used;
+}
+
+int64_t emb_linear_bytes(const emb_linear *l)
+{
+    const emb_matrix *w = &l->weight;
+    return w->n * w->k * (w->whole ? 1 : w->storage == EMB_STORED_F32 ? 4 : 2);
 }
 
 static bool has_fine(const emb_matrix *w)
@@ -82,7 +90,7 @@ static emb_rows_i16 fine_from(const emb_rows_i16 *r, int64_t row)
     return (emb_rows_i16){r->data + row * r->ld, r->ld, r->scales + row};
 }
 
-static void run_int8(const job *j, int64_t row, int64_t rows, int64_t column, int64_t columns, float *y)
+static void multiply_int8(const job *j, int64_t row, int64_t rows, int64_t column, int64_t columns, float *y)
 {
     const emb_matrix *w = &j->linear->weight;
     const float *bias = j->activation ? j->linear->bias : NULL;
@@ -110,7 +118,7 @@ static void run_part(void *arg, int64_t index)
     float *y = j->y + row * j->ldy + column;
 
     if (j->int8)
-        run_int8(j, row, rows, column, columns, y);
+        multiply_int8(j, row, rows, column, columns, y);
     else if (j->product)
         emb_gemm_run(j->device->gemm, j->device->kernels, &l->weight, column, columns, rows,
                      j->x + row * j->ldx, j->ldx, y, j->ldy);
@@ -181,6 +189,43 @@ static void run_blocks(const job *all)
     }
 }
 
+/* Rows that threads round and multiply on their own. */
+typedef struct {
+    const job *all;
+    int64_t count;
+    _Atomic int64_t next;
+} shares;
+
+/* One thread's: shares until there are none left. */
+static void run_shares(void *arg, int64_t thread)
+{
+    shares *s = arg;
+    const job *all = s->all;
+    const emb_device alone = emb_device_alone(all->device, thread);
+
+    for (int64_t i; (i = atomic_fetch_add(&s->next, 1)) < s->count;) {
+        const int64_t row = part(all->rows, 1, i, s->count);
+        job j = *all;
+
+        j.device = &alone;
+        j.rows = part(all->rows, 1, i + 1, s->count) - row;
+        j.x += row * j.ldx;
+        j.y += row * j.ldy;
+        run_blocks(&j);
+    }
+}
+
+static void run_int8(const job *j)
+{
+    const int64_t threads = j->device->threads;
+    const int64_t blocks = (j->rows + INT8_ROWS - 1) / INT8_ROWS;
+    shares s = {j, (blocks + threads - 1) / threads * threads, 0};
+
+    if (threads > 1 && j->rows >= threads * emb_rows_alone(emb_linear_bytes(j->linear)))
+        emb_parallel(j->device, run_shares, &s, threads);
+    else run_blocks(j);
+}
+
 static void run(const emb_device *d, const emb_linear *l, int64_t rows, const float *x, int64_t ldx,
                 float *y, int64_t ldy, bool activation)
 {
@@ -194,7 +239,7 @@ static void run(const emb_device *d, const emb_linear *l, int64_t rows, const fl
             return;
         j.product = false;
     }
-    if (l->weight.whole) run_blocks(&j);
+    if (l->weight.whole) run_int8(&j);
     else run_parts(&j);
 }
 

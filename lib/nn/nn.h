@@ -19,6 +19,12 @@ typedef struct emb_device {
     size_t scratch_per_thread;
 } emb_device;
 void emb_parallel(const emb_device *d, embed_task_fn task, void *arg, int64_t count);
+/* One thread of a device, with its part of the scratch */
+emb_device emb_device_alone(const emb_device *d, int64_t thread);
+/* How many rows each thread has to have to take them through a product, or some one after the other, on its own.
+ * With fewer, the threads share the columns: each of them would wait longer for all the weights, so many bytes,
+ * than for the others. */
+int64_t emb_rows_alone(int64_t bytes);
 
 typedef struct emb_linear {
     emb_matrix weight;  /* [out][in] */
@@ -30,6 +36,7 @@ void emb_linear_run(const emb_device *d, const emb_linear *l, int64_t rows, cons
                     int64_t ldx, float *y, int64_t ldy);
 /* act of what it gives, to four digits where its weights are whole numbers: their own errors are far larger */
 emb_activation emb_linear_act(const emb_linear *l, emb_activation act);
+int64_t emb_linear_bytes(const emb_linear *l); /* of its weight, about */
 /* What a linear layer needs to round its input, where its weights are whole numbers. */
 size_t emb_linear_scratch(const emb_linear *l);
 /* The same without bias and activation, for a consumer that fuses them (emb_norm_run adds
