@@ -44,6 +44,11 @@ static void gelu(void)
     kernels->bias_act_f32(ROWS, WIDE, y, WIDE, bias, EMB_ACT_GELU);
 }
 
+static void gelu_near(void)
+{
+    kernels->bias_act_f32(ROWS, WIDE, y, WIDE, bias, EMB_ACT_GELU_NEAR);
+}
+
 static void layernorm(void)
 {
     kernels->layernorm_f32(ROWS, HIDDEN, x, HIDDEN, bias, y, HIDDEN, bias, bias, 1e-12f, y, HIDDEN);
@@ -139,6 +144,7 @@ static const struct {
     const char *name;
     void (*work)(void);
 } cases[] = {{"gemm_f32 8x384x1536", gemm_8}, {"gemm_f32 128x384x1536", gemm_128}, {"gelu 128x1536", gelu},
+             {"gelu_near 128x1536", gelu_near},
              {"layernorm 128x384", layernorm}, {"softmax 128x128", softmax}, {"attention 128x12x32", attention},
              {"quantize 128x384", quantize}, {"gemm_i8 128x384x1536", gemm_int8},
              {"gemm_i16 128x384x384", gemm_int16},
