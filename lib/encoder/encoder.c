@@ -1,8 +1,6 @@
 /* The forward pass. Shapes: tokens are all tokens of the batch, packed; h = hidden_size. */
 #include "encoder.h"
 
-#include <stdatomic.h>
-
 enum { GROUP_TOKENS = 256 /* of the sequences that one thread takes through all layers */ };
 
 /* Columns of the MLP's first product: gate and what it lets through stand side by side. */
@@ -217,19 +215,14 @@ typedef struct row_blocks {
     const crew *crew;
     const emb_layer *layer;
     int64_t count;
-    _Atomic int64_t next;
 } row_blocks;
 
-/* One thread's share: blocks until there are none left. */
-static void finish_blocks(void *arg, int64_t thread)
+static void finish_block(void *arg, const emb_device *d, int64_t thread, int64_t i)
 {
-    row_blocks *j = arg;
+    const row_blocks *j = arg;
     const crew *c = j->crew;
-    emb_device d = emb_device_alone(c->device, thread);
-    for (int64_t i; (i = atomic_fetch_add(&j->next, 1)) < j->count;) {
-        int64_t first = c->batch.tokens * i / j->count, end = c->batch.tokens * (i + 1) / j->count;
-        finish_rows(c, j->layer, &d, mlp_of(c, thread), first, end - first);
-    }
+    int64_t first = c->batch.tokens * i / j->count, end = c->batch.tokens * (i + 1) / j->count;
+    finish_rows(c, j->layer, d, mlp_of(c, thread), first, end - first);
 }
 
 /* Blocks of rows go through all of it, so that what lies between stays in cache. Few rows, and a
@@ -246,8 +239,8 @@ static void finish(const crew *c, const emb_layer *layer)
         return;
     }
     int64_t blocks = (n + EMB_MLP_ROWS - 1) / EMB_MLP_ROWS;
-    row_blocks j = {c, layer, (blocks + threads - 1) / threads * threads, 0};
-    emb_parallel(d, finish_blocks, &j, threads);
+    row_blocks j = {c, layer, (blocks + threads - 1) / threads * threads};
+    emb_share(d, finish_block, &j, j.count);
 }
 
 /* ---- layers ---------------------------------------------------------------------------------- */
@@ -273,7 +266,6 @@ typedef struct groups {
     const crew *all;
     int64_t layers, count;
     bool last;
-    _Atomic int64_t next;
 } groups;
 
 /* The first sequence of a group: groups have as many tokens as whole sequences allow. */
@@ -288,22 +280,18 @@ static int64_t group_start(const emb_batch *b, int64_t count, int64_t group)
     return low;
 }
 
-/* One thread's share: groups until there are none left. */
-static void run_groups(void *arg, int64_t thread)
+static void run_group(void *arg, const emb_device *d, int64_t thread, int64_t i)
 {
-    groups *g = arg;
+    const groups *g = arg;
     const emb_batch *b = &g->all->batch;
-    emb_device d = emb_device_alone(g->all->device, thread);
-    for (int64_t i; (i = atomic_fetch_add(&g->next, 1)) < g->count;) {
-        int64_t first = group_start(b, g->count, i), end = group_start(b, g->count, i + 1);
-        crew c = *g->all;
-        c.device = &d;
-        c.thread = thread;
-        c.batch.sequences = end - first;
-        c.batch.starts = b->starts + first;
-        c.batch.tokens = b->starts[end] - b->starts[first];
-        if (c.batch.tokens) run_layers(&c, g->layers, g->last);
-    }
+    int64_t first = group_start(b, g->count, i), end = group_start(b, g->count, i + 1);
+    crew c = *g->all;
+    c.device = d;
+    c.thread = thread;
+    c.batch.sequences = end - first;
+    c.batch.starts = b->starts + first;
+    c.batch.tokens = b->starts[end] - b->starts[first];
+    if (c.batch.tokens) run_layers(&c, g->layers, g->last);
 }
 
 /* How many groups of sequences threads can take through all layers without waiting for each other.
@@ -328,13 +316,13 @@ const float *emb_encoder_run(const emb_encoder *e, const emb_device *d, const em
     bool last = layer == EMB_LAST || (e->arch.normed_states && layer == layers);
     emb_device with_scratch = *d;
     crew all = {e, &with_scratch, *b, s, 0};
-    groups g = {&all, last ? layers : layer, count_groups(e, d, b), last, 0};
+    groups g = {&all, last ? layers : layer, count_groups(e, d, b), last};
     with_scratch.scratch = s->linear;
     with_scratch.scratch_per_thread = s->linear_per_thread;
     if (!b->tokens) return s->x; /* none of its inputs could be used */
     emb_tokens_run(e, d, b, s);
     if (g.layers) emb_convolution_run(e, d, b, s);
-    if (g.count) emb_parallel(d, run_groups, &g, d->threads);
+    if (g.count) emb_share(&with_scratch, run_group, &g, g.count);
     else run_layers(&all, g.layers, last);
     return s->x;
 }

@@ -4,8 +4,6 @@
  * depends on the sequence alone, so that no bit depends on how work is cut. */
 #include "nn.h"
 
-#include <stdatomic.h>
-
 enum {
     QUERIES = 48, /* rows of one block of scores */
     STRETCH = 4 * QUERIES, /* of causal attention: what follows its last query is left out */
@@ -33,7 +31,6 @@ typedef struct {
     char *scratch;
     size_t scratch_per_thread;
     int64_t items, cuts; /* items = sequences * key heads * cuts: query ranges of one key head */
-    _Atomic int64_t next;
 } job;
 
 /* Keys first .. end - 1 of a sequence, of its tokens. */
@@ -175,16 +172,15 @@ static void run_cut(const job *j, char *scratch, int64_t sequence, int64_t key_h
         run_stretch(j, scratch, sequence, key_head, at, EMB_MIN(at + step, end));
 }
 
-/* One thread's share: items until there are none left, in scratch number index. */
-static void run_items(void *arg, int64_t index)
+/* One item, in scratch number thread. */
+static void run_item(void *arg, const emb_device *alone, int64_t thread, int64_t item)
 {
-    job *j = arg;
-    char *scratch = j->scratch + (size_t)index * j->scratch_per_thread;
+    const job *j = arg;
     const int64_t heads = key_heads(j->attention);
-    int64_t item;
 
-    while ((item = atomic_fetch_add(&j->next, 1)) < j->items)
-        run_cut(j, scratch, item / j->cuts / heads, item / j->cuts % heads, item % j->cuts);
+    (void)alone;
+    run_cut(j, j->scratch + (size_t)thread * j->scratch_per_thread, item / j->cuts / heads,
+            item / j->cuts % heads, item % j->cuts);
 }
 
 void emb_attention_run(const emb_device *d, const emb_attention *a,
@@ -212,5 +208,5 @@ void emb_attention_run(const emb_device *d, const emb_attention *a,
     };
 
     j.items = heads * j.cuts;
-    emb_parallel(d, run_items, &j, d->threads);
+    emb_share(d, run_item, &j, j.items);
 }

@@ -2,8 +2,6 @@
  * each block of rows reads the weights of its columns once. */
 #include "nn.h"
 
-#include <stdatomic.h>
-
 enum {
     ROWS = 128,    /* of one task: its results are in cache when bias and activation come */
     TASKS = 4,     /* a thread: what evens out unequal speeds of cores */
@@ -189,40 +187,34 @@ static void run_blocks(const job *all)
     }
 }
 
-/* Rows that threads round and multiply on their own. */
 typedef struct {
     const job *all;
     int64_t count;
-    _Atomic int64_t next;
 } shares;
 
-/* One thread's: shares until there are none left. */
-static void run_shares(void *arg, int64_t thread)
+/* Rows that one thread rounds and multiplies on its own. */
+static void run_share(void *arg, const emb_device *alone, int64_t thread, int64_t index)
 {
-    shares *s = arg;
-    const job *all = s->all;
-    const emb_device alone = emb_device_alone(all->device, thread);
+    const shares *s = arg;
+    const int64_t row = part(s->all->rows, 1, index, s->count);
+    job j = *s->all;
 
-    for (int64_t i; (i = atomic_fetch_add(&s->next, 1)) < s->count;) {
-        const int64_t row = part(all->rows, 1, i, s->count);
-        job j = *all;
-
-        j.device = &alone;
-        j.rows = part(all->rows, 1, i + 1, s->count) - row;
-        j.x += row * j.ldx;
-        j.y += row * j.ldy;
-        run_blocks(&j);
-    }
+    (void)thread;
+    j.device = alone;
+    j.rows = part(s->all->rows, 1, index + 1, s->count) - row;
+    j.x += row * j.ldx;
+    j.y += row * j.ldy;
+    run_blocks(&j);
 }
 
 static void run_int8(const job *j)
 {
     const int64_t threads = j->device->threads;
     const int64_t blocks = (j->rows + INT8_ROWS - 1) / INT8_ROWS;
-    shares s = {j, (blocks + threads - 1) / threads * threads, 0};
+    shares s = {j, (blocks + threads - 1) / threads * threads};
 
     if (threads > 1 && j->rows >= threads * emb_rows_alone(emb_linear_bytes(j->linear)))
-        emb_parallel(j->device, run_shares, &s, threads);
+        emb_share(j->device, run_share, &s, s.count);
     else run_blocks(j);
 }
 

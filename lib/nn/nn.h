@@ -19,8 +19,10 @@ typedef struct emb_device {
     size_t scratch_per_thread;
 } emb_device;
 void emb_parallel(const emb_device *d, embed_task_fn task, void *arg, int64_t count);
-/* One thread of a device, with its part of the scratch */
-emb_device emb_device_alone(const emb_device *d, int64_t thread);
+/* task(arg, alone, thread, i) for every i < count: each thread takes the next one until there are none left, as a
+ * device of one thread, with its part of the scratch. */
+typedef void emb_share_fn(void *arg, const emb_device *alone, int64_t thread, int64_t index);
+void emb_share(const emb_device *d, emb_share_fn *task, void *arg, int64_t count);
 /* How many rows each thread has to have to take them through a product, or some one after the other, on its own.
  * With fewer, the threads share the columns: each of them would wait longer for all the weights, so many bytes,
  * than for the others. */
