@@ -30,7 +30,7 @@ typedef struct {
     int64_t ldc;
     char *scratch;
     size_t scratch_per_thread;
-    int64_t items, cuts; /* items = sequences * key heads * cuts: query ranges of one key head */
+    int64_t cuts; /* query ranges of one key head of a sequence, each an item of work */
 } job;
 
 /* Keys first .. end - 1 of a sequence, of its tokens. */
@@ -207,6 +207,5 @@ void emb_attention_run(const emb_device *d, const emb_attention *a,
         .cuts = cut ? (wanted + heads - 1) / heads : 1,
     };
 
-    j.items = heads * j.cuts;
-    emb_share(d, run_item, &j, j.items);
+    emb_share(d, run_item, &j, heads * j.cuts);
 }
