@@ -28,9 +28,11 @@ static void distance_row(const emb_relative_positions *r, int64_t head, int64_t 
                          int64_t tokens, float *row)
 {
     const float *table = r->table + head * (2 * r->reach + 1) + r->reach;
+    const int64_t first = EMB_MAX(query - r->reach, 0), end = EMB_MIN(query + r->reach + 1, tokens);
 
-    for (int64_t key = 0; key < tokens; key++)
-        row[key] = table[EMB_MAX(EMB_MIN(key - query, r->reach), -r->reach)];
+    for (int64_t key = 0; key < first; key++) row[key] = table[-r->reach];
+    memcpy(row + first, table + first - query, (size_t)(end - first) * sizeof *row);
+    for (int64_t key = end; key < tokens; key++) row[key] = table[r->reach];
 }
 
 /* ALiBi: row[tokens]. */
