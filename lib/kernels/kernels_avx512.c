@@ -155,14 +155,21 @@ INLINE void tile(const int rows, const int panels, const block *b, const float *
             sums[i] = mul_add(set(a[i / panels * lda]),
                               _mm512_load_ps(w + i % panels * b->ldw), sums[i]);
     }
-#pragma GCC unroll 24
-    for (int i = 0; i < rows * panels; i++) {
-        const __mmask16 mask = i % panels == panels - 1 ? b->last : 0xffff;
-        float *y = c + i / panels * ldc + i % panels * EMB_PANEL;
-        if (b->add)
-            sums[i] = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, y), sums[i]);
-        _mm512_mask_storeu_ps(y, mask, sums[i]);
+    const __mmask16 last = b->last;
+    if (b->add) {
+        const float *y = c;
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++, y += ldc)
+#pragma GCC unroll 3
+            for (int j = 0; j < panels; j++)
+                sums[r * panels + j] = _mm512_add_ps(
+                    _mm512_maskz_loadu_ps(j == panels - 1 ? last : 0xffff, y + j * EMB_PANEL), sums[r * panels + j]);
     }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++, c += ldc)
+#pragma GCC unroll 3
+        for (int j = 0; j < panels; j++)
+            _mm512_mask_storeu_ps(c + j * EMB_PANEL, j == panels - 1 ? last : 0xffff, sums[r * panels + j]);
 }
 
 INLINE void tile_rows(int64_t rows, const int panels, const block *b, const float *a, int64_t lda,
