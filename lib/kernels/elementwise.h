@@ -1,5 +1,5 @@
-/* Kernels whose one body serves every instruction set: no reduction, no function, so that whatever
- * the compiler makes of the loops has the same bits. Each file of kernels includes this once. */
+/* Kernels whose one body serves every instruction set: what runs while a model is opened. Each file of
+ * kernels includes this once. */
 #ifndef EMB_ELEMENTWISE_H
 #define EMB_ELEMENTWISE_H
 
@@ -7,44 +7,6 @@
 
 #include "kernels.h"
 #include "math.h"
-
-static void add_block_f32(int64_t m, int64_t n, const float *x, int64_t ldx, const float *bias,
-                          const float *scale, float *y, int64_t ldy)
-{
-    for (int64_t row = 0; row < m; row++, x += ldx, y += ldy)
-        for (int64_t i = 0; i < n; i++) {
-            float block = bias ? x[i] + bias[i] : x[i];
-            y[i] += scale ? block * scale[i] : block;
-        }
-}
-
-static void multiply_f32(int64_t m, int64_t n, const float *x, int64_t ldx, float *y, int64_t ldy)
-{
-    for (int64_t row = 0; row < m; row++, x += ldx, y += ldy)
-        for (int64_t i = 0; i < n; i++) y[i] *= x[i];
-}
-
-static void add_scores_f32(int64_t m, int64_t n, float *p, int64_t ldp, float scale,
-                           const float *bias, int64_t ldb)
-{
-    for (int64_t row = 0; row < m; row++, p += ldp, bias += ldb)
-        for (int64_t i = 0; i < n; i++) p[i] = fmaf(p[i], scale, bias[i]);
-}
-
-static void rope_f32(int64_t m, int64_t heads, int64_t dim, const float *angles, float *y,
-                     int64_t ldy)
-{
-    const int64_t half = dim / 2;
-    for (int64_t row = 0; row < m; row++, angles += dim, y += ldy)
-        for (int64_t head = 0; head < heads; head++) {
-            float *low = y + head * dim, *high = low + half;
-            for (int64_t i = 0; i < half; i++) {
-                float a = low[i], b = high[i], c = angles[i], s = angles[half + i];
-                low[i] = a * c - b * s;
-                high[i] = b * c + a * s;
-            }
-        }
-}
 
 static void narrow_f16(int64_t n, const float *x, uint16_t *y)
 {

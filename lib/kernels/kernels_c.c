@@ -181,6 +181,44 @@ static void scale_f32(int64_t n, const float *x, float divisor, float *y)
         y[i] = x[i] / divisor;
 }
 
+static void add_block_f32(int64_t m, int64_t n, const float *x, int64_t ldx, const float *bias,
+                          const float *scale, float *y, int64_t ldy)
+{
+    for (int64_t row = 0; row < m; row++, x += ldx, y += ldy)
+        for (int64_t i = 0; i < n; i++) {
+            float block = bias ? x[i] + bias[i] : x[i];
+            y[i] += scale ? block * scale[i] : block;
+        }
+}
+
+static void multiply_f32(int64_t m, int64_t n, const float *x, int64_t ldx, float *y, int64_t ldy)
+{
+    for (int64_t row = 0; row < m; row++, x += ldx, y += ldy)
+        for (int64_t i = 0; i < n; i++) y[i] *= x[i];
+}
+
+static void add_scores_f32(int64_t m, int64_t n, float *p, int64_t ldp, float scale,
+                           const float *bias, int64_t ldb)
+{
+    for (int64_t row = 0; row < m; row++, p += ldp, bias += ldb)
+        for (int64_t i = 0; i < n; i++) p[i] = fmaf(p[i], scale, bias[i]);
+}
+
+static void rope_f32(int64_t m, int64_t heads, int64_t dim, const float *angles, float *y,
+                     int64_t ldy)
+{
+    const int64_t half = dim / 2;
+    for (int64_t row = 0; row < m; row++, angles += dim, y += ldy)
+        for (int64_t head = 0; head < heads; head++) {
+            float *low = y + head * dim, *high = low + half;
+            for (int64_t i = 0; i < half; i++) {
+                float a = low[i], b = high[i], c = angles[i], s = angles[half + i];
+                low[i] = a * c - b * s;
+                high[i] = b * c + a * s;
+            }
+        }
+}
+
 /* ---- rows ------------------------------------------------------------------------------ */
 
 static float fold_sum(float *lanes)
@@ -299,6 +337,14 @@ static void resample_u8(int64_t n, int64_t taps, const uint8_t *x, int64_t ldx,
         for (int j = 0; j < EMB_LANES; j++) y[i + j] = resampled_level(sums[j]);
     }
     resample_rest(i, n, taps, x, ldx, weights, y);
+}
+
+static void resample_f32(int64_t n, int64_t taps, const float *x, int64_t ldx,
+                         const float *weights, float *y)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = 0.0f;
+    for (int64_t t = 0; t < taps; t++, x += ldx)
+        for (int64_t i = 0; i < n; i++) y[i] = fmaf(weights[t], x[i], y[i]);
 }
 
 const emb_kernels EMB_KERNELS_C = {

@@ -3,8 +3,6 @@
 #ifndef EMB_PIXELS_H
 #define EMB_PIXELS_H
 
-#include <math.h>
-
 #include "kernels.h"
 
 /* The corner of transpose_u8 from row i0 and column j0 on */
@@ -30,14 +28,6 @@ static inline void resample_rest(int64_t i0, int64_t n, int64_t taps, const uint
         for (int64_t t = 0; t < taps; t++) sum += (uint32_t)weights[t] * x[t * ldx + i];
         y[i] = resampled_level(sum);
     }
-}
-
-static void resample_f32(int64_t n, int64_t taps, const float *x, int64_t ldx,
-                         const float *weights, float *y)
-{
-    for (int64_t i = 0; i < n; i++) y[i] = 0.0f;
-    for (int64_t t = 0; t < taps; t++, x += ldx)
-        for (int64_t i = 0; i < n; i++) y[i] = fmaf(weights[t], x[i], y[i]);
 }
 
 static void look_up_u8(int64_t n, const uint8_t *x, const float *table, float *y)

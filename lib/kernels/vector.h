@@ -191,4 +191,57 @@ static void add_rows_f32(int64_t n, const float *a, const float *b, const float 
     }
 }
 
+static void add_block_f32(int64_t m, int64_t n, const float *x, int64_t ldx, const float *bias,
+                          const float *scale, float *y, int64_t ldy)
+{
+    for (int64_t row = 0; row < m; row++, x += ldx, y += ldy)
+        for (int64_t i = 0; i < n; i += WIDTH) {
+            vec added = load(x + i, n - i);
+            if (bias) added = added + load(bias + i, n - i);
+            if (scale) added = added * load(scale + i, n - i);
+            store(y + i, n - i, load(y + i, n - i) + added);
+        }
+}
+
+static void multiply_f32(int64_t m, int64_t n, const float *x, int64_t ldx, float *y, int64_t ldy)
+{
+    for (int64_t row = 0; row < m; row++, x += ldx, y += ldy)
+        for (int64_t i = 0; i < n; i += WIDTH) store(y + i, n - i, load(y + i, n - i) * load(x + i, n - i));
+}
+
+static void add_scores_f32(int64_t m, int64_t n, float *p, int64_t ldp, float scale,
+                           const float *bias, int64_t ldb)
+{
+    for (int64_t row = 0; row < m; row++, p += ldp, bias += ldb)
+        for (int64_t i = 0; i < n; i += WIDTH)
+            store(p + i, n - i, mul_add(load(p + i, n - i), set(scale), load(bias + i, n - i)));
+}
+
+static void rope_f32(int64_t m, int64_t heads, int64_t dim, const float *angles, float *y,
+                     int64_t ldy)
+{
+    const int64_t half = dim / 2;
+
+    for (int64_t row = 0; row < m; row++, angles += dim, y += ldy)
+        for (int64_t head = 0; head < heads; head++)
+            for (int64_t i = 0; i < half; i += WIDTH) {
+                float *const low = y + head * dim + i, *const high = low + half;
+                const int64_t left = half - i;
+                const vec a = load(low, left), b = load(high, left);
+                const vec c = load(angles + i, left), s = load(angles + half + i, left);
+                store(low, left, a * c - b * s);
+                store(high, left, b * c + a * s);
+            }
+}
+
+static void resample_f32(int64_t n, int64_t taps, const float *x, int64_t ldx,
+                         const float *weights, float *y)
+{
+    for (int64_t i = 0; i < n; i += WIDTH) {
+        vec sum = set(0.0f);
+        for (int64_t t = 0; t < taps; t++) sum = mul_add(set(weights[t]), load(x + t * ldx + i, n - i), sum);
+        store(y + i, n - i, sum);
+    }
+}
+
 #endif
