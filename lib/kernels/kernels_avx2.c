@@ -30,16 +30,18 @@ typedef __m256d dvec;
 
 INLINE dvec set_double(double x) { return _mm256_set1_pd(x); }
 INLINE dvec mul_add_double(dvec a, dvec b, dvec c) { return _mm256_fmadd_pd(a, b, c); }
-INLINE dvec low_half(vec x) { return _mm256_cvtps_pd(_mm256_castps256_ps128(x)); }
-INLINE dvec high_half(vec x) { return _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1)); }
-INLINE vec join(dvec low, dvec high)
+INLINE dvec load_double(const float *p, int64_t left)
 {
-    return _mm256_set_m128(_mm256_cvtpd_ps(high), _mm256_cvtpd_ps(low));
+    return _mm256_cvtps_pd(left >= 4 ? _mm_loadu_ps(p)
+                                     : _mm_maskload_ps(p, _mm256_castsi256_si128(first(left))));
 }
-INLINE dvec keep_double(dvec x, int64_t left)
+INLINE void store_double(float *p, int64_t left, dvec x)
 {
-    const __m128i mask = _mm256_castsi256_si128(first(left));
-    return left >= 4 ? x : _mm256_and_pd(x, _mm256_castsi256_pd(_mm256_cvtepi32_epi64(mask)));
+    const __m128 y = _mm256_cvtpd_ps(x);
+    if (left >= 4)
+        _mm_storeu_ps(p, y);
+    else
+        _mm_maskstore_ps(p, _mm256_castsi256_si128(first(left)), y);
 }
 INLINE double sum_of_doubles(dvec x)
 {

@@ -68,16 +68,17 @@ typedef __m512d dvec;
 
 INLINE dvec set_double(double x) { return _mm512_set1_pd(x); }
 INLINE dvec mul_add_double(dvec a, dvec b, dvec c) { return _mm512_fmadd_pd(a, b, c); }
-INLINE dvec low_half(vec x) { return _mm512_cvtps_pd(lower(x)); }
-INLINE dvec high_half(vec x) { return _mm512_cvtps_pd(upper(x)); }
-INLINE vec join(dvec low, dvec high)
+INLINE dvec load_double(const float *p, int64_t left)
 {
-    const __m256 first_eight = _mm512_cvtpd_ps(low);
-    return _mm512_insertf32x8(_mm512_castps256_ps512(first_eight), _mm512_cvtpd_ps(high), 1);
+    return _mm512_cvtps_pd(left >= 8 ? _mm256_loadu_ps(p) : _mm256_maskz_loadu_ps((__mmask8)first(left), p));
 }
-INLINE dvec keep_double(dvec x, int64_t left)
+INLINE void store_double(float *p, int64_t left, dvec x)
 {
-    return left >= 8 ? x : _mm512_maskz_mov_pd((__mmask8)first(left), x);
+    const __m256 y = _mm512_cvtpd_ps(x);
+    if (left >= 8)
+        _mm256_storeu_ps(p, y);
+    else
+        _mm256_mask_storeu_ps(p, (__mmask8)first(left), y);
 }
 INLINE double sum_of_doubles(dvec x)
 {

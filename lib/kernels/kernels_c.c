@@ -248,7 +248,8 @@ static float fold_max(float *lanes)
 static void layernorm_row(int64_t n, const float *x, const float *bias, const float *residual,
                           const float *gamma, const float *beta, float eps, bool centre, float *y)
 {
-    double sums[EMB_LANES] = {0}, squares[EMB_LANES] = {0}, mean, scale;
+    double sums[EMB_LANES] = {0}, squares[EMB_LANES] = {0};
+    emb_norm_steps steps;
 
     for (int64_t i = 0; i < n; i++) {
         float s = x[i];
@@ -258,15 +259,12 @@ static void layernorm_row(int64_t n, const float *x, const float *bias, const fl
             s += residual[i];
         y[i] = s;
         sums[i % EMB_LANES] += (double)s;
+        squares[i % EMB_LANES] = fma((double)s, (double)s, squares[i % EMB_LANES]);
     }
-    mean = centre ? fold_sum_double(sums) / (double)n : 0.0;
-    for (int64_t i = 0; i < n; i++) {
-        const double d = (double)y[i] - mean;
-        squares[i % EMB_LANES] = fma(d, d, squares[i % EMB_LANES]);
-    }
-    scale = 1.0 / sqrt(fold_sum_double(squares) / (double)n + (double)eps);
+    steps = emb_norm_of(centre ? fold_sum_double(sums) / (double)n : 0.0,
+                        fold_sum_double(squares) / (double)n, eps);
     for (int64_t i = 0; i < n; i++)
-        y[i] = (float)fma(((double)y[i] - mean) * scale, (double)gamma[i],
+        y[i] = (float)fma(fma((double)y[i], steps.scale, steps.shift), (double)gamma[i],
                           beta ? (double)beta[i] : 0.0);
 }
 

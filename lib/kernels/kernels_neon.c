@@ -28,12 +28,18 @@ typedef float64x2_t dvec;
 
 INLINE dvec set_double(double x) { return vdupq_n_f64(x); }
 INLINE dvec mul_add_double(dvec a, dvec b, dvec c) { return vfmaq_f64(c, a, b); }
-INLINE dvec low_half(vec x) { return vcvt_f64_f32(vget_low_f32(x)); }
-INLINE dvec high_half(vec x) { return vcvt_high_f64_f32(x); }
-INLINE vec join(dvec low, dvec high) { return vcvt_high_f32_f64(vcvt_f32_f64(low), high); }
-INLINE dvec keep_double(dvec x, int64_t left)
+INLINE dvec load_double(const float *p, int64_t left)
 {
-    return left >= 2 ? x : left < 1 ? vdupq_n_f64(0.0) : vsetq_lane_f64(0.0, x, 1);
+    const float32x2_t zero = vdup_n_f32(0.0f);
+    return vcvt_f64_f32(left >= 2 ? vld1_f32(p) : left < 1 ? zero : vld1_lane_f32(p, zero, 0));
+}
+INLINE void store_double(float *p, int64_t left, dvec x)
+{
+    const float32x2_t y = vcvt_f32_f64(x);
+    if (left >= 2)
+        vst1_f32(p, y);
+    else if (left == 1)
+        vst1_lane_f32(p, y, 0);
 }
 INLINE double sum_of_doubles(dvec x) { return vgetq_lane_f64(x, 0) + vgetq_lane_f64(x, 1); }
 
@@ -60,7 +66,7 @@ static void narrow_f64(int64_t n, const void *x, float *y)
     for (int64_t i = 0; i < n; i += 4) {
         double v[4] = {0};
         memcpy(v, (const char *)x + 8 * i, (size_t)EMB_MIN(n - i, 4) * 8);
-        store(y + i, n - i, join(vld1q_f64(v), vld1q_f64(v + 2)));
+        store(y + i, n - i, vcvt_high_f32_f64(vcvt_f32_f64(vld1q_f64(v)), vld1q_f64(v + 2)));
     }
 }
 

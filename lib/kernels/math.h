@@ -152,6 +152,19 @@ static inline float emb_gelu_near(float x, const float terms[EMB_GELU_NEAR_TERMS
     return from * fmaf(c, p, 0.5f);
 }
 
+/* A row of this mean and mean of squares, times scale, plus shift, has mean 0 and variance 1. */
+typedef struct {
+    double scale, shift;
+} emb_norm_steps;
+
+static inline emb_norm_steps emb_norm_of(double mean, double squares, float eps)
+{
+    const double variance = squares - mean * mean;
+    const double scale = 1.0 / sqrt((variance < 0 ? 0 : variance) + (double)eps);
+
+    return (emb_norm_steps){scale, -mean * scale};
+}
+
 static inline float emb_sigmoid(float x)
 {
     return 1.0f / (1.0f + emb_exp(-x));

@@ -5,9 +5,8 @@
  *   sum_of(x), largest_of(x)    its lanes folded by halves
  *   dvec                        WIDTH / 2 doubles
  *   set_double(x), mul_add_double(a, b, c)
- *   low_half(x), high_half(x)   widened
- *   join(low, high)             rounded
- *   keep_double(x, left)        x, with +0 in the lanes past the end
+ *   load_double(p, left), store_double(p, left, x)
+ *                               of floats, widened and rounded; as load and store
  *   sum_of_doubles(x)           its lanes folded by halves */
 #ifndef EMB_ROWS_H
 #define EMB_ROWS_H
@@ -50,67 +49,86 @@ INLINE double fold_sum_double(dvec *lanes)
     return sum_of_doubles(lanes[0]);
 }
 
-/* mean and 1 / deviation of a row y = x + bias + residual, which is written; centre: around the mean, or
- * around 0 */
-INLINE void measure_row(int64_t n, const float *x, const float *bias, const float *residual, float eps,
-                        const bool centre, float *y, dvec *mean, dvec *scale)
+/* y = x + bias + residual, and its share of a row's sums, of EMB_LANES numbers or those left */
+INLINE void measure_lanes(int64_t left, const float *x, const float *bias, const float *residual,
+                          const bool centre, float *y, dvec sums[2 * VECTORS], dvec squares[2 * VECTORS])
 {
-    dvec lanes[2 * VECTORS];
+#pragma GCC unroll 4
+    for (int i = 0; i < EMB_LANES; i += WIDTH) {
+        vec s = load(x + i, left - i);
+        if (bias) s = s + load(bias + i, left - i);
+        if (residual) s = s + load(residual + i, left - i);
+        store(y + i, left - i, s);
+    }
+#pragma GCC unroll 8
+    for (int v = 0; v < 2 * VECTORS; v++) {
+        const dvec s = load_double(y + v * HALF, left - v * HALF);
+        if (centre) sums[v] = sums[v] + s;
+        squares[v] = mul_add_double(s, s, squares[v]);
+    }
+}
+
+/* mean and mean of squares of a row y = x + bias + residual, which is written; the mean only if centre */
+INLINE void measure_row(int64_t n, const float *x, const float *bias, const float *residual, const bool centre,
+                        float *y, double *mean, double *squared)
+{
+    dvec sums[2 * VECTORS], squares[2 * VECTORS];
+    int64_t left = n;
 
 #pragma GCC unroll 8
-    for (int v = 0; v < 2 * VECTORS; v++) lanes[v] = set_double(0.0);
-    for (int64_t at = 0; at < n; at += EMB_LANES) {
-#pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) {
-            const int64_t i = at + v * WIDTH, left = n - i;
-            vec s = load(x + i, left);
-            if (bias) s = s + load(bias + i, left);
-            if (residual) s = s + load(residual + i, left);
-            store(y + i, left, s);
-            lanes[2 * v] = lanes[2 * v] + low_half(s);
-            lanes[2 * v + 1] = lanes[2 * v + 1] + high_half(s);
-        }
+    for (int v = 0; v < 2 * VECTORS; v++) sums[v] = squares[v] = set_double(0.0);
+    for (; left >= EMB_LANES; left -= EMB_LANES, x += EMB_LANES, y += EMB_LANES) {
+        measure_lanes(EMB_LANES, x, bias, residual, centre, y, sums, squares);
+        if (bias) bias += EMB_LANES;
+        if (residual) residual += EMB_LANES;
     }
-    *mean = set_double(centre ? fold_sum_double(lanes) / (double)n : 0.0);
-#pragma GCC unroll 8
-    for (int v = 0; v < 2 * VECTORS; v++) lanes[v] = set_double(0.0);
-    for (int64_t at = 0; at < n; at += EMB_LANES) {
+    if (left) measure_lanes(left, x, bias, residual, centre, y, sums, squares);
+    *mean = centre ? fold_sum_double(sums) / (double)n : 0.0;
+    *squared = fold_sum_double(squares) / (double)n;
+}
+
+/* y = (y scale + shift) gamma + beta, of as many numbers as a dvec has or those left */
+INLINE void apply_half(const int rows, int64_t left, const emb_norm_steps *steps, const float *gamma,
+                       const float *beta, float *y, int64_t ldy)
+{
+    const dvec g = load_double(gamma, left), b = beta ? load_double(beta, left) : set_double(0.0);
+
 #pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) {
-            const int64_t i = at + v * WIDTH, left = n - i;
-            const vec s = load(y + i, left);
-            const dvec low = keep_double(low_half(s) - *mean, left);
-            const dvec high = keep_double(high_half(s) - *mean, left - HALF);
-            lanes[2 * v] = mul_add_double(low, low, lanes[2 * v]);
-            lanes[2 * v + 1] = mul_add_double(high, high, lanes[2 * v + 1]);
-        }
+    for (int r = 0; r < rows; r++, y += ldy) {
+        const dvec scale = set_double(steps[r].scale), shift = set_double(steps[r].shift);
+        store_double(y, left, mul_add_double(mul_add_double(load_double(y, left), scale, shift), g, b));
     }
-    *scale = set_double(1.0 / sqrt(fold_sum_double(lanes) / (double)n + (double)eps));
 }
 
 /* Some rows share what is made of gamma and beta. */
+INLINE void apply_rows(const int rows, int64_t n, const emb_norm_steps *steps, const float *gamma,
+                       const float *beta, float *y, int64_t ldy)
+{
+    int64_t i = 0;
+
+    for (; i + HALF <= n; i += HALF) apply_half(rows, HALF, steps, gamma + i, beta ? beta + i : NULL, y + i, ldy);
+    if (i < n) apply_half(rows, n - i, steps, gamma + i, beta ? beta + i : NULL, y + i, ldy);
+}
+
 INLINE void norm_rows(int64_t m, int64_t n, const float *x, int64_t ldx, const float *bias,
                       const float *residual, int64_t ldr, const float *gamma, const float *beta,
                       float eps, const bool centre, float *y, int64_t ldy)
 {
     enum { ROWS_AT_ONCE = 4 };
+    double mean[ROWS_AT_ONCE], squared[ROWS_AT_ONCE];
+    emb_norm_steps steps[ROWS_AT_ONCE];
 
-    for (int64_t row = 0; row < m; row += ROWS_AT_ONCE) {
-        const int64_t rows = EMB_MIN(m - row, ROWS_AT_ONCE);
-        dvec mean[ROWS_AT_ONCE], scale[ROWS_AT_ONCE];
-
+    for (int64_t row = 0, rows; row < m; row += rows, y += rows * ldy) {
+        rows = EMB_MIN(m - row, ROWS_AT_ONCE);
         for (int64_t r = 0; r < rows; r++)
-            measure_row(n, x + (row + r) * ldx, bias, residual ? residual + (row + r) * ldr : NULL, eps,
-                        centre, y + (row + r) * ldy, &mean[r], &scale[r]);
-        for (int64_t i = 0; i < n; i += WIDTH) {
-            const vec g = load(gamma + i, n - i), b = beta ? load(beta + i, n - i) : set(0.0f);
-            const dvec low_g = low_half(g), high_g = high_half(g), low_b = low_half(b), high_b = high_half(b);
-            for (int64_t r = 0; r < rows; r++) {
-                float *const p = y + (row + r) * ldy + i;
-                const vec s = load(p, n - i);
-                store(p, n - i, join(mul_add_double((low_half(s) - mean[r]) * scale[r], low_g, low_b),
-                                     mul_add_double((high_half(s) - mean[r]) * scale[r], high_g, high_b)));
-            }
+            measure_row(n, x + (row + r) * ldx, bias, residual ? residual + (row + r) * ldr : NULL, centre,
+                        y + r * ldy, mean + r, squared + r);
+        for (int64_t r = 0; r < rows; r++) steps[r] = emb_norm_of(mean[r], squared[r], eps);
+        switch (rows) {
+        case 1: apply_rows(1, n, steps, gamma, beta, y, ldy); break;
+        case 2: apply_rows(2, n, steps, gamma, beta, y, ldy); break;
+        case 3: apply_rows(3, n, steps, gamma, beta, y, ldy); break;
+        default: apply_rows(4, n, steps, gamma, beta, y, ldy); break;
         }
     }
 }
