@@ -32,9 +32,12 @@ INLINE total start(const operands *o, int64_t row, int64_t column, __mmask16 las
                   : _mm512_setzero_ps();
 }
 
-INLINE void finish(const operands *o, int64_t row, int64_t column, __mmask16 last, total sums)
+INLINE void finish(const operands *o, const int rows, int64_t row, int64_t column, __mmask16 last,
+                   const total *sums, const int step)
 {
-    _mm512_mask_storeu_ps(o->c + row * o->ldc + column, last, sums);
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+        _mm512_mask_storeu_ps(o->c + (row + r) * o->ldc + column, last, sums[r * step]);
 }
 
 #include "dot_avx512.h"

@@ -6,8 +6,8 @@
  *   operands           a struct: what these look at
  *   start(o, row, column, last)
  *                      the sums of sixteen columns before anything is added; last: those there are
- *   finish(o, row, column, last, sums)
- *                      takes them to where results go */
+ *   finish(o, rows, row, column, last, sums, step)
+ *                      takes them to where results go: those of rows from row on are step apart */
 #ifndef EMB_DOT_AVX512_H
 #define EMB_DOT_AVX512_H
 
@@ -46,10 +46,9 @@ INLINE void tile(const int rows, const int panels, const block *b, int64_t row)
             DOT(sums[i], _mm512_set1_epi32(group), _mm512_load_si512(w + i % panels * b->ldw));
         }
     }
-#pragma GCC unroll 24
-    for (int i = 0; i < rows * panels; i++)
-        finish(b->o, row + i / panels, b->column + i % panels * EMB_PANEL,
-               i % panels == panels - 1 ? b->last : 0xffff, sums[i]);
+#pragma GCC unroll 3
+    for (int j = 0; j < panels; j++)
+        finish(b->o, rows, row, b->column + j * EMB_PANEL, j == panels - 1 ? b->last : 0xffff, sums + j, panels);
 }
 
 INLINE void tile_rows(int64_t rows, const int panels, const block *b, int64_t row)

@@ -16,6 +16,12 @@ INLINE total start(const operands *o, int64_t row, int64_t column, __mmask16 las
     return _mm512_setzero_si512();
 }
 
+INLINE void finish(const operands *o, const int rows, int64_t row, int64_t column, __mmask16 last,
+                   const total *sums, const int step)
+{
+    finish_rows(false, o, rows, row, column, last, sums, step);
+}
+
 #include "dot_avx512.h"
 
 void emb_gemm_i16_avx512vnni(int64_t m, int64_t n, int64_t k, const emb_rows_i16 *a,

@@ -18,10 +18,11 @@
  *     127 / its largest absolute value, scale = that value / 127 / parts;
  *   - where range or that value is below 2^-100, scale is 0 and so are all numbers; in a row with
  *     infinities or NaN, or a range beyond floats, scale is NaN and the numbers are 0;
- *   - the sum for a result is that of (u - zero) * w;
+ *   - the sum for a result is that of (u - 128) * w, and the zero counts less 128: fma(-zero, sum of w,
+ *     (float)sum);
  *   - of 16 bits, rows of both sides become what weights do above, with emb_int16_most(k) in place of 127;
  *     scale is divided by parts for weights alone;
- *   - a result is (float)sum * (row scale * column scale), then + bias, each operation rounded. */
+ *   - a result is fma((float)sum * row scale, column scale, bias), or 0 for the bias that is not there. */
 #ifndef EMB_INT8_H
 #define EMB_INT8_H
 
@@ -30,13 +31,17 @@
 #include "../base/base.h"
 
 #define EMB_INT8_MAX_K (INT64_C(1) << 16) /* longer sums could leave 32 bits */
+enum {
+    EMB_INT8_MIDDLE = 128, /* taken off each u, so that it has a sign */
+    EMB_INT8_TOGETHER = 4  /* rows of activations that are rounded at once: none waits for another's range */
+};
 
 /* Activations. */
 typedef struct emb_rows_i8 {
     uint8_t *data; /* [m][ld], ld >= emb_int8_depth(k), 0 from k on */
     int64_t ld;
-    float *scales;  /* [m] */
-    int32_t *zeros; /* [m] */
+    float *scales; /* [m] */
+    float *zeros;  /* [m]: whole numbers, what becomes of 0 less EMB_INT8_MIDDLE */
 } emb_rows_i8;
 
 /* Weights of n outputs. The spare columns of the last panel are zero. */
@@ -100,12 +105,11 @@ static inline void emb_int8_turn_level(int64_t k, int64_t distance, float *row)
 
 /* How the numbers of a row become whole. inverse 0: they are all 0. */
 typedef struct emb_int8_steps {
-    float scale, inverse, offset; /* offset: EMB_INT8_ROUND + zero */
-    int32_t zero;
+    float scale, inverse, offset, zero; /* offset: EMB_INT8_ROUND + zero */
 } emb_int8_steps;
 static inline emb_int8_steps emb_int8_steps_of(float range, float levels, float low)
 {
-    emb_int8_steps s = {0.0f, 0.0f, EMB_INT8_ROUND, 0};
+    emb_int8_steps s = {0.0f, 0.0f, EMB_INT8_ROUND, 0.0f};
 
     if (!(range <= 0x1.fffffep127f)) {
         s.scale = NAN;
@@ -113,7 +117,7 @@ static inline emb_int8_steps emb_int8_steps_of(float range, float levels, float 
         s.scale = range / levels;
         s.inverse = levels / range;
         s.offset = fmaf(-low, s.inverse, EMB_INT8_ROUND);
-        s.zero = (int32_t)(s.offset - EMB_INT8_ROUND);
+        s.zero = s.offset - EMB_INT8_ROUND;
     }
     return s;
 }
@@ -143,7 +147,8 @@ static inline emb_int8_steps emb_int16_of_weights(float low, float high, int64_t
 /* What makes results of sums, and where they go: vector kernels of either width finish by these. */
 typedef struct emb_int8_results {
     const float *row_scales, *scales; /* of rows, of outputs */
-    const int32_t *zeros, *sums;      /* likewise; NULL: no zeros */
+    const float *zeros;               /* of rows; NULL: none */
+    const int32_t *sums;              /* of outputs, where there are zeros */
     const float *bias;                /* or NULL */
     float *c;
     int64_t n, ldc;
@@ -161,12 +166,13 @@ static inline emb_int8_results emb_results_of_i16(const emb_rows_i16 *a, const e
 
 /* Kernels, the entries of emb_kernels:
  * quantize_rows: x[m][k] -> out, and fine if that is not NULL; k <= EMB_INT8_MAX_K; factors[k] or NULL;
- *   row[k] is scratch.
- * pack_rows_i8, pack_rows_i16: weights b[n][k] -> panels, all of the last one; factors and row as above.
+ *   rows[EMB_INT8_TOGETHER][k] is scratch.
+ * pack_rows_i8, pack_rows_i16: weights b[n][k] -> panels, all of the last one; factors as above; row[k] is
+ *   scratch.
  * gemm_i8, gemm_i16: c[m][n] = a w + bias; bias may be NULL. Only columns < n of c are written. */
 #define EMB_INT8_ROWS(isa)                                                                          \
     void emb_quantize_rows_##isa(int64_t m, int64_t k, const float *x, int64_t ldx,                 \
-                                 const float *factors, float *row, const emb_rows_i8 *out,          \
+                                 const float *factors, float *rows, const emb_rows_i8 *out,         \
                                  const emb_rows_i16 *fine);                                         \
     void emb_pack_rows_i8_##isa(int64_t n, int64_t k, const float *b, int64_t ldb,                  \
                                 const float *factors, float *row, const emb_panels_i8 *w);          \

@@ -10,7 +10,6 @@
 
 #include "int8_avx512.h"
 
-INLINE vec mul_add(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 INLINE vec least(vec a, vec b) { return _mm512_min_ps(a, b); }
 INLINE vec most(vec a, vec b) { return _mm512_max_ps(a, b); }
 INLINE vec where_less(vec a, vec b, vec x, vec y)
@@ -48,12 +47,18 @@ EMB_ROWS_OF(avx512vnni)
 /* Around the intrinsic gcc 12 copies every sum twice, which takes as long again. */
 #define DOT(sums, u, w) __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(u), "v"(w))
 
-/* What the zeros in the bytes of a will add */
+/* What comes of EMB_INT8_MIDDLE, which is in no byte yet */
 INLINE total start(const operands *o, int64_t row, int64_t column, __mmask16 last)
 {
-    (void)last;
-    return _mm512_mullo_epi32(_mm512_set1_epi32(-o->zeros[row]),
-                              _mm512_loadu_si512(o->sums + column));
+    (void)row, (void)last;
+    const total sums = _mm512_loadu_si512(o->sums + column);
+    return _mm512_mullo_epi32(sums, _mm512_set1_epi32(-EMB_INT8_MIDDLE));
+}
+
+INLINE void finish(const operands *o, const int rows, int64_t row, int64_t column, __mmask16 last,
+                   const total *sums, const int step)
+{
+    finish_rows(true, o, rows, row, column, last, sums, step);
 }
 
 #include "dot_avx512.h"

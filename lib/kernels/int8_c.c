@@ -37,16 +37,16 @@ static int32_t whole(const float *row, int64_t i, int64_t k, emb_int8_steps s)
 }
 
 void emb_quantize_rows_c(int64_t m, int64_t k, const float *x, int64_t ldx, const float *factors,
-                         float *row, const emb_rows_i8 *out, const emb_rows_i16 *fine)
+                         float *rows, const emb_rows_i8 *out, const emb_rows_i16 *fine)
 {
     for (int64_t r = 0; r < m; r++, x += ldx) {
-        float low, high;
+        float *row = rows, low, high;
 
         prepare(k, x, factors, row, &low, &high);
         const emb_int8_steps s = emb_int8_of_activations(low, high);
         const emb_int8_steps t = emb_int16_of_activations(low, high, k);
         out->scales[r] = s.scale;
-        out->zeros[r] = s.zero;
+        out->zeros[r] = s.zero - EMB_INT8_MIDDLE;
         for (int64_t i = 0; i < emb_int8_depth(k); i++)
             out->data[r * out->ld + i] = (uint8_t)whole(row, i, k, s);
         if (!fine)
@@ -95,18 +95,18 @@ void emb_pack_rows_i16_c(int64_t n, int64_t k, const float *b, int64_t ldb, cons
     }
 }
 
-/* Sums of up to 518 products, of 255 * 127 each at most, are exact as floats, which every CPU is quick with;
+/* Sums of up to 1032 products, of 128 * 127 each at most, are exact as floats, which every CPU is quick with;
  * some rows share what is made of the weights. */
 enum { BLOCK = EMB_K_BLOCK_MAX, ROWS = 8, FOURS = EMB_PANEL / 4 };
 typedef float four __attribute__((vector_size(16)));
 
-/* sums[16] += a row x a panel, of count numbers, a zero taken off those of the row */
-static void add_products(int64_t count, const uint8_t *u, int32_t zero, const float *panel, int32_t *sums)
+/* sums[16] += a row x a panel, of count numbers */
+static void add_products(int64_t count, const uint8_t *u, const float *panel, int32_t *sums)
 {
     four partial[FOURS] = {{0}}, w;
 
     for (int64_t i = 0; i < count; i++) {
-        const float x = (float)(u[i] - zero);
+        const float x = (float)(u[i] - EMB_INT8_MIDDLE);
 #pragma GCC unroll 4
         for (int j = 0; j < FOURS; j++) {
             memcpy(&w, panel + i * EMB_PANEL + 4 * j, sizeof w);
@@ -130,7 +130,7 @@ static void panel_sums(int64_t rows, int64_t depth, const emb_rows_i8 *a, int64_
                 for (int p = 0; p < 4; p++)
                     wide[(i + p) * EMB_PANEL + j] = panel[(at + i) * EMB_PANEL + 4 * j + p];
         for (int64_t r = 0; r < rows; r++)
-            add_products(count, a->data + (row + r) * a->ld + at, a->zeros[row + r], wide, sums[r]);
+            add_products(count, a->data + (row + r) * a->ld + at, wide, sums[r]);
     }
 }
 
@@ -146,8 +146,8 @@ void emb_gemm_i8_c(int64_t m, int64_t n, int64_t k, const emb_rows_i8 *a, const 
             panel_sums(rows, depth, a, row, w->data + first * depth, sums);
             for (int64_t r = row; r < row + rows; r++)
                 for (int64_t j = first; j < first + columns; j++) {
-                    const float y = (float)sums[r - row][j - first] * (a->scales[r] * w->scales[j]);
-                    c[r * ldc + j] = bias ? y + bias[j] : y;
+                    const float sum = fmaf(-a->zeros[r], (float)w->sums[j], (float)sums[r - row][j - first]);
+                    c[r * ldc + j] = fmaf(sum * a->scales[r], w->scales[j], bias ? bias[j] : 0.0f);
                 }
         }
 }
@@ -166,8 +166,8 @@ void emb_gemm_i16_c(int64_t m, int64_t n, int64_t k, const emb_rows_i16 *a, cons
                 for (int j = 0; j < EMB_PANEL; j++)
                     sums[j] += (uint32_t)(x[i] * panel[2 * j]) + (uint32_t)(x[i + 1] * panel[2 * j + 1]);
             for (int64_t j = first; j < EMB_MIN(n, first + EMB_PANEL); j++) {
-                const float y = (float)(int32_t)sums[j - first] * (a->scales[row] * w->scales[j]);
-                c[row * ldc + j] = bias ? y + bias[j] : y;
+                const float sum = (float)(int32_t)sums[j - first];
+                c[row * ldc + j] = fmaf(sum * a->scales[row], w->scales[j], bias ? bias[j] : 0.0f);
             }
         }
 }

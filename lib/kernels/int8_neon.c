@@ -24,11 +24,11 @@ EMB_ROWS_OF(neon)
 
 /* ---- products ------------------------------------------------------------------------------- */
 
-enum { ROWS = 2, OFFSET = 128 };
+enum { ROWS = 2 };
 
 INLINE int8x16_t signed_four(const uint8_t *u)
 {
-    return vreinterpretq_s8_u8(veorq_u8(four_of(u), vdupq_n_u8(OFFSET)));
+    return vreinterpretq_s8_u8(veorq_u8(four_of(u), vdupq_n_u8(EMB_INT8_MIDDLE)));
 }
 
 /* sums[rows][16] of one panel. A vector of sums holds two for each of two columns. */
@@ -86,6 +86,6 @@ void emb_gemm_i8_neon(int64_t m, int64_t n, int64_t k, const emb_rows_i8 *a,
 
             if (rows == ROWS) tile(ROWS, depth, a, row, panel, twos);
             else tile(1, depth, a, row, panel, twos);
-            finish_twos(&out, row, rows, column, OFFSET, twos);
+            finish_twos(&out, row, rows, column, EMB_INT8_MIDDLE, twos);
         }
 }

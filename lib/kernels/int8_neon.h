@@ -8,18 +8,20 @@
 enum { QUARTERS = EMB_PANEL / WIDTH, EIGHTHS = 2 * QUARTERS };
 
 /* sums: of (u - offset) * w, u a number of the row */
-INLINE void finish(const emb_int8_results *r, int64_t row, int64_t column, int32_t offset,
+INLINE void finish(const emb_int8_results *r, int64_t row, int64_t column, const int32_t offset,
                    const int32x4_t sums[QUARTERS])
 {
 #pragma GCC unroll 4
     for (int j = 0; j < QUARTERS; j++) {
         const int64_t i = column + j * WIDTH, left = r->n - i;
-        int32x4_t sum = sums[j];
-        if (r->zeros) sum = vmlsq_n_s32(sum, vld1q_s32(r->sums + i), r->zeros[row] - offset);
-        const vec scale = vld1q_f32(r->scales + i) * set(r->row_scales[row]);
-        vec y = vcvtq_f32_s32(sum) * scale;
-        if (r->bias) y = y + load(r->bias + i, left);
-        store(r->c + row * r->ldc + i, left, y);
+        const vec bias = r->bias ? load(r->bias + i, left) : set(0.0f);
+        vec y = vcvtq_f32_s32(sums[j]);
+        if (r->zeros) {
+            const int32x4_t all = vld1q_s32(r->sums + i);
+            const int32x4_t sum = vmlsq_n_s32(sums[j], all, EMB_INT8_MIDDLE - offset);
+            y = mul_add(set(-r->zeros[row]), vcvtq_f32_s32(all), vcvtq_f32_s32(sum));
+        }
+        store(r->c + row * r->ldc + i, left, mul_add(y * set(r->row_scales[row]), vld1q_f32(r->scales + i), bias));
     }
 }
 

@@ -6,7 +6,7 @@
 #error "compile this file with the flags of ISA_neondot in the Makefile"
 #endif
 
-enum { ROWS = 5, OFFSET = 128 };
+enum { ROWS = 5 };
 
 /* sums[rows][16] of one panel */
 INLINE void tile(const int rows, int64_t depth, const emb_rows_i8 *a, int64_t row,
@@ -23,7 +23,7 @@ INLINE void tile(const int rows, int64_t depth, const emb_rows_i8 *a, int64_t ro
         for (int j = 0; j < QUARTERS; j++) w[j] = vld1q_s8(panel + 16 * j);
 #pragma GCC unroll 5
         for (int r = 0; r < rows; r++) {
-            const uint8x16_t four = veorq_u8(four_of(u + r * a->ld), vdupq_n_u8(OFFSET));
+            const uint8x16_t four = veorq_u8(four_of(u + r * a->ld), vdupq_n_u8(EMB_INT8_MIDDLE));
 #pragma GCC unroll 4
             for (int j = 0; j < QUARTERS; j++)
                 sums[r][j] = vdotq_s32(sums[r][j], w[j], vreinterpretq_s8_u8(four));
@@ -55,6 +55,6 @@ void emb_gemm_i8_neondot(int64_t m, int64_t n, int64_t k, const emb_rows_i8 *a,
 
             rows = (m - row) / (tiles - i);
             tile_rows(rows, depth, a, row, w->data + column * depth, sums);
-            for (int64_t r = 0; r < rows; r++) finish(&out, row + r, column, OFFSET, sums[r]);
+            for (int64_t r = 0; r < rows; r++) finish(&out, row + r, column, EMB_INT8_MIDDLE, sums[r]);
         }
 }

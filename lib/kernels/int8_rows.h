@@ -122,6 +122,13 @@ static void turn(int64_t k, const float *x, const float *factors, float *row, fl
     *high = fold_most(e.none) > 0.0f ? INFINITY : fold_most(e.highest);
 }
 
+INLINE void store_some(const bool shorts, int64_t left, const float *row, emb_int8_steps s, char *out)
+{
+    const vec x = mul_add(load(row, left), set(s.inverse), set(s.offset));
+    if (shorts) store_shorts(out, left, x);
+    else store_bytes(out, left, x);
+}
+
 /* row[k] as whole numbers, of 16 bits if they are shorts, and zeros up to depth; out may be row */
 INLINE void store_whole(const bool shorts, int64_t k, int64_t depth, const float *row, emb_int8_steps s,
                         void *out)
@@ -133,30 +140,33 @@ INLINE void store_whole(const bool shorts, int64_t k, int64_t depth, const float
         memset(p, 0, (size_t)(depth * size));
         return;
     }
-    for (int64_t i = 0; i < k; i += WIDTH) {
-        const vec x = mul_add(load(row + i, k - i), set(s.inverse), set(s.offset));
-        if (shorts) store_shorts(p + i * 2, k - i, x);
-        else store_bytes(p + i, k - i, x);
-    }
-    for (int64_t i = k * size; i < depth * size; i++) p[i] = 0;
+    int64_t i = 0;
+    for (; i + WIDTH <= k; i += WIDTH) store_some(shorts, WIDTH, row + i, s, p + i * size);
+    if (i < k) store_some(shorts, k - i, row + i, s, p + i * size);
+    for (i = k * size; i < depth * size; i++) p[i] = 0;
 }
 
 static void quantize_rows(int64_t m, int64_t k, const float *x, int64_t ldx, const float *factors,
-                          float *row, const emb_rows_i8 *out, const emb_rows_i16 *fine)
+                          float *rows, const emb_rows_i8 *out, const emb_rows_i16 *fine)
 {
-    for (int64_t r = 0; r < m; r++, x += ldx) {
-        float low, high;
+    float low[EMB_INT8_TOGETHER], high[EMB_INT8_TOGETHER];
 
-        turn(k, x, factors, row, &low, &high);
-        const emb_int8_steps s = emb_int8_of_activations(low, high);
-        out->scales[r] = s.scale;
-        out->zeros[r] = s.zero;
-        store_whole(false, k, emb_int8_depth(k), row, s, out->data + r * out->ld);
-        if (!fine)
-            continue;
-        const emb_int8_steps t = emb_int16_of_activations(low, high, k);
-        fine->scales[r] = t.scale;
-        store_whole(true, k, emb_int16_depth(k), row, t, fine->data + r * fine->ld);
+    for (int64_t first = 0; first < m; first += EMB_INT8_TOGETHER) {
+        const int64_t count = EMB_MIN(m - first, EMB_INT8_TOGETHER);
+        for (int64_t i = 0; i < count; i++)
+            turn(k, x + (first + i) * ldx, factors, rows + i * k, low + i, high + i);
+        for (int64_t i = 0; i < count; i++) {
+            const emb_int8_steps s = emb_int8_of_activations(low[i], high[i]);
+            const int64_t r = first + i;
+            out->scales[r] = s.scale;
+            out->zeros[r] = s.zero - EMB_INT8_MIDDLE;
+            store_whole(false, k, emb_int8_depth(k), rows + i * k, s, out->data + r * out->ld);
+            if (!fine)
+                continue;
+            const emb_int8_steps t = emb_int16_of_activations(low[i], high[i], k);
+            fine->scales[r] = t.scale;
+            store_whole(true, k, emb_int16_depth(k), rows + i * k, t, fine->data + r * fine->ld);
+        }
     }
 }
 
@@ -208,10 +218,10 @@ static void pack_rows_i16(int64_t n, int64_t k, const float *b, int64_t ldb, con
 /* The entries of emb_kernels that all this makes */
 #define EMB_ROWS_OF(isa)                                                                            \
     void emb_quantize_rows_##isa(int64_t m, int64_t k, const float *x, int64_t ldx,                 \
-                                 const float *factors, float *row, const emb_rows_i8 *out,          \
+                                 const float *factors, float *rows, const emb_rows_i8 *out,         \
                                  const emb_rows_i16 *fine)                                          \
     {                                                                                               \
-        quantize_rows(m, k, x, ldx, factors, row, out, fine);                                       \
+        quantize_rows(m, k, x, ldx, factors, rows, out, fine);                                      \
     }                                                                                               \
     void emb_pack_rows_i8_##isa(int64_t n, int64_t k, const float *b, int64_t ldb,                  \
                                 const float *factors, float *row, const emb_panels_i8 *w)           \

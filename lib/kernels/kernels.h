@@ -71,7 +71,7 @@ typedef struct emb_kernels {
 
     /* whole numbers: int8.h */
     void (*quantize_rows)(int64_t m, int64_t k, const float *x, int64_t ldx,
-                          const float *factors, float *row, const emb_rows_i8 *out,
+                          const float *factors, float *rows, const emb_rows_i8 *out,
                           const emb_rows_i16 *fine);
     void (*pack_rows_i8)(int64_t n, int64_t k, const float *b, int64_t ldb,
                          const float *factors, float *row, const emb_panels_i8 *w);

@@ -15,7 +15,7 @@ enum {
     SHARED_NUMBERS = 1 << 15 /* fewer are rounded before other threads have woken */
 };
 typedef struct {
-    float *row;        /* [k]: of one row while it is rounded */
+    float *turned;     /* [EMB_INT8_TOGETHER][k]: of rows while they are rounded */
     emb_rows_i8 rows;  /* [INT8_ROWS] */
     emb_rows_i16 fine; /* [INT8_ROWS], or without data */
 } int8_scratch;
@@ -26,9 +26,9 @@ static size_t cut_scratch(int64_t k, bool fine, void *memory, size_t size, int8_
     emb_arena_init(&arena, memory, size);
     s->rows.ld = emb_int8_depth(k);
     s->fine.ld = fine ? emb_int16_depth(k) : 0;
-    s->row = emb_arena_take(&arena, (size_t)k, sizeof(float));
+    s->turned = emb_arena_take(&arena, (size_t)k, EMB_INT8_TOGETHER * sizeof(float));
     s->rows.scales = emb_arena_take(&arena, INT8_ROWS, sizeof(float));
-    s->rows.zeros = emb_arena_take(&arena, INT8_ROWS, sizeof(int32_t));
+    s->rows.zeros = emb_arena_take(&arena, INT8_ROWS, sizeof(float));
     s->rows.data = emb_arena_take(&arena, INT8_ROWS, (size_t)s->rows.ld);
     s->fine.scales = emb_arena_take(&arena, INT8_ROWS, sizeof(float));
     s->fine.data = emb_arena_take(&arena, INT8_ROWS, (size_t)s->fine.ld * sizeof(int16_t));
@@ -149,7 +149,7 @@ static void round_part(void *arg, int64_t index)
     const emb_rows_i16 fine = fine_from(&r->out->fine, row);
 
     j->device->kernels->quantize_rows(rows, w->k, j->x + row * j->ldx, j->ldx, w->factors,
-                                      scratch_of(j->device, w, index).row, &out,
+                                      scratch_of(j->device, w, index).turned, &out,
                                       has_fine(w) ? &fine : NULL);
 }
 

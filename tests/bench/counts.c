@@ -72,8 +72,8 @@ static void attention(void)
 
 static _Alignas(64) int8_t panels[HIDDEN * WIDE + 64];
 static _Alignas(64) uint8_t rounded[ROWS * HIDDEN + 64];
-static int32_t panel_sums[WIDE], zeros[ROWS];
-static float panel_scales[WIDE], scales[ROWS], row[HIDDEN];
+static int32_t panel_sums[WIDE];
+static float panel_scales[WIDE], scales[ROWS], zeros[ROWS], row[EMB_INT8_TOGETHER * HIDDEN];
 static const emb_panels_i8 whole = {.data = panels, .scales = panel_scales, .sums = panel_sums};
 static const emb_rows_i8 rows = {rounded, HIDDEN, scales, zeros};
 static _Alignas(64) int16_t fine_panels[HIDDEN * HIDDEN + 32], fine_rounded[ROWS * HIDDEN];

@@ -162,7 +162,7 @@ static void check_quantize(const emb_kernels *kernels)
     for (int64_t round = 0; round < ROUNDS; round++) {
         const int64_t m = 1 + below(5), k = some_length(round), ld = k + below(20);
         const float *x = numbers(0, m, k, ld, (int)below(KINDS));
-        float *row = guarded(1, k * 4), *factors = guarded(8, k * 4);
+        float *rows = guarded(1, EMB_INT8_TOGETHER * k * 4), *factors = guarded(8, k * 4);
         const emb_rows_i8 found = rows_in(2, m, k);
         emb_rows_i8 expected = rows_in(5, m, k);
 
@@ -178,10 +178,10 @@ static void check_quantize(const emb_kernels *kernels)
         fine_expected.scales = guarded(12, m * 4);
         memset(slots[9], 0x5a, SLOT_BYTES);
         memset(slots[11], 0x5a, SLOT_BYTES);
-        kernels->quantize_rows(m, k, x, ld, factors, row, &found, round % 3 ? &fine : NULL);
-        plain->quantize_rows(m, k, x, ld, factors, row, &expected, round % 3 ? &fine_expected : NULL);
+        kernels->quantize_rows(m, k, x, ld, factors, rows, &found, round % 3 ? &fine : NULL);
+        plain->quantize_rows(m, k, x, ld, factors, rows, &expected, round % 3 ? &fine_expected : NULL);
         same_floats("scales", m, found.scales, expected.scales);
-        same_bytes("zeros", m * 4, found.zeros, expected.zeros);
+        same_floats("zeros", m, found.zeros, expected.zeros);
         same_bytes("quantize_rows", SLOT_BYTES, slots[2], slots[5]); /* and nothing outside */
         same_bytes("quantize_rows, 16 bits", SLOT_BYTES, slots[9], slots[11]);
         if (round % 3) same_floats("scales, 16 bits", m, fine.scales, fine_expected.scales);
@@ -226,7 +226,7 @@ static void fill_extremes(int64_t round, int64_t m, int64_t n, int64_t k, const 
 
     for (int64_t r = 0; r < m; r++) {
         a->scales[r] = uniform();
-        a->zeros[r] = kind == 0 ? (int32_t)below(256) : below(2) ? 0 : 255;
+        a->zeros[r] = (float)((kind == 0 ? below(256) : below(2) ? 0 : 255) - EMB_INT8_MIDDLE);
         for (int64_t i = 0; i < depth; i++)
             a->data[r * a->ld + i] = (uint8_t)(kind == 0 ? below(256) : kind == 1 ? 0 : below(2) * 255);
     }
@@ -307,7 +307,7 @@ static void check_longest(const emb_kernels *kernels)
     memset(a.data, 255, K);
     memset(aligned.data, 127, K * 16);
     a.scales[0] = 1.0f;
-    a.zeros[0] = 0;
+    a.zeros[0] = -EMB_INT8_MIDDLE;
     for (int j = 0; j < 16; j++) {
         w.scales[j] = 1.0f;
         w.sums[j] = 127 * K;
@@ -325,7 +325,7 @@ static void test_product_is_close(void **unused)
     for (int64_t round = 0; round < 40; round++) {
         const int64_t m = 5, n = 21, k = some_length(80 + round);
         float *x = guarded(0, m * k * 4), *b = guarded(1, n * k * 4);
-        float *row = guarded(2, k * 4), *c = guarded(9, m * n * 4), *fine_c = guarded(10, m * n * 4);
+        float *row = guarded(2, EMB_INT8_TOGETHER * k * 4), *c = guarded(9, m * n * 4), *fine_c = guarded(10, m * n * 4);
         const emb_rows_i8 a = rows_in(3, m, k);
         const emb_panels_i8 w = panels_in(6, n, k);
         const emb_rows_i16 fine_a = fine_rows_in(11, m, k);
@@ -361,10 +361,10 @@ static void test_product_is_close(void **unused)
 static void test_rows_without_scale(void **unused)
 {
     enum { K = 48 };
-    float x[5][K] = {{0}}, row[K], c[5][16], weights[1][K];
+    float x[5][K] = {{0}}, row[EMB_INT8_TOGETHER * K], c[5][16], weights[1][K];
     uint8_t u[5 * K];
-    float scales[5], w_scales[16];
-    int32_t zeros[5], w_sums[16];
+    float scales[5], zeros[5], w_scales[16];
+    int32_t w_sums[16];
     _Alignas(64) int8_t panel[K * 16];
     const emb_rows_i8 a = {u, K, scales, zeros};
     const emb_panels_i8 w = {panel, w_scales, w_sums};
