@@ -54,6 +54,16 @@ static void layernorm(void)
     kernels->layernorm_f32(ROWS, HIDDEN, x, HIDDEN, bias, y, HIDDEN, bias, bias, 1e-12f, y, HIDDEN);
 }
 
+static void add_block(void)
+{
+    kernels->add_block_f32(ROWS, HIDDEN, x, HIDDEN, bias, NULL, y, HIDDEN);
+}
+
+static void rope(void)
+{
+    kernels->rope_f32(ROWS, HEADS, HIDDEN / HEADS, x, y, HIDDEN);
+}
+
 static void softmax(void)
 {
     kernels->softmax_f32(ROWS, ROWS, y, ROWS, 0.125f, sums);
@@ -145,7 +155,8 @@ static const struct {
     void (*work)(void);
 } cases[] = {{"gemm_f32 8x384x1536", gemm_8}, {"gemm_f32 128x384x1536", gemm_128}, {"gelu 128x1536", gelu},
              {"gelu_near 128x1536", gelu_near},
-             {"layernorm 128x384", layernorm}, {"softmax 128x128", softmax}, {"attention 128x12x32", attention},
+             {"layernorm 128x384", layernorm}, {"add_block 128x384", add_block}, {"rope 128x12x32", rope},
+             {"softmax 128x128", softmax}, {"attention 128x12x32", attention},
              {"quantize 128x384", quantize}, {"gemm_i8 128x384x1536", gemm_int8},
              {"gemm_i16 128x384x384", gemm_int16},
              {"resample_u8 56x4096", resample}, {"tokenize 30 texts", tokenize}, {"encode 3 texts", encode}};
