@@ -5,6 +5,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 BUILD=${BUILD:-build/release} SAN=${SAN:-} BLAS=${BLAS:-dlopen}
 export EMBED="$BUILD/embed"
+case $SAN in *thread*) export OPENBLAS_NUM_THREADS=1 ;; esac # its own threads are none that a sanitizer sees through
 model=tests/data/models/bert
 passed=0 failed=0
 log=$(mktemp) && reranker=$(mktemp -d) || exit 1
