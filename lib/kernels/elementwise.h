@@ -3,8 +3,6 @@
 #ifndef EMB_ELEMENTWISE_H
 #define EMB_ELEMENTWISE_H
 
-#include <math.h>
-
 #include "kernels.h"
 #include "math.h"
 

@@ -18,7 +18,7 @@ INLINE __mmask16 first(int64_t left)
     return (__mmask16)(left >= 16 ? 0xffff : (1 << left) - 1);
 }
 
-/* Of some rows and sixteen columns; zeros: there are any */
+/* Of some rows, whose sums are step apart, and sixteen columns; zeros: there are any */
 INLINE void finish_rows(const bool zeros, const operands *o, const int rows, int64_t row, int64_t column,
                         __mmask16 last, const total *sums, const int step)
 {
