@@ -121,7 +121,23 @@ static void narrow_f64(int64_t n, const void *x, float *y)
 
 /* ---- products ------------------------------------------------------------------------------- */
 
-enum { PANELS = 3, ROWS = 8 /* of one tile, at most: registers hold their sums */ };
+/* Of tiles, whose sums registers hold: 6 rows x 4 panels or 8 x 3 at most. A step of k loads one number of
+ * each row and one vector of each panel, and loads are what is scarce: ten of them for 24 multiply-adds of
+ * 6 x 4, eleven of 8 x 3, twenty of 8 x 2 for 32. Fewer than MANY_ROWS would leave tiles of 6 half empty. */
+enum { PANELS = 4, ROWS = 8, TALL = 6, SUMS = 24, MANY_ROWS = 20 };
+
+static int64_t tiles_of(int64_t rows, int64_t panels)
+{
+    const int64_t most = panels == PANELS ? TALL : ROWS;
+    return (rows + most - 1) / most;
+}
+
+/* Panels of the next tiles, of those left; none stays alone behind others. */
+static int64_t panels_of(int64_t rows, int64_t left)
+{
+    const int64_t most = rows < MANY_ROWS ? PANELS - 1 : PANELS;
+    return left == most + 1 ? most - 1 : EMB_MIN(left, most);
+}
 
 /* One block of k of neighbouring panels, and the block after it, to be fetched meanwhile. The tiles
  * of a block share that out: next moves on by step with each row of the panels; its next panel is
@@ -134,6 +150,7 @@ typedef struct {
     bool add;       /* to what earlier blocks left in c */
     const char *next;
     int64_t ldnext, share, step; /* bytes */
+    int64_t seldom; /* of four panels: those rows are fetched whose number has none of these bits */
 } block;
 
 /* c[rows][panels * 16] (+)= a[rows][k] x w[panels][k][16], sums in registers */
@@ -142,15 +159,18 @@ INLINE void tile(const int rows, const int panels, const block *b, const float *
 {
     const float *w = b->w;
     const char *next = b->next;
-    __m512 sums[ROWS * PANELS];
+    const int64_t seldom = b->seldom;
+    __m512 sums[SUMS];
 
 #pragma GCC unroll 24
     for (int i = 0; i < rows * panels; i++)
         sums[i] = _mm512_setzero_ps();
     for (int64_t k = b->k; k > 0; k--, a++, w += EMB_PANEL, next += b->step) {
-#pragma GCC unroll 3
-        for (int j = 0; j < panels; j++)
-            _mm_prefetch(next + j * b->ldnext, _MM_HINT_T1);
+        if (panels == 3 || (panels == PANELS && !(k & seldom))) {
+#pragma GCC unroll 4
+            for (int j = 0; j < panels; j++)
+                _mm_prefetch(next + j * b->ldnext, _MM_HINT_T1);
+        }
 #pragma GCC unroll 24
         for (int i = 0; i < rows * panels; i++)
             sums[i] = mul_add(set(a[i / panels * lda]),
@@ -161,14 +181,14 @@ INLINE void tile(const int rows, const int panels, const block *b, const float *
         const float *y = c;
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++, y += ldc)
-#pragma GCC unroll 3
+#pragma GCC unroll 4
             for (int j = 0; j < panels; j++)
                 sums[r * panels + j] = _mm512_add_ps(
                     _mm512_maskz_loadu_ps(j == panels - 1 ? last : 0xffff, y + j * EMB_PANEL), sums[r * panels + j]);
     }
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++, c += ldc)
-#pragma GCC unroll 3
+#pragma GCC unroll 4
         for (int j = 0; j < panels; j++)
             _mm512_mask_storeu_ps(c + j * EMB_PANEL, j == panels - 1 ? last : 0xffff, sums[r * panels + j]);
 }
@@ -176,6 +196,11 @@ INLINE void tile(const int rows, const int panels, const block *b, const float *
 INLINE void tile_rows(int64_t rows, const int panels, const block *b, const float *a, int64_t lda,
                       float *c, int64_t ldc)
 {
+    if (panels == PANELS) { /* of MANY_ROWS and more, cut alike */
+        if (rows == TALL) tile(TALL, panels, b, a, lda, c, ldc);
+        else tile(TALL - 1, panels, b, a, lda, c, ldc);
+        return;
+    }
     switch (rows) {
     case 1: tile(1, panels, b, a, lda, c, ldc); break;
     case 2: tile(2, panels, b, a, lda, c, ldc); break;
@@ -192,7 +217,7 @@ INLINE void tile_rows(int64_t rows, const int panels, const block *b, const floa
 INLINE void panel_block(int64_t m, const int panels, block *b, const float *a, int64_t lda,
                         float *c, int64_t ldc)
 {
-    const int64_t tiles = (m + ROWS - 1) / ROWS;
+    const int64_t tiles = tiles_of(m, panels);
 
     for (int64_t i = 0, row = 0, rows; i < tiles; i++, row += rows, b->next += b->share) {
         rows = (m - row) / (tiles - i);
@@ -213,6 +238,11 @@ static void panels_2(int64_t m, block *b, const float *a, int64_t lda, float *c,
 static void panels_3(int64_t m, block *b, const float *a, int64_t lda, float *c, int64_t ldc)
 {
     panel_block(m, 3, b, a, lda, c, ldc);
+}
+
+static void panels_4(int64_t m, block *b, const float *a, int64_t lda, float *c, int64_t ldc)
+{
+    panel_block(m, 4, b, a, lda, c, ldc);
 }
 
 /* The block's panels of 16-bit numbers -> wide[panels][k][16], which takes their place. shares: it
@@ -241,16 +271,16 @@ INLINE void gemm(widen_fn *const from, int64_t m, int64_t n, int64_t k, const fl
                  int64_t lda, const void *weights, float *c, int64_t ldc)
 {
     void (*const run[])(int64_t, block *, const float *, int64_t, float *, int64_t) = {
-        panels_1, panels_2, panels_3};
+        panels_1, panels_2, panels_3, panels_4};
     const int64_t row = EMB_PANEL * (from ? 2 : 4), panel = k * row, length = emb_k_block(k);
     const char *w = weights;
     _Alignas(64) float wide[PANELS * EMB_K_BLOCK_MAX * EMB_PANEL];
 
     for (int64_t column = 0, left = (n + 15) / 16, panels; left > 0; left -= panels) {
-        panels = left == 4 ? 2 : EMB_MIN(left, PANELS);
+        panels = panels_of(m, left);
         for (int64_t start = 0; start < k; start += length) {
             const int64_t rows = EMB_MIN(k - start, length), rest = k - start - rows;
-            const int64_t tiles = (m + ROWS - 1) / ROWS;
+            const int64_t tiles = tiles_of(m, panels);
             const bool shares = from && tiles == 1; /* widening then takes as long as the tile */
             block b = {.w = (const float *)(const void *)(w + start * row), .ldw = k * EMB_PANEL,
                        .k = rows, .last = first(n - column - (panels - 1) * EMB_PANEL),
@@ -260,6 +290,8 @@ INLINE void gemm(widen_fn *const from, int64_t m, int64_t n, int64_t k, const fl
 
             b.share = EMB_MIN(rest > 0 ? rest : k, length) * row / EMB_MAX(tiles + shares, 1);
             b.step = b.share / rows;
+            while (2 * b.seldom + 2 <= tiles)
+                b.seldom = 2 * b.seldom + 1;
             if (from)
                 widen_block(from, panels, b.ldw, shares, &b, wide);
             run[panels - 1](m, &b, a + start, lda, c + column, ldc);
