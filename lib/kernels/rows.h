@@ -13,7 +13,7 @@
 
 #include "vector.h"
 
-enum { VECTORS = EMB_LANES / WIDTH, HALF = WIDTH / 2 };
+enum { VECTORS = EMB_LANES / WIDTH, HALF = WIDTH / 2, SOFTMAX_ROWS = VECTORS == 1 ? 4 : 2 };
 
 INLINE float fold_sum(vec *lanes)
 {
@@ -22,22 +22,6 @@ INLINE float fold_sum(vec *lanes)
 #pragma GCC unroll 2
         for (int i = 0; i < n; i++) lanes[i] = lanes[i] + lanes[i + n];
     return sum_of(lanes[0]);
-}
-
-/* Of p[n] * s; NaN is passed over. The order does not matter, and four chains do not wait for each other. */
-INLINE float largest_scaled(int64_t n, const float *p, vec s)
-{
-    const vec lowest = set(-INFINITY);
-    vec most_of[4] = {lowest, lowest, lowest, lowest};
-
-    for (int64_t at = 0; at < n; at += 4 * WIDTH) {
-#pragma GCC unroll 4
-        for (int v = 0; v < 4; v++) {
-            const int64_t i = at + v * WIDTH, left = n - i;
-            most_of[v] = most(keep(load(p + i, left) * s, left, lowest), most_of[v]);
-        }
-    }
-    return largest_of(most(most(most_of[0], most_of[1]), most(most_of[2], most_of[3])));
 }
 
 INLINE double fold_sum_double(dvec *lanes)
@@ -147,28 +131,57 @@ static void rmsnorm_f32(int64_t m, int64_t n, const float *x, int64_t ldx, const
     norm_rows(m, n, x, ldx, bias, residual, ldr, gamma, NULL, eps, false, y, ldy);
 }
 
-INLINE float softmax_row(int64_t n, float *p, float scale)
+/* EMB_LANES numbers of some rows, or those left: the largest of each lane of x s, NaN passed over */
+INLINE void largest_lanes(const int rows, int64_t left, const float *p, int64_t ldp, vec s, vec *tops)
 {
-    const vec s = set(scale), zero = set(0.0f), shift = set(-largest_scaled(n, p, s));
-    vec lanes[VECTORS];
-
 #pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; v++) lanes[v] = zero;
-    for (int64_t at = 0; at < n; at += EMB_LANES) {
+    for (int r = 0; r < rows; r++, p += ldp)
+#pragma GCC unroll 4
+        for (int i = 0; i < EMB_LANES; i += WIDTH)
+            tops[r] = most(keep(load(p + i, left - i) * s, left - i, set(-INFINITY)), tops[r]);
+}
+
+/* And e^(x s + shift) of them, and its share of a row's sum */
+INLINE void exp_lanes(const int rows, int64_t left, float *p, int64_t ldp, vec s, const vec *shifts,
+                      vec *sums)
+{
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++, p += ldp)
 #pragma GCC unroll 4
         for (int v = 0; v < VECTORS; v++) {
-            const int64_t i = at + v * WIDTH, left = n - i;
-            const vec e = exponential(mul_add(load(p + i, left), s, shift));
-            store(p + i, left, e);
-            lanes[v] = lanes[v] + keep(e, left, zero);
+            const int64_t rest = left - v * WIDTH;
+            const vec e = exponential(mul_add(load(p + v * WIDTH, rest), s, shifts[r]));
+            store(p + v * WIDTH, rest, e);
+            sums[r * VECTORS + v] = sums[r * VECTORS + v] + keep(e, rest, set(0.0f));
         }
-    }
-    return fold_sum(lanes);
+}
+
+/* Rows side by side: none waits for its own folding. */
+INLINE void softmax_rows(const int rows, int64_t n, float *p, int64_t ldp, float scale, float *sums)
+{
+    const vec s = set(scale);
+    const int64_t whole = n / EMB_LANES * EMB_LANES, left = n - whole;
+    vec tops[SOFTMAX_ROWS], lanes[SOFTMAX_ROWS * VECTORS];
+
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) tops[r] = set(-INFINITY);
+    for (int64_t i = 0; i < whole; i += EMB_LANES) largest_lanes(rows, EMB_LANES, p + i, ldp, s, tops);
+    if (left) largest_lanes(rows, left, p + whole, ldp, s, tops);
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) tops[r] = set(-largest_of(tops[r]));
+#pragma GCC unroll 16
+    for (int i = 0; i < rows * VECTORS; i++) lanes[i] = set(0.0f);
+    for (int64_t i = 0; i < whole; i += EMB_LANES) exp_lanes(rows, EMB_LANES, p + i, ldp, s, tops, lanes);
+    if (left) exp_lanes(rows, left, p + whole, ldp, s, tops, lanes);
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) sums[r] = fold_sum(lanes + r * VECTORS);
 }
 
 static void softmax_f32(int64_t m, int64_t n, float *p, int64_t ldp, float scale, float *sums)
 {
-    for (int64_t row = 0; row < m; row++, p += ldp) sums[row] = softmax_row(n, p, scale);
+    for (; m >= SOFTMAX_ROWS; m -= SOFTMAX_ROWS, p += SOFTMAX_ROWS * ldp, sums += SOFTMAX_ROWS)
+        softmax_rows(SOFTMAX_ROWS, n, p, ldp, scale, sums);
+    for (; m > 0; m--, p += ldp, sums++) softmax_rows(1, n, p, ldp, scale, sums);
 }
 
 static float sum_squares_f32(int64_t n, const float *x)

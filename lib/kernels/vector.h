@@ -31,10 +31,10 @@ INLINE vec times_power(vec p, vec t)
 }
 #endif
 
-/* e^(x + low); low NULL: 0 */
+/* e^(x + low), x at most EMB_EXP_MAX; low NULL: 0 */
 INLINE vec exp_low(vec x, const vec *low)
 {
-    x = most(set(EMB_EXP_MIN), least(set(EMB_EXP_MAX), x));
+    x = most(set(EMB_EXP_MIN), x);
     const vec t = mul_add(x, set(EMB_LOG2_E), set(EMB_ROUND)), n = t - set(EMB_ROUND);
     vec r = mul_add(n, set(-EMB_LN2_HIGH), x), p = set(EMB_EXP_E4);
     r = mul_add(n, set(-EMB_LN2_LOW), r);
@@ -47,7 +47,7 @@ INLINE vec exp_low(vec x, const vec *low)
     return times_power(p, t);
 }
 
-INLINE vec exponential(vec x) { return exp_low(x, NULL); }
+INLINE vec exponential(vec x) { return exp_low(least(set(EMB_EXP_MAX), x), NULL); }
 
 INLINE vec gelu(vec x)
 {
