@@ -26,17 +26,16 @@ def turn(run, least, warm):
     return times
 
 
-def in_turn(ours, theirs, seconds, turns=4):
-    """Seconds of a run of each: the lower of two medians, of the first turns and the last. Whatever else the
-    machine does disturbs one half more than the other."""
-    halves = ([], []), ([], [])
+def in_turn(ours, theirs, seconds, turns=6):
+    """Seconds of a run of each: the lowest of the medians of its turns. Whatever else the machine does only adds
+    time, and to some turns more than to others."""
+    medians = [], []
     warm = True
-    for i in range(turns):
-        half = halves[0][2 * i >= turns], halves[1][2 * i >= turns]
-        half[0].extend(turn(ours, seconds / turns, warm))
-        half[1].extend(turn(theirs, seconds / turns, warm))
-        warm = min(half[0]) < 0.1
-    return [min(statistics.median(half) for half in each if half) for each in halves]
+    for _ in range(turns):
+        for run, of_run in zip((ours, theirs), medians):
+            of_run.append(statistics.median(turn(run, seconds / turns, warm)))
+        warm = min(medians[0]) < 0.1
+    return [min(of_run) for of_run in medians]
 
 
 class Report:
