@@ -121,9 +121,9 @@ static void narrow_f64(int64_t n, const void *x, float *y)
 
 /* ---- products ------------------------------------------------------------------------------- */
 
-/* Of tiles, whose sums registers hold: 6 rows x 4 panels or 8 x 3 at most. A step of k loads one number of
- * each row and one vector of each panel, and loads are what is scarce: ten of them for 24 multiply-adds of
- * 6 x 4, eleven of 8 x 3, twenty of 8 x 2 for 32. Fewer than MANY_ROWS would leave tiles of 6 half empty. */
+/* Sums of a tile stay in registers: 6 rows x 4 panels or 8 x 3 at most. A step of k loads one number of
+ * each row and one vector of each panel, and loads are what is scarce: 6 x 4 takes ten for 24
+ * multiply-adds, 8 x 3 eleven, 8 x 2 ten for 16. Fewer rows than MANY_ROWS would leave tiles of 6 half empty. */
 enum { PANELS = 4, ROWS = 8, TALL = 6, SUMS = 24, MANY_ROWS = 20 };
 
 static int64_t tiles_of(int64_t rows, int64_t panels)
@@ -141,7 +141,7 @@ static int64_t panels_of(int64_t rows, int64_t left)
 
 /* One block of k of neighbouring panels, and the block after it, to be fetched meanwhile. The tiles
  * of a block share that out: next moves on by step with each row of the panels; its next panel is
- * ldnext behind. */
+ * ldnext behind. Fewer than three panels are a head's values or the last of a product: they fetch nothing. */
 typedef struct {
     const float *w;
     int64_t ldw; /* floats from a panel to the next one */
